@@ -1,0 +1,33 @@
+# make repro   from a bare machine to a measured recogniser
+# make test    the same set-up, then the tests
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONUNBUFFERED = 1
+
+.PHONY: repro test lint bench clean setup
+
+repro: setup
+	dvc repro
+
+test: setup
+	pytest
+
+lint: setup
+	ruff check .
+	ruff format --check .
+
+bench: setup
+	python tests/benchmarks/bench.py
+
+setup: .venv/ready
+
+.venv/ready: requirements.lock
+	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"expected Python 3.11 to 3.13, found {v.major}.{v.minor}; name another with make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	touch $@
+
+# Produced files only: data/raw, data/external, models/pretrained and DVC's cache stay.
+clean:
+	rm -rf data/shards data/synthetic data/*.parquet metrics/energy metrics/plots .checkpoints
+	rm -rf models/exports models/model.* models/classes.json .pytest_cache .ruff_cache

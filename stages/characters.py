@@ -1,0 +1,50 @@
+"""The table of characters: codes, scripts, strokes and radicals of every class.
+
+    python stages/characters.py
+
+Reads the glyph source named by synthesize.glyphs and KRADFILE; writes data/characters.parquet.
+"""
+
+import pandas as pd
+
+from kakitori import outputs, stage
+from kakitori.errors import DataError
+from kakitori.params import ROOT, Settings
+from kakitori.writing import charset, glyphs, radicals
+
+
+def main(settings: Settings) -> None:
+    wanted = charset.etl9_characters()[: settings.synthesize.classes]
+    source = settings.synthesize.glyphs
+    strokes = glyphs.strokes_of(
+        source, wanted, ROOT / "data/external/kanjivg.zip", settings.synthesize.workers
+    )
+    missing = [c for c in wanted if c not in strokes]
+    if missing:
+        print(f"characters: {len(missing)} without a glyph in {source}: {''.join(missing)}")
+    if len(missing) > settings.synthesize.max_missing:
+        raise DataError(
+            f"synthesize.glyphs: expected at most {settings.synthesize.max_missing} characters "
+            f"missing from {source} (synthesize.max_missing), found {len(missing)}: "
+            f"{''.join(missing[:20])}"
+        )
+    characters = list(strokes)
+    table = pd.DataFrame(
+        {
+            "character": characters,
+            "codepoint": [ord(c) for c in characters],
+            "jis": [charset.jis_code(c) for c in characters],
+            "script": [charset.script(ord(c)) for c in characters],
+            "stroke_count": [len(strokes[c]) for c in characters],
+            # Polylines in order, each flat: x0, y0, x1, y1, … in the unit square.
+            "strokes": [[s.ravel().tolist() for s in strokes[c]] for c in characters],
+            "radicals": [radicals.kradfile(c) for c in characters],
+            "stroke_source": source,
+        }
+    ).astype({"codepoint": "int32", "jis": "int32", "stroke_count": "int16"})
+    outputs.write_parquet(ROOT / "data/characters.parquet", table)
+    print(f"characters: {len(table)}, {table['stroke_count'].mean():.2f} strokes each on average")
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, measure_energy=True)

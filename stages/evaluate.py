@@ -1,0 +1,100 @@
+"""The trained network and its exports on writers never seen.
+
+    python stages/evaluate.py
+
+Reads the model, models/exports/ and the test part; writes metrics/evaluate.json (gated),
+metrics/by_writer.csv and metrics/plots/evaluate/.
+"""
+
+import functools
+
+import numpy as np
+import pandas as pd
+import torch
+
+from kakitori import outputs, stage
+from kakitori.learning import data, saved, training
+from kakitori.params import ROOT, Settings
+from kakitori.recognizer import Recognizer
+from kakitori.results import figures, scoring
+from kakitori.writing.charset import script
+
+STROKE_BINS = {"01-04": 4, "05-08": 8, "09-12": 12, "13-16": 16, "17 and more": 99}
+
+
+def main(settings: Settings) -> None:
+    model, classes, _ = saved.load(ROOT / "models")
+    index = data.placed_index(ROOT)
+    test = data.load_part(ROOT, index, "test", classes)
+    images, labels = test.images[:, 0].numpy(), test.labels.numpy()
+    onnx = Recognizer(ROOT / "models/exports/fp32.onnx", threads=0)
+    int8 = Recognizer(ROOT / "models/exports/int8.onnx", threads=0)
+    formats = {
+        "torch": (functools.partial(_torch_logits, model), onnx.temperature),
+        "onnx": (onnx.logits, onnx.temperature),
+        "int8": (int8.logits, int8.temperature),
+    }
+    predictions = {
+        name: scoring.predict(logits_of, images, labels, temperature)
+        for name, (logits_of, temperature) in formats.items()
+    }
+
+    reference = predictions["torch"]
+    characters = pd.read_parquet(ROOT / "data/characters.parquet").set_index("codepoint")
+    strokes = test.rows["codepoint"].map(characters["stroke_count"])
+    bins = pd.cut(strokes, [0, *STROKE_BINS.values()], labels=list(STROKE_BINS))
+    corpora = sorted(index["corpus"].unique())
+    metrics = {
+        "model": settings.model,
+        "dataset": {"corpora": ", ".join(corpora), "fingerprint": data.fingerprint(ROOT)},
+        "synthetic": all(name.startswith("synthetic/") for name in corpora),
+        "scheme": settings.split.scheme,
+        "classes": len(classes),
+        "test_samples": len(labels),
+        "test_writer_groups": int(test.rows["writer_group"].nunique()),
+        **{name: scoring.score(p) for name, p in predictions.items()},
+        "by_script": scoring.sliced_top1(reference.right, test.rows["codepoint"].map(script)),
+        "by_strokes": scoring.sliced_top1(reference.right, bins.astype(str)),
+    }
+    outputs.write_json(ROOT / "metrics/evaluate.json", metrics)
+    outputs.write_csv(ROOT / "metrics/by_writer.csv", _by_writer(test.rows, predictions))
+    with outputs.whole_folder(ROOT / "metrics/plots/evaluate") as folder:
+        curve = pd.read_csv(ROOT / "metrics/plots/train/curve.csv")
+        figures.learning_curve(folder / "curve.png", curve)
+        by_count = _by_stroke_count(reference, strokes)
+        outputs.write_csv(folder / "strokes.csv", by_count)
+        figures.accuracy_by_strokes(folder / "strokes.png", by_count)
+        calibration = scoring.reliability(reference.confidences, reference.right)
+        outputs.write_csv(folder / "reliability.csv", calibration)
+        figures.reliability(folder / "reliability.png", calibration, metrics["torch"]["ece"])
+        pairs = scoring.confused_pairs(reference.answers, labels, settings.evaluate.confused_pairs)
+        shown = images[pairs["example"]]
+        pairs = pairs.assign(
+            truth=[classes[k] for k in pairs["truth"]],
+            answer=[classes[k] for k in pairs["answer"]],
+        ).drop(columns="example")
+        outputs.write_csv(folder / "confused.csv", pairs)
+        figures.confused_pairs(folder / "confused.png", pairs, shown)
+    for name in formats:
+        print(f"evaluate: {name}: top-1 {metrics[name]['top1']:.4f} on {len(labels):,} samples")
+
+
+def _torch_logits(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:
+    return training.logits_of(model, torch.from_numpy(images)[:, None]).numpy()
+
+
+def _by_writer(rows: pd.DataFrame, predictions: dict[str, scoring.Predictions]) -> pd.DataFrame:
+    table = pd.DataFrame({"writer_group": rows["writer_group"].to_numpy(), "total": 1})
+    for name, p in predictions.items():
+        table[name] = p.right.astype(int)
+    return table.groupby("writer_group").sum().reset_index()
+
+
+def _by_stroke_count(p: scoring.Predictions, strokes: pd.Series) -> pd.DataFrame:
+    table = pd.DataFrame({"strokes": strokes.to_numpy(), "error_rate": (~p.right).astype(float)})
+    grouped = table.groupby("strokes")["error_rate"].agg(["size", "mean"]).reset_index()
+    return grouped.rename(columns={"size": "samples", "mean": "error_rate"})
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, measure_energy=True)

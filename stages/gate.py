@@ -1,0 +1,32 @@
+"""Stop a metric regression: compare this checkout's metrics with an earlier commit's.
+
+    python stages/gate.py
+    python stages/gate.py --base v1.0
+
+The base is the newest ancestor whose metrics/evaluate.json differs, unless named. Ends with
+status 1 on a regression, 0 without one or where there is nothing to compare with.
+"""
+
+import argparse
+import sys
+
+from kakitori.errors import DataError, SettingsError
+from kakitori.params import ROOT
+from kakitori.results import gate
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--base", metavar="REV", help="a commit, tag or branch")
+    try:
+        verdict = gate.compare(ROOT, parser.parse_args().base)
+    except (DataError, SettingsError) as error:
+        sys.exit(f"gate: {error}")
+    print("\n".join(verdict.lines))
+    sys.exit(0 if verdict.passed else 1)
+
+
+if __name__ == "__main__":
+    main()

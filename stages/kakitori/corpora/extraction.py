@@ -1,0 +1,94 @@
+"""From files to shards and index: every sample of every corpus in one form.
+
+A shard is an HDF5 file whose dataset `images` holds uint8 (N, S, S), 0 = paper, 255 = full ink;
+the index is a table with one row per sample.
+"""
+
+import hashlib
+import multiprocessing
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from kakitori.corpora import etl, images
+from kakitori.writing.charset import jis_table
+
+CHUNK = 256  # records decoded at once: few enough to stay in the processor's cache
+
+
+def write_shards(sources: list[etl.Source], folder: Path, size: int) -> pd.DataFrame:
+    """Decode every source into a shard of its own, one process per core.
+
+    Parameters
+    ----------
+    sources : in the order of the index.
+    folder : where shard-000.h5, … go.
+    size : side of the images in pixels.
+
+    Returns
+    -------
+    The index: `sample` int64, `shard` int16, `row` int32, `codepoint` int32, `corpus`,
+    `writer_group`, `sheet` int32, `quality` int16 (-1 where the corpus has none),
+    `is_model_sheet` bool.
+    """
+    jobs = [(source, folder / f"shard-{k:03d}.h5", size) for k, source in enumerate(sources)]
+    workers = min(os.cpu_count() or 1, len(jobs))
+    if workers > 1:
+        with multiprocessing.get_context("spawn").Pool(workers, cv2.setNumThreads, (1,)) as pool:
+            parts = list(_progress(pool.imap(_write_shard, jobs), len(jobs)))
+    else:
+        parts = [_write_shard(job) for job in jobs]
+    index = pd.concat(
+        [part.assign(shard=np.int16(k)) for k, part in enumerate(parts)], ignore_index=True
+    )
+    index.insert(0, "sample", np.arange(len(index), dtype=np.int64))
+    return index
+
+
+def _progress(iterator: Iterable, total: int) -> Iterable:
+    return tqdm(iterator, total=total, desc="extract", unit="file", disable=None)
+
+
+def _write_shard(job: tuple[etl.Source, Path, int]) -> pd.DataFrame:
+    source, path, size = job
+    layout = source.layout
+    records = source.records()
+    sets = etl.set_numbers(records, source)
+    halved = layout.bits == 4 and size * 2 <= layout.width
+    decode = etl.decode_halved if halved else etl.decode
+    with h5py.File(path, "w") as file:
+        dataset = file.create_dataset("images", (len(records), size, size), np.uint8)
+        dataset.attrs["polarity"] = "0 = paper, 255 = full ink"
+        dataset.attrs["corpus"] = source.corpus
+        dataset.attrs["source"] = source.member or source.path.name
+        # A checksum of every byte would cost as much as decoding; DVC keeps one of each file.
+        # This one names the source well enough: its size and its headers.
+        headers = np.stack([records[name].astype(np.int64) for name in ("sheet", "jis")])
+        dataset.attrs["source_bytes"] = len(records) * layout.record
+        dataset.attrs["headers_sha256"] = hashlib.sha256(headers.tobytes()).hexdigest()
+        for start in range(0, len(records), CHUNK):
+            packed = np.ascontiguousarray(records["image"][start : start + CHUNK])
+            dataset[start : start + CHUNK] = images.normalise(
+                decode(packed, layout), size, resize=cv2.resize
+            )
+    prefix = "synthetic/" if source.corpus.startswith("synthetic/") else ""
+    names = {n: f"{prefix}{layout.group}/set{n:03d}" for n in np.unique(sets).tolist()}
+    quality = records["quality"].astype(np.int16) if "quality" in layout.fields else np.int16(-1)
+    return pd.DataFrame(
+        {
+            "shard": np.int16(0),
+            "row": np.arange(len(records), dtype=np.int32),
+            "codepoint": jis_table()[records["jis"].astype(np.int64)],
+            "corpus": source.corpus,
+            "writer_group": [names[n] for n in sets.tolist()],
+            "sheet": records["sheet"].astype(np.int32),
+            "quality": quality,
+            "is_model_sheet": sets == layout.model_set if layout.model_set else False,
+        }
+    )

@@ -1,0 +1,203 @@
+"""Checked, typed settings: params.yaml in, one frozen object out."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kakitori.errors import SettingsError
+
+ROOT = Path(__file__).resolve().parents[2]
+ARCHS = Path(__file__).resolve().parent / "archs"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+CountOrNone = Annotated[int, Field(ge=0)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Data(_Group):
+    corpora: str | list[str]
+    size: Literal[64, 128]
+
+    def names(self) -> list[str]:
+        return [self.corpora] if isinstance(self.corpora, str) else self.corpora
+
+
+class Synthesize(_Group):
+    glyphs: str
+    sets: list[Literal["ETL9G", "ETL9B"]]
+    writers: CountOrNone
+    classes: Annotated[int, Field(ge=2, le=3036)]
+    max_missing: CountOrNone
+    workers: CountOrNone
+
+
+class Split(_Group):
+    scheme: Literal["writer", "random"]
+    val_groups: Count
+    test_groups: Count
+    zero_shot_classes: CountOrNone
+
+
+class Augment(_Group):
+    rotation: NotNegative
+    scale: NotNegative
+    shear: NotNegative
+    shift: NotNegative
+    elastic: NotNegative
+    thicken: Share
+    thicken_more: Share
+    thin: Share
+    blur: Share
+    contrast: NotNegative
+    brightness: NotNegative
+    noise: NotNegative
+
+
+class Train(_Group):
+    epochs: Count
+    batch: Annotated[int, Field(ge=2)]
+    learning_rate: Positive
+    warmup: Share
+    weight_decay: NotNegative
+    label_smoothing: Share
+    patience: Count
+    precision: Literal["auto", "bfloat16", "float32"]
+    augment: Augment
+
+
+class Arch(_Group):
+    net: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+
+
+class Quantize(_Group):
+    opset: Annotated[int, Field(ge=18)]
+    calibration_samples: Count
+
+
+class Evaluate(_Group):
+    confused_pairs: CountOrNone
+
+
+class Grid(_Group):
+    intensity: NotNegative
+    year: int
+    source: str
+
+
+class Carbon(_Group):
+    country: str
+    inferences: Count
+    grids: dict[str, Grid]
+
+
+class Gate(_Group):
+    top1: NotNegative
+    top5: NotNegative
+    ece: NotNegative
+    bytes: NotNegative
+    accept: str
+
+
+class Settings(_Group):
+    model: str
+    seed: CountOrNone
+    data: Data
+    synthesize: Synthesize
+    split: Split
+    train: Train
+    archs: dict[str, Arch]
+    quantize: Quantize
+    evaluate: Evaluate
+    carbon: Carbon
+    gate: Gate
+
+    def arch(self) -> Arch:
+        return self.archs.get(self.model, Arch())
+
+    def training(self) -> Train:
+        """`train`, with what `archs.<model>.train` overrides."""
+        return _checked(
+            Train, _merged(self.train.model_dump(), self.arch().train), f"archs.{self.model}.train."
+        )
+
+
+def load(path: Path = ROOT / "params.yaml") -> Settings:
+    """The settings of a file.
+
+    Raises SettingsError, one line, for the first setting that is unknown, missing, of the wrong
+    type or out of range.
+    """
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path.name}: expected settings, found: {error.strerror}") from None
+
+
+def parse(text: str) -> Settings:
+    """The settings of a params.yaml's text; raises like `load`."""
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        where = " ".join(str(error).split())
+        raise SettingsError(f"params.yaml: expected YAML, found: {where}") from None
+    settings = _checked(Settings, raw, "")
+    settings.training()
+    return settings
+
+
+def known_models() -> list[str]:
+    """Architectures that exist: the files of archs/ that define `build`."""
+    return sorted(
+        p.stem for p in ARCHS.glob("*.py") if "\ndef build(" in p.read_text(encoding="utf-8")
+    )
+
+
+def _checked(kind: type[_Group], raw: Any, prefix: str) -> Any:
+    try:
+        return kind.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = prefix + ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(sorted(_fields_at(kind, first["loc"][:-1])))
+            raise SettingsError(
+                f"params.yaml: {name}: expected one of {known}, found an unknown setting"
+            ) from None
+        if first["type"] == "missing":
+            raise SettingsError(f"params.yaml: {name}: expected a value, found none") from None
+        wanted = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+        found = first["input"]
+        hint = (
+            "; write numbers out, like 0.01"
+            if isinstance(found, str) and "number" in wanted
+            else ""
+        )
+        raise SettingsError(
+            f"params.yaml: {name}: expected {wanted}, found {found!r}{hint}"
+        ) from None
+
+
+def _fields_at(kind: type[BaseModel], place: tuple) -> list[str]:
+    for part in place:
+        annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return list(kind.model_fields)
+        kind = annotation
+    return list(kind.model_fields)
+
+
+def _merged(base: dict, over: dict) -> dict:
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        result[key] = _merged(base[key], value) if both else value
+    return result

@@ -1,0 +1,187 @@
+"""A finished model in use: an ONNX file alone tells its classes and how to feed it.
+
+    from kakitori.recognizer import Recognizer
+    recognizer = Recognizer("models/exports/int8.onnx")
+    print(recognizer.read("photo.png")[0])
+
+Needs NumPy, Pillow and ONNX Runtime.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
+
+from kakitori.corpora.images import normalise
+from kakitori.errors import DataError
+
+WORKING_SIDE = 112  # pixels: photos are reduced to this before they are cropped finely
+MAX_PIXELS = 100_000_000
+
+
+class Recognizer:
+    """Reads images of single characters.
+
+    Parameters
+    ----------
+    model : an export of ours; its metadata holds `classes`, `size` and `temperature`.
+    threads : of ONNX Runtime; 0 leaves the number to it.
+    """
+
+    def __init__(self, model: str | Path, threads: int = 1) -> None:
+        path = Path(model)
+        if not path.is_file():
+            raise DataError(
+                f"{path}: expected an exported model (.onnx), found no file; `make repro` makes it"
+            )
+        self.session = open_session(path, threads)
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        missing = {"classes", "size", "temperature"} - metadata.keys()
+        if missing:
+            raise DataError(
+                f"{path}: expected Kakitori's metadata, found none of {', '.join(sorted(missing))}"
+            )
+        self.classes = metadata["classes"]
+        self.size = int(metadata["size"])
+        self.temperature = float(metadata["temperature"])
+
+    def logits(self, images: np.ndarray, batch: int = 64) -> np.ndarray:
+        """Logits float32 (N, C) of normalised images uint8 (N, S, S)."""
+        scaled = images[:, None].astype(np.float32) / 127.5 - 1
+        parts = [
+            self.session.run(["logits"], {"input": scaled[i : i + batch]})[0]
+            for i in range(0, len(scaled), batch)
+        ]
+        return np.concatenate(parts)
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Calibrated probabilities float64 (N, C) of normalised images uint8 (N, S, S)."""
+        z = self.logits(images).astype(np.float64) / self.temperature
+        z = np.exp(z - z.max(1, keepdims=True))
+        return z / z.sum(1, keepdims=True)
+
+    def read(self, image: str | Path | Image.Image, top: int = 5) -> list[tuple[str, float]]:
+        """The likeliest characters of one image with their probabilities, best first."""
+        return self.read_normalised(prepare(image, self.size)[None], top)[0]
+
+    def read_normalised(self, images: np.ndarray, top: int = 5) -> list[list[tuple[str, float]]]:
+        """Like `read` for many images that `prepare` made, uint8 (N, S, S)."""
+        probabilities = self.probabilities(images)
+        best = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+        return [
+            [(self.classes[k], float(row[k])) for k in ranked]
+            for row, ranked in zip(probabilities, best, strict=True)
+        ]
+
+
+def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
+    """An ONNX Runtime session on the CPU; DataError for a file that is no model."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises its own kinds, none of them public
+        reason = " ".join(str(error).split())[:200]
+        raise DataError(f"{path}: expected an ONNX model, found: {reason}") from None
+
+
+def prepare(image: str | Path | Image.Image, size: int) -> np.ndarray:
+    """An image of one character as training images are: uint8 (size, size), 255 = ink.
+
+    Takes any size, grey or colour, dark on light or light on dark, and an uneven ground such as a
+    photo's. Raises DataError for a file that is no image.
+    """
+    if not isinstance(image, Image.Image):
+        try:
+            with Image.open(image) as file:
+                if file.width * file.height > MAX_PIXELS:
+                    raise DataError(
+                        f"{image}: expected at most {MAX_PIXELS:,} pixels, found "
+                        f"{file.width} x {file.height}"
+                    )
+                file.draft("L", (1024, 1024))  # JPEG decodes straight to about this size
+                file.load()
+                image = ImageOps.exif_transpose(file)
+        except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+            raise DataError(f"{image}: expected an image, found: {error}") from None
+    ink = _ink(image)
+    ink = _closely_cropped(ink)
+    return normalise(np.asarray(ink)[None], size, framed=False)[0]
+
+
+def _ink(image: Image.Image) -> Image.Image:
+    """Grey image with ink bright on a dark, even ground."""
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        # What is drawn on nothing is drawn on white, unless it is white itself.
+        image = image.convert("RGBA")
+        alpha = image.getchannel("A")
+        opaque = np.asarray(alpha) > 127
+        grey = np.asarray(image.convert("L"))
+        ground = 0 if opaque.any() and grey[opaque].mean() > 200 and not opaque.all() else 255
+        canvas = Image.new("RGBA", image.size, (ground,) * 3 + (255,))
+        image = Image.alpha_composite(canvas, image)
+    grey = image.convert("L")
+    longest = max(grey.size)
+    if longest > 512:
+        grey = grey.reduce(longest // 512 + (longest % 512 > 0))
+    levels = np.asarray(grey).astype(np.float32)
+    ground = np.asarray(_ground(grey)).astype(np.float32)
+    difference = levels - ground
+    # Ink is the side of the ground on which the strong deviations lie.
+    dark = np.clip(-difference, 0, None)
+    light = np.clip(difference, 0, None)
+    ink = dark if (dark**2).sum() >= (light**2).sum() else light
+    return Image.fromarray(np.clip(ink, 0, 255).astype(np.uint8))
+
+
+def _ground(grey: Image.Image) -> Image.Image:
+    """The paper without the writing: a plane fitted to the pixels near the frame's border level.
+
+    Shadows on a photo are nearly even over one character; a plane follows them and, unlike a
+    large blur, leaves thick strokes alone.
+    """
+    levels = np.asarray(grey).astype(np.float64)
+    height, width = levels.shape
+    y, x = np.mgrid[0:height, 0:width]
+    edge = max(min(height, width) // 16, 1)
+    border = np.ones(levels.shape, bool)
+    border[edge : height - edge, edge : width - edge] = False
+    terms = np.stack([np.ones_like(x), x / width, y / height], -1).astype(np.float64)
+    a, b = terms[border], levels[border]
+    keep = np.abs(b - np.median(b)) <= max(3 * np.median(np.abs(b - np.median(b))), 12)
+    for _ in range(3):  # strokes that reach the border are outliers to the paper
+        plane, *_ = np.linalg.lstsq(a[keep], b[keep], rcond=None)
+        residual = np.abs(b - a @ plane)
+        keep = residual <= max(2.5 * np.median(residual), 6)
+    return Image.fromarray(np.clip(terms @ plane, 0, 255).astype(np.uint8))
+
+
+def _closely_cropped(ink: Image.Image) -> Image.Image:
+    """The part with ink and a margin, reduced so that `normalise` only rescales a little."""
+    levels = np.asarray(ink)
+    strong = levels > max(
+        0.4
+        * np.partition(levels.ravel(), -max(levels.size // 200, 1))[-max(levels.size // 200, 1)],
+        16,
+    )
+    # A speck of dust is smaller than a stroke is wide: a 3×3 majority drops it.
+    strong = (
+        np.asarray(
+            Image.fromarray(strong.astype(np.uint8) * 255).filter(ImageFilter.MedianFilter(3))
+        )
+        > 0
+        if min(levels.shape) >= 48
+        else strong
+    )
+    rows, columns = np.flatnonzero(strong.any(1)), np.flatnonzero(strong.any(0))
+    if not len(rows):
+        return ink
+    margin = max(len(rows), len(columns)) // 16 + 2
+    top, bottom = max(rows[0] - margin, 0), min(rows[-1] + 1 + margin, levels.shape[0])
+    left, right = max(columns[0] - margin, 0), min(columns[-1] + 1 + margin, levels.shape[1])
+    ink = ink.crop((left, top, right, bottom))
+    factor = max(ink.size) // WORKING_SIDE
+    return ink.reduce(factor) if factor > 1 else ink

@@ -1,0 +1,113 @@
+"""The model card as Markdown with Hugging Face metadata."""
+
+FORMATS = {"torch": "PyTorch", "onnx": "ONNX float32", "int8": "ONNX INT8"}
+FILES = {"torch": "model.safetensors", "onnx": "exports/fp32.onnx", "int8": "exports/int8.onnx"}
+
+
+def text(metrics: dict[str, dict], model: dict) -> str:
+    """The card. Every figure in it comes from `metrics`; `model` is models/model.json."""
+    evaluate, train, quantize = metrics["evaluate"], metrics["train"], metrics["quantize"]
+    split, carbon = metrics["split"], metrics["carbon"]
+    data = "synthetic handwriting" if evaluate["synthetic"] else "handwriting"
+    rows = "\n".join(
+        f"| {label} | `{FILES[key]}` | {quantize[key]['bytes'] / 1e6:.2f} | "
+        f"{evaluate[key]['top1']:.2%} | {evaluate[key]['top5']:.2%} | {evaluate[key]['ece']:.4f} | "
+        f"{_latency(quantize[key])} |"
+        for key, label in FORMATS.items()
+    )
+    scripts = "\n".join(
+        f"| {name} | {cell['samples']:,} | {cell['top1']:.2%} |"
+        for name, cell in evaluate["by_script"].items()
+    )
+    grids = ", ".join(f"{name} {1000 * kg:.3g} g" for name, kg in carbon["kg_co2e"].items())
+    warning = (
+        "**The data is synthetic.** No real person's handwriting was used for training or for any "
+        "figure below: writers, pens and scans are simulated, in the record layout of the ETL "
+        "Character Database. Expect other figures on real handwriting.\n"
+        if evaluate["synthetic"]
+        else ""
+    )
+    leak = (
+        "**The split is random**: writers occur in training and test, which flatters the figures.\n"
+        if split["leaks_writers"]
+        else ""
+    )
+    return f"""---
+language: ja
+license: mit
+library_name: onnxruntime
+pipeline_tag: image-classification
+tags:
+- handwriting
+- kanji
+- hiragana
+- ocr
+model-index:
+- name: kakitori-{evaluate["model"]}
+  results:
+  - task:
+      type: image-classification
+    dataset:
+      name: {evaluate["dataset"]["corpora"]} ({data})
+      type: etl
+      split: test
+    metrics:
+    - type: accuracy
+      value: {evaluate["int8"]["top1"]:.6f}
+      name: top-1, INT8, writers never seen
+---
+
+# Kakitori {evaluate["model"]}: {evaluate["classes"]:,} handwritten Japanese characters
+
+{warning}{leak}
+Reads one character of handwriting at a time. {train["parameters"]:,} parameters,
+{train["multiply_adds"]:,} multiply-adds an image of {model["size"]}×{model["size"]} pixels.
+
+## Figures on test writers ({data})
+
+{evaluate["test_samples"]:,} samples by {evaluate["test_writer_groups"]} writer groups, none of them
+in training ({split["train"]["writer_groups"]} groups) or validation
+({split["val"]["writer_groups"]} groups); split scheme: {evaluate["scheme"]}; data:
+{evaluate["dataset"]["corpora"]}, fingerprint {evaluate["dataset"]["fingerprint"]}.
+
+| format | file | MB | top-1 | top-5 | ECE | ms an image, one thread |
+|---|---|---|---|---|---|---|
+{rows}
+
+| script | samples | top-1 (PyTorch) |
+|---|---|---|
+{scripts}
+
+## Use
+
+```python
+from kakitori.recognizer import Recognizer
+recognizer = Recognizer("models/exports/int8.onnx")
+print(recognizer.read("photo.png"))
+```
+
+Each ONNX file's metadata holds its classes in the order of the logits, the preprocessing and the
+temperature that calibrates its probabilities. `classes.json` lists the classes.
+
+## Limits
+
+One upright character per image, of the {evaluate["classes"]:,} classes alone: anything else is read
+as one of them. Not for decisions about people.
+
+## Cost
+
+Energy of the measured stages: {1000 * carbon["total_kwh"]:.3g} Wh in
+{carbon["total_seconds"]:.0f} s ({carbon["assumptions"]["power"]}). CO2e: {grids}. Per 1,000 inferences:
+{carbon["wh_per_1000_inferences"]["int8"]:.2g} Wh with INT8,
+{carbon["wh_per_1000_inferences"]["onnx"]:.2g} Wh with float32.
+
+## Sources
+
+Record layout: ETL Character Database, Electrotechnical Laboratory, Japanese Technical Committee for
+Optical Character Recognition, 1973–1984 (layout alone, unless the corpora above say `raw`). Glyphs
+of the synthetic writers: IPAexGothic (IPA Font License), unless another source was set.
+"""
+
+
+def _latency(quantized: dict) -> str:
+    return f"{quantized['latency_ms']:.2f}" if "latency_ms" in quantized else ""

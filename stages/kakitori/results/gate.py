@@ -1,0 +1,159 @@
+"""Is this commit's model worse than its base's, beyond what chance explains?"""
+
+import dataclasses
+import io
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from pydantic import ValidationError
+
+from kakitori import params
+from kakitori.errors import DataError
+
+FORMATS = ("torch", "onnx", "int8")
+
+
+@dataclasses.dataclass
+class Verdict:
+    passed: bool
+    lines: list[str]
+
+
+def compare(root: Path, base: str | None = None) -> Verdict:
+    """The working tree's metrics against those of `base`.
+
+    Tolerances come from the base's params.yaml, so that a commit cannot loosen its own gate.
+    Top-1 is compared paired over writer groups: a drop counts when it exceeds the tolerance and
+    twice its standard error, or three tolerances whatever the error. Another dataset passes only
+    with a reason in gate.accept that the base did not have yet.
+    """
+    new = _evaluation((root / "metrics/evaluate.json").read_text("utf-8"), "metrics/evaluate.json")
+    revision = base or _newest_different(root)
+    if revision is None:
+        return Verdict(True, ["gate: no earlier metrics to compare with; passes"])
+    old = _evaluation(_show(root, revision, "metrics/evaluate.json", True), f"{revision}'s metrics")
+    tolerances = _tolerances(_show(root, revision, "params.yaml", True), revision)
+    lines = [f"gate: against {revision[:12]}, tolerances from there"]
+
+    if old["dataset"] != new["dataset"]:
+        lines.append(f"  dataset: {old['dataset']} -> {new['dataset']}")
+        reason = params.load(root / "params.yaml").gate.accept
+        if reason and reason != tolerances.accept:
+            return Verdict(True, [*lines, f"gate: another dataset, accepted: {reason}"])
+        lines.append(
+            "gate: FAILS: the dataset has changed, figures cannot be compared; give a new reason "
+            "in gate.accept of params.yaml"
+        )
+        return Verdict(False, lines)
+
+    old_writers = _writers(_show(root, revision, "metrics/by_writer.csv", False))
+    new_writers = _writers((root / "metrics/by_writer.csv").read_text("utf-8"))
+    failures = 0
+    for name in FORMATS:
+        if name not in old:
+            continue
+        if name not in new:
+            lines.append(f"  {name}: gone")
+            failures += 1
+            continue
+        drop, error = _paired_drop(old, new, old_writers, new_writers, name)
+        worse = drop > tolerances.top1 and (drop > 2 * error or drop > 3 * tolerances.top1)
+        rows = [
+            ("top1", worse, f"(paired standard error {error:.5f})"),
+            ("top5", old[name]["top5"] - new[name]["top5"] > tolerances.top5, ""),
+            ("ece", new[name]["ece"] - old[name]["ece"] > tolerances.ece, ""),
+        ]
+        for key, failed, note in rows:
+            before, after = old[name][key], new[name][key]
+            mark = "FAILS" if failed else "ok"
+            lines.append(
+                f"  {name}.{key}: {before:.5f} -> {after:.5f} ({after - before:+.5f}) {mark} {note}"
+            )
+            failures += failed
+    failures += _sizes(root, revision, tolerances, lines)
+    lines.append(f"gate: {'FAILS' if failures else 'passes'}")
+    return Verdict(not failures, lines)
+
+
+def _evaluation(text: str, where: str) -> dict:
+    def refuse(constant: str) -> None:
+        raise DataError(f"{where}: expected numbers, found {constant}")
+
+    try:
+        found = json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: expected JSON, found: {error}") from None
+    if "dataset" not in found:
+        raise DataError(f"{where}: expected a key dataset, found {', '.join(found)}")
+    return found
+
+
+def _tolerances(text: str, revision: str) -> params.Gate:
+    try:
+        return params.Gate.model_validate(yaml.safe_load(text)["gate"])
+    except (ValidationError, KeyError, TypeError, yaml.YAMLError):
+        raise DataError(
+            f"{revision}: expected gate tolerances in params.yaml, found none"
+        ) from None
+
+
+def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True)
+
+
+def _show(root: Path, revision: str, path: str, needed: bool) -> str:
+    # Relative to this folder, which need not be the top of the repository.
+    shown = _git(root, "show", f"{revision}:./{path}")
+    if shown.returncode and needed:
+        raise DataError(
+            f"{revision}: expected {path} in that commit, found: {shown.stderr.strip()}"
+        )
+    return shown.stdout
+
+
+def _newest_different(root: Path) -> str | None:
+    current = (root / "metrics/evaluate.json").read_text("utf-8")
+    history = _git(root, "log", "--format=%H", "--", "metrics/evaluate.json").stdout.split()
+    for revision in history:
+        shown = _git(root, "show", f"{revision}:./metrics/evaluate.json")
+        if shown.returncode == 0 and shown.stdout != current:
+            return revision
+    return None
+
+
+def _writers(text: str) -> pd.DataFrame | None:
+    return pd.read_csv(io.StringIO(text)).set_index("writer_group") if text else None
+
+
+def _paired_drop(
+    old: dict, new: dict, old_writers: pd.DataFrame | None, new_writers: pd.DataFrame, name: str
+) -> tuple[float, float]:
+    """Mean drop of top-1 over writer groups and its standard error (0 where it has none)."""
+    if old_writers is None or name not in old_writers or len(old_writers) < 2:
+        return old[name]["top1"] - new[name]["top1"], 0.0
+    before = (old_writers[name] / old_writers["total"]).rename("before")
+    after = (new_writers[name] / new_writers["total"]).rename("after")
+    both = pd.concat([before, after], axis=1, join="inner")
+    drops = (both["before"] - both["after"]).to_numpy()
+    return float(drops.mean()), float(drops.std(ddof=1) / np.sqrt(len(drops)))
+
+
+def _sizes(root: Path, revision: str, tolerances: params.Gate, lines: list[str]) -> int:
+    """Exports must not grow; nothing else of quantize.json is gated, its times least of all."""
+    shown = _show(root, revision, "metrics/quantize.json", False)
+    if not shown:
+        return 0
+    old = json.loads(shown)
+    new = json.loads((root / "metrics/quantize.json").read_text("utf-8"))
+    failures = 0
+    for name in old.keys() & new.keys() & set(FORMATS):
+        before, after = old[name]["bytes"], new[name]["bytes"]
+        failed = after > before * (1 + tolerances.bytes)
+        mark = "FAILS" if failed else "ok"
+        lines.append(f"  {name}.bytes: {before:,} -> {after:,} {mark}")
+        failures += failed
+    return failures

@@ -1,0 +1,529 @@
+"""Where strokes come from: a font's outlines traced to centre lines, or KanjiVG's own strokes.
+
+Both give, per character, a list of *strokes*: float32 polylines of shape (points, 2), x right
+and y down in the unit square, in writing order as far as the source knows it.
+"""
+
+import dataclasses
+import multiprocessing
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import cv2
+import numpy as np
+from fontTools.pens.recordingPen import RecordingPen
+from fontTools.svgLib.path import parse_path
+from fontTools.ttLib import TTFont
+from PIL import Image, ImageDraw, ImageFont
+
+from kakitori.errors import DataError
+
+Strokes = list[np.ndarray]
+
+RESOLUTION = 192  # pixels to an em: at half of it the strokes of 鬱-like kanji run together
+SPUR = 0.02  # of an em: shorter side branches of the skeleton are noise of the outline's corners
+STRAIGHT_ON = np.cos(np.radians(40))  # branches that differ by less continue through a junction
+CORNER = np.cos(np.radians(50))  # a sharper turn between two long legs is a corner
+
+
+def bundled_font() -> Path:
+    """IPAexGothic, as the package matplotlib-fontja brings it."""
+    import matplotlib_fontja
+
+    return Path(matplotlib_fontja.__file__).parent / "fonts" / "ipaexg.ttf"
+
+
+def strokes_of(source: str, characters: Iterable[str], kanjivg: Path, workers: int) -> dict:
+    """Strokes of `characters` from `source`.
+
+    Parameters
+    ----------
+    source : "font" (the bundled one), "kanjivg", or the path of a TTF or OTF file.
+    kanjivg : the official release archive, read for "kanjivg" alone.
+    workers : processes that trace; 0 takes one per core.
+
+    Returns
+    -------
+    dict from character to strokes; characters that the source lacks are absent.
+    """
+    characters = list(characters)
+    if source == "kanjivg":
+        return dict(read_kanjivg(kanjivg, characters))
+    font = bundled_font() if source == "font" else Path(source)
+    if not font.is_file():
+        raise DataError(f"{font}: expected a TTF or OTF font, found no file (synthesize.glyphs)")
+    return trace_font(font, characters, workers)
+
+
+# ---------------------------------------------------------------------------------------------
+# Fonts
+
+
+def trace_font(font: Path, characters: list[str], workers: int = 0) -> dict[str, Strokes]:
+    """Centre-line strokes of every character that the font has."""
+    try:
+        covered = TTFont(font, lazy=True, fontNumber=0).getBestCmap()
+    except Exception as error:  # fontTools raises a dozen kinds for a file that is no font
+        raise DataError(f"{font}: expected a TTF or OTF font, found: {error}") from None
+    wanted = [c for c in characters if ord(c) in covered]
+    with multiprocessing.get_context("spawn").Pool(
+        workers or None, _open_font, (str(font),)
+    ) as pool:
+        traced = pool.map(_trace_character, wanted, chunksize=64)
+    return {c: strokes for c, strokes in zip(wanted, traced, strict=True) if strokes}
+
+
+def _open_font(path: str) -> None:
+    global _font
+    cv2.setNumThreads(1)
+    _font = ImageFont.truetype(path, RESOLUTION)
+
+
+def _trace_character(character: str) -> Strokes:
+    return trace(render_glyph(_font, character))
+
+
+def render_glyph(font: ImageFont.FreeTypeFont, character: str) -> np.ndarray:
+    """The character's em box as a bool array (RESOLUTION, RESOLUTION), True where there is ink."""
+    image = Image.new("L", (RESOLUTION, RESOLUTION))
+    # Ascent and descent of CJK fonts add up to more than the em; "mm" centres their middle.
+    ImageDraw.Draw(image).text((RESOLUTION / 2, RESOLUTION / 2), character, 255, font, anchor="mm")
+    return np.asarray(image) >= 128
+
+
+@dataclasses.dataclass
+class _Branch:
+    points: np.ndarray  # (n, 2) x, y along the skeleton, in pixels
+    ends: tuple[int, int]  # node at the first and at the last point
+
+
+def trace(ink: np.ndarray) -> Strokes:
+    """Centre-line strokes of a binary glyph.
+
+    The glyph is thinned (Guo and Hall 1989); the skeleton becomes a graph whose short side
+    branches are pruned and whose junctions, torn apart where thick strokes cross, are merged;
+    branches that go straight on through a junction are one stroke; long strokes are cut where no
+    pen turns.
+
+    Parameters
+    ----------
+    ink : bool (R, R), True = ink.
+    """
+    size = ink.shape[0]
+    thickness = cv2.distanceTransform(np.pad(ink, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    skeleton = cv2.ximgproc.thinning(
+        ink.astype(np.uint8) * 255, thinningType=cv2.ximgproc.THINNING_GUOHALL
+    ).astype(bool)
+    for _ in range(4):  # pruning one spur can bare another
+        branches, nodes = _skeleton_graph(skeleton)
+        spurs = _spurs(branches, nodes, thickness, SPUR * size)
+        if not spurs:
+            break
+        for branch in spurs:
+            x, y = branch.points.astype(int).T
+            skeleton[y, x] = False
+        skeleton = cv2.ximgproc.thinning(
+            skeleton.astype(np.uint8) * 255, thinningType=cv2.ximgproc.THINNING_GUOHALL
+        ).astype(bool)
+    paths = _join_through_junctions(branches, nodes, thickness)
+    strokes = []
+    for points, closed, free in paths:
+        points = _smooth(points, closed)
+        points = _extend_to_outline(points, free, ink)
+        strokes += _cut_where_no_pen_turns(points, closed, 0.1 * size)
+    strokes = [_orient(s) for s in strokes]
+    strokes.sort(key=lambda s: s[0, 1] + 0.7 * s[0, 0])
+    return [((_simplify(s) + 0.5) / size).astype(np.float32) for s in strokes]
+
+
+def _neighbours(skeleton: np.ndarray) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """8-neighbours on the skeleton; a diagonal counts only where no straight step leads round."""
+    pixels = {(int(x), int(y)) for y, x in np.argwhere(skeleton)}
+    graph = {}
+    for x, y in pixels:
+        near = [p for p in ((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1)) if p in pixels]
+        for dx, dy in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+            p = (x + dx, y + dy)
+            if p in pixels and (x + dx, y) not in pixels and (x, y + dy) not in pixels:
+                near.append(p)
+        graph[x, y] = near
+    return graph
+
+
+def _skeleton_graph(skeleton: np.ndarray) -> tuple[list[_Branch], dict[int, np.ndarray]]:
+    """Branches between nodes; a node is an end, or a cluster of touching junction pixels.
+
+    Returns the branches and, per node, its centre; a closed curve without any node is a branch
+    from node -1 to node -1, and a lone pixel a branch of one point.
+    """
+    graph = _neighbours(skeleton)
+    node_of: dict[tuple[int, int], int] = {}
+    centres: dict[int, np.ndarray] = {}
+    junctions = {p for p, near in graph.items() if len(near) > 2}
+    for pixel in sorted(p for p, near in graph.items() if len(near) != 2):
+        if pixel in node_of:
+            continue
+        cluster, queue = [], [pixel]
+        node_of[pixel] = len(centres)
+        while queue:
+            p = queue.pop()
+            cluster.append(p)
+            if p in junctions:
+                for q in graph[p]:
+                    if q in junctions and q not in node_of:
+                        node_of[q] = len(centres)
+                        queue.append(q)
+        centres[len(centres)] = np.mean(cluster, axis=0)
+    branches, used = [], set()
+    for start in sorted(node_of):
+        if not graph[start]:
+            branches.append(_Branch(np.array([start], float), (node_of[start],) * 2))
+        for step in graph[start]:
+            if node_of.get(step) == node_of[start] or (start, step) in used:
+                continue
+            path = [start, step]
+            while path[-1] not in node_of:
+                ahead = [p for p in graph[path[-1]] if p != path[-2]]
+                path.append(ahead[0])
+            used.update({(path[0], path[1]), (path[-1], path[-2])})
+            branches.append(_Branch(np.array(path, float), (node_of[start], node_of[path[-1]])))
+    on_branch = {tuple(p) for b in branches for p in b.points.astype(int).tolist()}
+    for start in sorted(p for p in graph if p not in on_branch and p not in node_of):
+        if start in on_branch:
+            continue
+        path = [start, graph[start][0]]
+        while path[-1] != start:
+            path.append(next(p for p in graph[path[-1]] if p != path[-2]))
+        on_branch.update(path)
+        branches.append(_Branch(np.array(path, float), (-1, -1)))
+    return branches, centres
+
+
+def _degrees(branches: list[_Branch]) -> dict[int, int]:
+    degree: dict[int, int] = {}
+    for branch in branches:
+        for node in branch.ends:
+            degree[node] = degree.get(node, 0) + 1
+    return degree
+
+
+def _length(points: np.ndarray) -> float:
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
+
+
+def _spurs(
+    branches: list[_Branch], nodes: dict[int, np.ndarray], thickness: np.ndarray, limit: float
+) -> list[_Branch]:
+    degree = _degrees(branches)
+    spurs = []
+    for branch in branches:
+        free = [n for n in branch.ends if degree[n] == 1]
+        tied = [n for n in branch.ends if degree[n] > 2]
+        if len(free) == 1 and len(tied) == 1:
+            x, y = nodes[tied[0]].astype(int)
+            if _length(branch.points) < max(limit, 1.3 * thickness[y, x]):
+                keep = tied[0] == branch.ends[0]
+                points = branch.points[1:] if keep else branch.points[:-1]
+                spurs.append(_Branch(points, branch.ends))
+    return spurs
+
+
+def _join_through_junctions(
+    branches: list[_Branch], nodes: dict[int, np.ndarray], thickness: np.ndarray
+) -> list[tuple[np.ndarray, bool, tuple[bool, bool]]]:
+    """Strokes as (points, closed, (first end is free, last end is free))."""
+    radius = {n: float(thickness[int(c[1]), int(c[0])]) for n, c in nodes.items()}
+    degree = _degrees(branches)
+    # Where thick strokes cross at a slant, thinning makes two junctions and a bridge: merge them.
+    parent = {n: n for n in nodes}
+
+    def root(n: int) -> int:
+        while parent[n] != n:
+            n = parent[n]
+        return n
+
+    bridges = set()
+    for i, branch in enumerate(branches):
+        a, b = branch.ends
+        between_junctions = a >= 0 and a != b and degree[a] > 2 and degree[b] > 2
+        if between_junctions and _length(branch.points) < 1.6 * max(radius[a], radius[b]):
+            bridges.add(i)
+            parent[root(a)] = root(b)
+    members: dict[int, list[int]] = {}
+    for n in nodes:
+        members.setdefault(root(n), []).append(n)
+    centre = {r: np.mean([nodes[n] for n in group], axis=0) for r, group in members.items()}
+    reach = {r: max(radius[n] for n in group) for r, group in members.items()}
+
+    ends: dict[int, list[tuple[int, int]]] = {}
+    for i, branch in enumerate(branches):
+        if i not in bridges and branch.ends[0] >= 0 and len(branch.points) > 1:
+            for side in (0, 1):
+                ends.setdefault(root(branch.ends[side]), []).append((i, side))
+
+    def outward(i: int, side: int, node: int) -> np.ndarray:
+        """Direction in which the branch leaves the junction, measured clear of its blur."""
+        points = branches[i].points if side == 0 else branches[i].points[::-1]
+        distance = np.linalg.norm(points - centre[node], axis=1)
+        clear = np.flatnonzero(distance >= 1.2 * reach[node])
+        first = clear[0] if len(clear) else len(points) - 1
+        last = min(first + int(2.5 * reach[node]) + 2, len(points) - 1)
+        direction = points[last] - points[first]
+        if last - first < 3:
+            direction = points[last] - centre[node]
+        return direction / (np.linalg.norm(direction) + 1e-9)
+
+    partner: dict[tuple[int, int], tuple[int, int]] = {}
+    for node, incident in ends.items():
+        if len(incident) < 2:
+            continue
+        directions = [outward(i, side, node) for i, side in incident]
+        scored = sorted(
+            (
+                (float(-directions[a] @ directions[b]), a, b)
+                for a in range(len(incident))
+                for b in range(a)
+            ),
+            reverse=True,
+        )
+        taken = set()
+        for score, a, b in scored:
+            straight = score > STRAIGHT_ON or len(incident) == 2
+            if straight and not {a, b} & taken:
+                taken |= {a, b}
+                partner[incident[a]], partner[incident[b]] = incident[b], incident[a]
+
+    def clipped(i: int, from_side: int) -> np.ndarray:
+        """A branch's points from one side to the other, with its blurred junction ends cut."""
+        points = branches[i].points
+        keep = np.ones(len(points), bool)
+        for side in (0, 1):
+            node = root(branches[i].ends[side])
+            if len(ends[node]) > 1:
+                distance = np.linalg.norm(points - centre[node], axis=1)
+                half = np.arange(len(points)) < len(points) / 2
+                keep &= (distance > 1.1 * reach[node]) | (half if side else ~half)
+        points = points[keep] if keep.any() else points[len(points) // 2][None]
+        return points if from_side == 0 else points[::-1]
+
+    paths: list[tuple[np.ndarray, bool, tuple[bool, bool]]] = []
+    done: set[int] = set()
+
+    def walk(i: int, side: int) -> None:
+        start = root(branches[i].ends[side])
+        tied = len(ends[start]) > 1
+        pieces, first, closed = [], (i, side), False
+        if tied:
+            pieces.append(centre[start][None])
+        while True:
+            done.add(i)
+            pieces.append(clipped(i, side))
+            far = (i, 1 - side)
+            node = root(branches[i].ends[1 - side])
+            if far not in partner:
+                break
+            if partner[far] == first:
+                closed = True
+                break
+            i, side = partner[far]
+        far_tied = len(ends[node]) > 1
+        if far_tied and not closed:
+            pieces.append(centre[node][None])
+        if closed and tied:
+            pieces = pieces[1:]
+        paths.append((np.concatenate(pieces), closed, (not tied, not far_tied)))
+
+    for i, branch in enumerate(branches):  # strokes with an end, then closed ones
+        if i in bridges or branch.ends[0] < 0 or len(branch.points) == 1:
+            continue
+        for side in (0, 1):
+            if i not in done and (i, side) not in partner:
+                walk(i, side)
+    for i, branch in enumerate(branches):
+        if branch.ends[0] < 0:
+            paths.append((branch.points[:-1], True, (False, False)))
+        elif len(branch.points) == 1:
+            paths.append(([*branch.points, [0.0, 0.0], [0.01, 0.01]], False, (True, True)))
+        elif i not in done and i not in bridges:
+            walk(i, 0)
+    return paths
+
+
+def _resample(points: np.ndarray, spacing: float) -> np.ndarray:
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    count = max(round(along[-1] / spacing), 1) + 1
+    at = np.linspace(0, along[-1], count)
+    return np.stack([np.interp(at, along, points[:, k]) for k in (0, 1)], axis=1)
+
+
+def _smooth(points: np.ndarray, closed: bool) -> np.ndarray:
+    """Even steps of two pixels, then a short binomial filter over the pixels' staircase."""
+    points = _resample(np.concatenate([points, points[:1]]) if closed else points, 2.0)
+    if len(points) < 4:
+        return points
+    for _ in range(2):
+        if closed:
+            ring = points[:-1]
+            ring = (np.roll(ring, 1, 0) + 2 * ring + np.roll(ring, -1, 0)) / 4
+            points = np.concatenate([ring, ring[:1]])
+        else:
+            points[1:-1] = (points[:-2] + 2 * points[1:-1] + points[2:]) / 4
+    return points
+
+
+def _extend_to_outline(points: np.ndarray, free: tuple[bool, bool], ink: np.ndarray) -> np.ndarray:
+    """Thinning eats half a pen width off free ends: give most of it back."""
+    for end in (0, 1):
+        if not free[end]:
+            continue
+        ordered = points if end else points[::-1]
+        back = ordered[max(len(ordered) - 5, 0)]
+        direction = ordered[-1] - back
+        norm = np.linalg.norm(direction)
+        if norm < 0.5:
+            continue
+        reach, p = 0, ordered[-1]
+        while reach < 20:
+            x, y = np.round(p + (reach + 1) * direction / norm).astype(int)
+            if not (0 <= x < ink.shape[1] and 0 <= y < ink.shape[0] and ink[y, x]):
+                break
+            reach += 1
+        ordered = np.concatenate([ordered, (p + 0.6 * reach * direction / norm)[None]])
+        points = ordered if end else ordered[::-1]
+    return points
+
+
+def _natural_turn(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether a pen that moves along `before` may turn sharply into `after` (unit vectors).
+
+    It turns from right to down or down-left (㇕ ㇇), from down to right (㇄), and from down-left
+    to the right (㇜); it does not go back to the left or upward along a long leg.
+    """
+    right_to_down = before[0] > 0.7 and after[1] > 0.4
+    down_to_right = before[1] > 0.7 and after[0] > 0.7 and after[1] > -0.5
+    fall_to_right = before[0] < -0.2 and before[1] > 0.3 and after[0] > 0.7
+    return right_to_down or down_to_right or fall_to_right
+
+
+def _cut_where_no_pen_turns(points: np.ndarray, closed: bool, leg: float) -> Strokes:
+    """Cut a path at its sharp corners, then join the pieces whose corner a pen can write."""
+    steps = max(int(leg / 2 / 2), 2)
+    ring = points[:-1] if closed else points
+    n = len(ring)
+    if n < 2 * steps + 1:
+        return [points]
+    index = np.arange(n) if closed else np.arange(steps, n - steps)
+    before = ring[index] - ring[(index - steps) % n]
+    after = ring[(index + steps) % n] - ring[index]
+    before /= np.linalg.norm(before, axis=1, keepdims=True) + 1e-9
+    after /= np.linalg.norm(after, axis=1, keepdims=True) + 1e-9
+    cosine = (before * after).sum(1)
+    corners = []
+    for k in np.argsort(cosine, kind="stable"):
+        if cosine[k] > CORNER:
+            break
+        if all(min(abs(index[k] - c), n - abs(index[k] - c)) > steps for c in corners):
+            corners.append(int(index[k]))
+    corners.sort()
+    if closed:
+        if not corners:  # a smooth ring (の's bowl, ゜) starts at its top
+            start = int(ring[:, 1].argmin())
+            return [np.concatenate([ring[start:], ring[: start + 1]])]
+        pieces = []
+        for a, b in zip(corners, [*corners[1:], corners[0] + n], strict=True):
+            pieces.append(ring[np.arange(a, b + 1) % n])
+    else:
+        pieces = np.split(points, corners)
+        pieces = [
+            p if i == 0 else np.concatenate([pieces[i - 1][-1:], p]) for i, p in enumerate(pieces)
+        ]
+    pieces = [_orient(p) for p in pieces]
+    joined = True
+    while joined and len(pieces) > 1:
+        joined = False
+        for a in range(len(pieces)):
+            for b in range(len(pieces)):
+                if a == b or np.linalg.norm(pieces[a][-1] - pieces[b][0]) > 3.0:
+                    continue
+                turn_in = pieces[a][-1] - pieces[a][max(len(pieces[a]) - 1 - steps, 0)]
+                turn_out = pieces[b][min(steps, len(pieces[b]) - 1)] - pieces[b][0]
+                turn_in /= np.linalg.norm(turn_in) + 1e-9
+                turn_out /= np.linalg.norm(turn_out) + 1e-9
+                if _natural_turn(turn_in, turn_out):
+                    merged = np.concatenate([pieces[a], pieces[b][1:]])
+                    pieces = [p for k, p in enumerate(pieces) if k not in (a, b)] + [merged]
+                    joined = True
+                    break
+            if joined:
+                break
+    return pieces
+
+
+def _orient(points: np.ndarray) -> np.ndarray:
+    """Strokes run downward, and rightward where they are nearly level."""
+    dx, dy = points[-1] - points[0]
+    return points if 0.5 * dx + 0.87 * dy >= 0 else points[::-1]
+
+
+def _simplify(points: np.ndarray) -> np.ndarray:
+    """Ramer–Douglas–Peucker with a tolerance of 0.5 pixels."""
+    return cv2.approxPolyDP(points.astype(np.float32)[:, None], 0.5, False)[:, 0]
+
+
+# ---------------------------------------------------------------------------------------------
+# KanjiVG
+
+_KANJIVG_SIDE = 109.0  # its view box
+
+
+def read_kanjivg(archive: Path, characters: list[str]) -> Iterator[tuple[str, Strokes]]:
+    """True strokes, in order, from KanjiVG's official release archive.
+
+    Raises DataError for an archive or an SVG that is not KanjiVG's.
+    """
+    if not archive.is_file():
+        raise DataError(
+            f"{archive}: expected KanjiVG's release archive (kanjivg-YYYYMMDD-all.zip), found no "
+            "file; download it from the project's releases, or set synthesize.glyphs: font"
+        )
+    try:
+        with zipfile.ZipFile(archive) as bundle:
+            names = {Path(name).name: name for name in bundle.namelist()}
+            for character in characters:
+                name = names.get(f"{ord(character):05x}.svg")
+                if name:
+                    yield character, _svg_strokes(bundle.read(name), f"{archive}: {name}")
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{archive}: expected a zip archive, found: {error}") from None
+
+
+def _svg_strokes(svg: bytes, where: str) -> Strokes:
+    try:
+        root = ElementTree.fromstring(svg)
+    except ElementTree.ParseError as error:
+        raise DataError(f"{where}: expected an SVG of KanjiVG, found: {error}") from None
+    strokes = [_flatten(p.get("d", "")) for p in root.iter("{http://www.w3.org/2000/svg}path")]
+    if not strokes:
+        raise DataError(f"{where}: expected at least one <path> stroke, found none")
+    return strokes
+
+
+def _flatten(path: str) -> np.ndarray:
+    """A cubic Bézier path as a polyline, twelve steps a segment."""
+    pen = RecordingPen()
+    parse_path(path, pen)
+    t = np.linspace(0, 1, 13)[1:, None]
+    points: list[np.ndarray] = []
+    for command, control in pen.value:
+        if command in ("moveTo", "lineTo"):
+            points.append(np.array(control, float))
+        elif command == "curveTo":
+            p0 = points[-1][-1]
+            p1, p2, p3 = np.array(control, float)
+            points.append(
+                (1 - t) ** 3 * p0 + 3 * (1 - t) ** 2 * t * p1 + 3 * (1 - t) * t**2 * p2 + t**3 * p3
+            )
+    return (np.concatenate(points) / _KANJIVG_SIDE).astype(np.float32)
