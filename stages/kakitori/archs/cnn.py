@@ -9,6 +9,7 @@ separable  depthwise-separable convolutions with a pooling after each stage but 
            published.
 """
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -26,8 +27,7 @@ class CNN(nn.Module):
         super().__init__()
         self.features = features
         self.pool = WeightedPool(channels, side)
-        # Without this norm the pooled features are so small that the classifier learns ten times
-        # more slowly.
+        # Pooled features are small; without a norm the classifier learns far more slowly.
         self.norm = nn.BatchNorm1d(channels)
         self.classifier = nn.Linear(channels, classes)
 
@@ -36,6 +36,28 @@ class CNN(nn.Module):
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         return class_loss(outputs, batch)
+
+    def deployed(self) -> "CNN":
+        """An equal network for export: the norm is folded into the classifier, the stem's
+        space-to-depth and its convolution into one strided convolution on the image itself."""
+        net = copy.deepcopy(self).eval()
+        scale = net.norm.weight / (net.norm.running_var + net.norm.eps).sqrt()
+        shift = net.norm.bias - net.norm.running_mean * scale
+        with torch.no_grad():
+            net.classifier.bias += net.classifier.weight @ shift
+            net.classifier.weight *= scale
+        net.norm = nn.Identity()
+        if isinstance(net.features[0], nn.PixelUnshuffle):
+            r = net.features[0].downscale_factor
+            folded = net.features[1][0]
+            out, _, k, _ = folded.weight.shape
+            strided = nn.Conv2d(1, out, k * r, r, k // 2 * r, bias=False)
+            # Channel r·i + j of space-to-depth is the pixel (i, j) of each r × r cell.
+            weight = folded.weight.view(out, r, r, k, k).permute(0, 3, 1, 4, 2)
+            strided.weight = nn.Parameter(weight.reshape(out, 1, k * r, k * r).contiguous())
+            net.features[1][0] = strided
+            net.features[0] = nn.Identity()
+        return net
 
 
 def build(

@@ -377,7 +377,9 @@ def etl9b_set(gray: np.ndarray, number: int) -> np.ndarray:
     records["jis"] = gray["jis"]
     records["reading"] = [reading.ljust(4)[:4] for reading in gray["reading"].tolist()]
     records["image"] = encode(halves > threshold[:, None, None], layout)
-    return records[np.argsort(records["jis"], kind="stable")]
+    order = np.argsort(records["jis"], kind="stable")
+    # As bytes: indexing a structured array leaves the bytes between its fields undefined.
+    return records.view(np.uint8).reshape(len(records), -1)[order].view(layout.dtype)[:, 0]
 
 
 def _otsu(levels: np.ndarray) -> np.ndarray:

@@ -45,10 +45,15 @@ def normalise(
     threshold = (paper + 0.4 * (ink - paper))[:, None]
     top, bottom = _span(rows > threshold)
     left, right = _span(columns > threshold)
-    height, width = bottom - top, right - left
-    scale = EXTENT * size / np.maximum(height, width)
+    scale = EXTENT * size / np.maximum(bottom - top, right - left)
     if framed:
         scale = np.minimum(scale, MAX_ENLARGEMENT * size / max(frames.shape[1:]))
+    # A line of margin keeps the soft edge of the ink, where it fits into the output.
+    margin = (2 * scale <= (1 - EXTENT) * size).astype(np.int64)
+    top, left = np.maximum(top - margin, 0), np.maximum(left - margin, 0)
+    bottom = np.minimum(bottom + margin, frames.shape[1])
+    right = np.minimum(right + margin, frames.shape[2])
+    height, width = bottom - top, right - left
     height = np.maximum(np.rint(height * scale), 1).astype(np.int64)
     width = np.maximum(np.rint(width * scale), 1).astype(np.int64)
     y, x = (size - height) // 2, (size - width) // 2
@@ -81,7 +86,7 @@ def _levels(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
 
 
 def _span(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and last-plus-one line with ink, int64 (N,), with a line of margin.
+    """First and last-plus-one line with ink, int64 (N,).
 
     A line counts when its neighbour holds ink as well, so that single specks do not; without any
     such pair the whole length is taken.
@@ -92,4 +97,4 @@ def _span(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     found = pair.any(1)
     first = np.where(found, pair.argmax(1), 0)
     last = np.where(found, length - pair[:, ::-1].argmax(1), length)
-    return np.maximum(first - 1, 0), np.minimum(last + 1, length)
+    return first, last

@@ -1,5 +1,6 @@
 """From a trained network to ONNX files that carry all that is needed to use them."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ def to_onnx(model: nn.Module, size: int, opset: int, path: Path) -> None:
 
     A network may offer `deployed()`, an equal network in the form that runs best.
     """
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision; we do not
     model = model.deployed() if hasattr(model, "deployed") else model
     with outputs.whole(path) as part:
         torch.onnx.export(

@@ -97,7 +97,8 @@ as one of them. Not for decisions about people.
 ## Cost
 
 Energy of the measured stages: {1000 * carbon["total_kwh"]:.3g} Wh in
-{carbon["total_seconds"]:.0f} s ({carbon["assumptions"]["power"]}). CO2e: {grids}. Per 1,000 inferences:
+{carbon["total_seconds"]:.0f} s ({carbon["assumptions"]["power"]}).
+CO2e: {grids}. Per 1,000 inferences:
 {carbon["wh_per_1000_inferences"]["int8"]:.2g} Wh with INT8,
 {carbon["wh_per_1000_inferences"]["onnx"]:.2g} Wh with float32.
 

@@ -1,6 +1,7 @@
 """Electricity used by a piece of work, by codecarbon's offline tracker."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator
 
@@ -20,6 +21,7 @@ def tracked(country: str) -> Iterator[dict]:
     `ram_kwh`; `cpu_watt` as assumed or measured, and `cpu`, the processor's name. Where the
     machine shows no power meter, codecarbon estimates from the load (see `carbon.json`).
     """
+    logging.getLogger("codecarbon").setLevel(logging.ERROR)  # it greets before log_level counts
     tracker = OfflineEmissionsTracker(
         country_iso_code=country,
         save_to_file=False,

@@ -46,7 +46,9 @@ def jis_code(character: str) -> int:
     try:
         high, low = character.encode("euc_jp")
     except (UnicodeEncodeError, ValueError):
-        raise ValueError(f"{character!r} (U+{ord(character):04X}) is not in JIS X 0208") from None
+        high, low = 0, 0
+    if high < 0xA1:  # 0x8E leads half-width katakana, which are JIS X 0201
+        raise ValueError(f"{character!r} (U+{ord(character):04X}) is not in JIS X 0208")
     return (high & 0x7F) << 8 | (low & 0x7F)
 
 

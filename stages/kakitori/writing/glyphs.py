@@ -25,7 +25,8 @@ Strokes = list[np.ndarray]
 RESOLUTION = 192  # pixels to an em: at half of it the strokes of 鬱-like kanji run together
 SPUR = 0.02  # of an em: shorter side branches of the skeleton are noise of the outline's corners
 STRAIGHT_ON = np.cos(np.radians(40))  # branches that differ by less continue through a junction
-CORNER = np.cos(np.radians(50))  # a sharper turn between two long legs is a corner
+LEG = 0.13  # of an em: how much of the path before and after a corner tells its angle
+CORNER = np.cos(np.radians(55))  # a sharper turn between two long legs is a corner
 
 
 def bundled_font() -> Path:
@@ -132,7 +133,7 @@ def trace(ink: np.ndarray) -> Strokes:
     for points, closed, free in paths:
         points = _smooth(points, closed)
         points = _extend_to_outline(points, free, ink)
-        strokes += _cut_where_no_pen_turns(points, closed, 0.1 * size)
+        strokes += _cut_where_no_pen_turns(points, closed, LEG * size)
     strokes = [_orient(s) for s in strokes]
     strokes.sort(key=lambda s: s[0, 1] + 0.7 * s[0, 0])
     return [((_simplify(s) + 0.5) / size).astype(np.float32) for s in strokes]
@@ -396,16 +397,17 @@ def _extend_to_outline(points: np.ndarray, free: tuple[bool, bool], ink: np.ndar
     return points
 
 
-def _natural_turn(before: np.ndarray, after: np.ndarray) -> bool:
+def _natural_turn(before: np.ndarray, after: np.ndarray, ring: bool) -> bool:
     """Whether a pen that moves along `before` may turn sharply into `after` (unit vectors).
 
     It turns from right to down or down-left (㇕ ㇇), from down to right (㇄), and from down-left
-    to the right (㇜); it does not go back to the left or upward along a long leg.
+    to the right (㇜); it does not go back to the left or upward along a long leg. A ring is a box:
+    its left side and its bottom are strokes of their own.
     """
     right_to_down = before[0] > 0.7 and after[1] > 0.4
     down_to_right = before[1] > 0.7 and after[0] > 0.7 and after[1] > -0.5
     fall_to_right = before[0] < -0.2 and before[1] > 0.3 and after[0] > 0.7
-    return right_to_down or down_to_right or fall_to_right
+    return right_to_down or (not ring and (down_to_right or fall_to_right))
 
 
 def _cut_where_no_pen_turns(points: np.ndarray, closed: bool, leg: float) -> Strokes:
@@ -452,7 +454,7 @@ def _cut_where_no_pen_turns(points: np.ndarray, closed: bool, leg: float) -> Str
                 turn_out = pieces[b][min(steps, len(pieces[b]) - 1)] - pieces[b][0]
                 turn_in /= np.linalg.norm(turn_in) + 1e-9
                 turn_out /= np.linalg.norm(turn_out) + 1e-9
-                if _natural_turn(turn_in, turn_out):
+                if _natural_turn(turn_in, turn_out, closed):
                     merged = np.concatenate([pieces[a], pieces[b][1:]])
                     pieces = [p for k, p in enumerate(pieces) if k not in (a, b)] + [merged]
                     joined = True

@@ -1,0 +1,100 @@
+"""A tiny project to run the real pipeline in: 60 classes, 24 writers, a minute."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+
+TINY = {
+    "synthesize": {"writers": 24, "classes": 60, "workers": 2},
+    "train": {"epochs": 12, "batch": 32, "learning_rate": 0.002},
+    "quantize": {"calibration_samples": 128},
+    "carbon": {"inferences": 300},
+}
+
+
+def environment() -> dict[str, str]:
+    """The environment of this interpreter, so that a stage's `python` is the one that tests."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {**os.environ, "PATH": path}
+
+
+class Project:
+    """A copy of the working tree, as git would hand it out, in a folder of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @classmethod
+    def at(cls, root: Path) -> "Project":
+        listed = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        ).stdout.decode()
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file():  # not those deleted but not yet committed
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, root / name)
+        project = cls(root)
+        for command in (
+            "init -q -b main",
+            "config user.email test@localhost",
+            "config user.name Test",
+            "config commit.gpgsign false",
+        ):
+            project.run("git", *command.split())
+        return project
+
+    def run(self, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            command, cwd=self.root, env=environment(), capture_output=True, text=True, **options
+        )
+        if check and done.returncode:
+            raise AssertionError(
+                f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
+        return done
+
+    def stage(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        return self.run("python", f"stages/{name}.py", *arguments, check=check)
+
+    def set(self, **changes: dict) -> None:
+        path = self.root / "params.yaml"
+        settings = yaml.safe_load(path.read_text("utf-8"))
+        for group, values in changes.items():
+            if isinstance(values, dict):
+                settings[group] |= values
+            else:
+                settings[group] = values
+        path.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), "utf-8")
+
+    def commit(self, message: str = "test") -> None:
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-q", "-m", message)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A fresh tiny project in which nothing has run."""
+    made = Project.at(tmp_path / "project")
+    made.set(**TINY)
+    return made
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A tiny project after `dvc repro`, committed. Shared: tests must leave it as it is."""
+    made = Project.at(tmp_path_factory.mktemp("finished") / "project")
+    made.set(**TINY)
+    made.commit("settings")
+    made.run("dvc", "repro")
+    made.commit("results")
+    return made
