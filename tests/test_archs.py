@@ -1,0 +1,145 @@
+"""Every architecture faces the same checks."""
+
+import numpy as np
+import onnxruntime
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from kakitori import params
+from kakitori.archs import contract
+from kakitori.errors import SettingsError
+from kakitori.learning import complexity, export
+from kakitori.writing.charset import etl9_characters
+
+SETTINGS = params.load()
+CLASSES = list(etl9_characters()[:12])
+VARIANTS = [(name, {}) for name in params.known_models()] + [("cnn", {"block": "separable"})]
+NAMES = [name + "".join(f"-{v}" for v in net.values()) for name, net in VARIANTS]
+
+
+def made(name: str, net: dict, classes: list[str] = CLASSES, size: int = 64) -> nn.Module:
+    torch.manual_seed(0)
+    settings = SETTINGS.model_copy(
+        update={
+            "model": name,
+            "archs": {name: params.Arch(net=net)},
+            "data": SETTINGS.data.model_copy(update={"size": size}),
+        }
+    )
+    return contract.build(settings, classes, pd.DataFrame())
+
+
+@pytest.fixture(params=VARIANTS, ids=NAMES)
+def model(request) -> nn.Module:
+    return made(*request.param)
+
+
+def batch_of(count: int, size: int = 64) -> contract.Batch:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand(count, 1, size, size, generator=generator) * 2 - 1
+    return contract.Batch(images, torch.arange(count) % len(CLASSES), 0.1)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_one_row_of_finite_logits_per_image(model, count):
+    logits = model.eval()(batch_of(count).images).logits
+    assert logits.shape == (count, len(CLASSES))
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize(("name", "net"), VARIANTS, ids=NAMES)
+def test_the_full_scan_fits_too(name, net):
+    logits = made(name, net, size=128).eval()(batch_of(2, 128).images).logits
+    assert logits.shape == (2, len(CLASSES))
+
+
+def test_a_gradient_reaches_every_parameter(model):
+    batch = batch_of(8)
+    model.train().loss(model(batch.images), batch).backward()
+    without = [
+        name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
+    ]
+    assert not without
+
+
+def test_one_batch_can_be_learned_by_heart(model):
+    batch = batch_of(24)
+    optimiser = torch.optim.AdamW(model.parameters(), 2e-3)
+    model.train()
+    for _ in range(60):
+        loss = model.loss(model(batch.images), batch)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert (model(batch.images).logits.argmax(1) == batch.labels).float().mean() == 1
+
+
+def test_the_same_seed_makes_the_same_network():
+    one, other = made("cnn", {}).state_dict(), made("cnn", {}).state_dict()
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def shaken(model: nn.Module) -> nn.Module:
+    """With statistics and scales that are not their initial zeros and ones."""
+    generator = torch.Generator().manual_seed(2)
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            for tensor in (module.weight.data, module.running_var):
+                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
+            for tensor in (module.bias.data, module.running_mean):
+                tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.3)
+    return model.eval()
+
+
+def test_onnx_equals_torch(model, tmp_path):
+    model = shaken(model)
+    path = tmp_path / "model.onnx"
+    export.to_onnx(model, 64, SETTINGS.quantize.opset, path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert [i.name for i in session.get_inputs()] == ["input"]
+    assert session.get_outputs()[0].name == "logits"
+    for count in (1, 5):  # the batch is dynamic
+        images = batch_of(count).images
+        (found,) = session.run(["logits"], {"input": images.numpy()})
+        with torch.no_grad():
+            expected = model(images).logits.numpy()
+        np.testing.assert_allclose(found, expected, atol=2e-4, rtol=1e-4)
+
+
+def test_an_export_is_deterministic_and_names_no_path(model, tmp_path):
+    for name in ("a", "b"):
+        export.to_onnx(model.eval(), 64, SETTINGS.quantize.opset, tmp_path / f"{name}.onnx")
+    content = (tmp_path / "a.onnx").read_bytes()
+    assert content == (tmp_path / "b.onnx").read_bytes()
+    assert b"stages" not in content and str(params.ROOT).encode() not in content
+
+
+@pytest.mark.parametrize(
+    ("net", "low", "high"), [({}, 3.0e6, 4.0e6), ({"block": "separable"}, 1.70e6, 1.80e6)]
+)
+def test_size_of_the_cnn(net, low, high):
+    """At most 4 M parameters by default; the published, separable one has 1.74 M."""
+    model = made("cnn", net, classes=list(etl9_characters()))
+    measured = complexity.measure(model, 64)
+    assert low <= measured["parameters"] <= high
+    assert measured["multiply_adds"] > 1e6
+
+
+def test_multiply_adds_of_a_known_layer():
+    net = nn.Conv2d(1, 8, 3, padding=1, bias=False)
+    assert complexity.measure(net, 64) == {"parameters": 72, "multiply_adds": 64 * 64 * 72}
+
+
+@pytest.mark.parametrize(
+    ("name", "net", "message"),
+    [
+        ("absent", {}, "model: expected one of .*cnn.*found 'absent'.*archs/absent.py"),
+        ("cnn", {"blok": "conv"}, r"archs\.cnn\.net\.blok: expected one of block"),
+        ("cnn", {"block": "round"}, r"archs\.cnn\.net: block: expected conv or separable"),
+    ],
+)
+def test_an_unknown_architecture_or_setting_is_named(name, net, message):
+    with pytest.raises(SettingsError, match=message):
+        made(name, net)
