@@ -51,7 +51,8 @@ def test_never_flips():
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "grows"), [("thicken", 1.0, True), ("thicken_more", 1.0, True), ("thin", 1.0, False)]
+    ("name", "value", "grows"),
+    [("thicken", 1.0, True), ("thicken_more", 1.0, True), ("thin", 1.0, False)],
 )
 def test_thickness(name, value, grows):
     plain = distorted(OFF, 4).add(1).sum()

@@ -18,8 +18,12 @@ def test_figures_agree_with_scikit_learn(temperature):
     probabilities = np.exp(logits.astype(float) / temperature)
     probabilities /= probabilities.sum(1, keepdims=True)
     classes = np.arange(20)
-    assert scores["top1"] == pytest.approx(top_k_accuracy_score(labels, logits, k=1, labels=classes))
-    assert scores["top5"] == pytest.approx(top_k_accuracy_score(labels, logits, k=5, labels=classes))
+    assert scores["top1"] == pytest.approx(
+        top_k_accuracy_score(labels, logits, k=1, labels=classes)
+    )
+    assert scores["top5"] == pytest.approx(
+        top_k_accuracy_score(labels, logits, k=5, labels=classes)
+    )
     assert scores["nll"] == pytest.approx(log_loss(labels, probabilities, labels=classes))
     assert scores["error_rate"] == pytest.approx(1 - scores["top1"])
 

@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -114,7 +115,7 @@ def test_learning_rate_rises_and_falls_to_zero():
     assert rates[149] == 1.0 and max(rates) == 1.0
     assert rates[0] == pytest.approx(1 / 150)
     assert rates[-1] < 1e-4
-    assert all(a > b for a, b in zip(rates[150:], rates[151:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(rates[150:]))
 
 
 def test_norms_and_biases_are_not_decayed():

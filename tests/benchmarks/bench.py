@@ -1,0 +1,120 @@
+"""How fast the parts are on this machine: medians of five rounds.
+
+    make bench
+
+Prints a table; needs no earlier run of the pipeline. The usual way, record by record, is measured
+beside ours in the same rounds.
+"""
+
+import os
+import statistics
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "stages"))
+
+from kakitori import params  # noqa: E402
+from kakitori.archs import contract  # noqa: E402
+from kakitori.corpora import etl, extraction  # noqa: E402
+from kakitori.learning import export, latency  # noqa: E402
+from kakitori.params import Synthesize  # noqa: E402
+from kakitori.writing import charset, glyphs, synthesis  # noqa: E402
+
+ROUNDS = 5
+
+
+def main() -> None:
+    names = list(charset.etl9_characters())
+    started = time.perf_counter()
+    strokes = glyphs.strokes_of("font", names, Path(), 0)
+    rows = [("characters traced", len(names) / (time.perf_counter() - started), "characters/s")]
+    characters = pd.DataFrame(
+        {
+            "character": names,
+            "jis": [charset.jis_code(c) for c in names],
+            "strokes": [[s.ravel().tolist() for s in strokes[c]] for c in names],
+        }
+    )
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        rows += files(root, characters, names)
+        rows += inference(root, names)
+    for name, rate, unit in rows:
+        print(f"{name:<34}{rate:>14,.2f}  {unit}")
+
+
+def files(root: Path, characters: pd.DataFrame, names: list[str]) -> list[tuple[str, float, str]]:
+    settings = Synthesize(
+        glyphs="font", sets=["ETL9G"], writers=16, classes=len(names), max_missing=0, workers=0
+    )
+    folder = root / "synthetic"
+    folder.mkdir()
+    written = []
+    for _ in range(ROUNDS):
+        for old in folder.rglob("ETL9G*"):
+            if old.is_file():
+                old.unlink()
+        if (folder / "ETL9G").is_dir():
+            (folder / "ETL9G").rmdir()
+        written.append(synthesis.write_corpora(characters, folder, settings, 0))
+    sources = etl.find_sources(root, "synthetic/ETL9G")
+    total = settings.writers * len(names)
+    ours, usual = [], []
+    for _ in range(ROUNDS):
+        shards = root / "shards"
+        shards.mkdir(exist_ok=True)
+        ours.append(total / timed(lambda: extraction.write_shards(sources, shards, 64)))
+        usual.append(3000 / timed(lambda: record_loop(sources[0].path, 3000)))
+    return [
+        ("synthesize, all cores", statistics.median(written), "images/s"),
+        ("extract, all cores, shards written", statistics.median(ours), "records/s"),
+        ("  usual way: struct and Pillow", statistics.median(usual), "records/s"),
+    ]
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def record_loop(path: Path, count: int) -> list[np.ndarray]:
+    """How published readers do it: one record, one struct, one Pillow image at a time."""
+    images = []
+    with path.open("rb") as file:
+        for _ in range(count):
+            record = file.read(8199)
+            struct.unpack(">2H8sI4B4H2B34x8128s7x", record)
+            image = Image.frombytes("F", (128, 127), record[64:8192], "bit", 4)
+            images.append(np.asarray(image.convert("L").resize((64, 64))) * 17)
+    return images
+
+
+def inference(root: Path, names: list[str]) -> list[tuple[str, float, str]]:
+    settings = params.load()
+    torch.manual_seed(0)
+    model = contract.build(settings, names, pd.DataFrame()).eval()
+    export.to_onnx(model, 64, settings.quantize.opset, root / "fp32.onnx")
+    rng = np.random.default_rng(0)
+    samples = rng.integers(0, 256, (128, 64, 64), dtype=np.uint8)
+    export.to_int8(root / "fp32.onnx", samples, root / "int8.onnx")
+    rows = []
+    for name in ("fp32", "int8"):
+        taken = [latency.milliseconds(root / f"{name}.onnx", 64, 1, 100) for _ in range(ROUNDS)]
+        rows.append((f"inference {name}, one thread", statistics.median(taken), "ms an image"))
+    return rows
+
+
+if __name__ == "__main__":
+    print(f"{os.cpu_count()} cores, torch {torch.__version__}")
+    main()

@@ -1,0 +1,168 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+
+from kakitori.errors import DataError
+from kakitori.recognizer import Recognizer, prepare
+from kakitori.writing.glyphs import bundled_font
+
+
+def drawn(character: str = "書", side: int = 96) -> Image.Image:
+    """A clean drawing, black on white."""
+    image = Image.new("L", (side, side), 255)
+    font = ImageFont.truetype(str(bundled_font()), int(side * 0.8))
+    ImageDraw.Draw(image).text((side / 2, side / 2), character, 0, font, anchor="mm")
+    return image
+
+
+def photo(character: str = "書") -> Image.Image:
+    """The drawing as a phone sees it: large, off centre, tinted, a shadow across, noise, blur."""
+    rng = np.random.default_rng(0)
+    page = Image.new("L", (900, 1200), 255)
+    page.paste(drawn(character, 400).rotate(3, fillcolor=255), (380, 120))
+    levels = np.asarray(page.filter(ImageFilter.GaussianBlur(2))).astype(float)
+    y, x = np.mgrid[0:1200, 0:900]
+    light = 0.45 + 0.4 * x / 900 + 0.1 * y / 1200
+    levels = (60 + 150 * levels / 255) * light + rng.normal(0, 4, levels.shape)
+    tint = np.array([1.0, 0.96, 0.85])
+    return Image.fromarray(np.clip(levels[..., None] * tint, 0, 255).astype(np.uint8))
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.abs(one.astype(int) - other.astype(int)).mean())
+
+
+REFERENCE = prepare(drawn(), 64)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        ImageOps.invert(drawn()),
+        drawn().convert("RGB"),
+        drawn().convert("1"),
+        drawn().convert("P"),
+        drawn(side=800),
+        drawn(side=64),
+        ImageOps.expand(drawn(), 60, 255),
+        ImageOps.autocontrast(drawn()).point(lambda v: 90 + v // 4),
+    ],
+    ids=["light on dark", "RGB", "bilevel", "palette", "large", "small", "margin", "faint"],
+)
+def test_however_it_comes_it_looks_the_same(image):
+    assert difference(prepare(image, 64), REFERENCE) < 9
+    # A blank or inverted result would be far off:
+    assert difference(np.zeros_like(REFERENCE), REFERENCE) > 30
+
+
+@pytest.mark.parametrize("ink", [0, 255])
+def test_ink_on_a_transparent_ground(ink):
+    alpha = ImageOps.invert(drawn())
+    image = Image.merge("LA", (Image.new("L", alpha.size, ink), alpha))
+    assert difference(prepare(image, 64), REFERENCE) < 9
+
+
+def test_a_photo_looks_like_the_drawing():
+    assert difference(prepare(photo(), 64), REFERENCE) < 20
+
+
+def test_a_blank_image_has_no_ink():
+    assert not prepare(Image.new("L", (80, 60), 200), 64).any()
+
+
+@pytest.mark.parametrize("side", [1, 2, 5])
+def test_tiny_images_are_taken(side):
+    assert prepare(Image.new("L", (side, side), 10), 64).shape == (64, 64)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n broken"])
+def test_a_file_that_is_no_image(tmp_path, content):
+    path = tmp_path / "x.png"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.png: expected an image, found"):
+        prepare(path, 64)
+
+
+def test_truncated_image(tmp_path):
+    path = tmp_path / "x.png"
+    photo().save(path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(DataError, match=r"x\.png: expected an image"):
+        prepare(path, 64)
+
+
+# --- with a model ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(finished, tmp_path_factory) -> Path:
+    """Labelled drawings of the classes the tiny model knows, in the Kuzushiji-Kanji layout."""
+    root = tmp_path_factory.mktemp("drawings")
+    for character in "あいうえおかきくけこ":
+        here = root / f"U+{ord(character):04X}"
+        here.mkdir()
+        drawn(character).save(here / "1.png")
+    return root
+
+
+def test_three_lines_of_python(finished):
+    recognizer = Recognizer(finished.root / "models/exports/int8.onnx")
+    top = recognizer.read(drawn("の"))
+    assert len(top) == 5
+    assert [p for _, p in top] == sorted((p for _, p in top), reverse=True)
+    assert 0 < sum(p for _, p in top) <= 1 + 1e-9
+
+
+def test_json_lines_and_summary(finished, folder):
+    done = finished.stage("recognize", "--json", str(folder))
+    *lines, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(lines) == 10
+    for line in lines:
+        assert set(line) == {"file", "label", "top"} and len(line["top"]) == 5
+        assert line["label"] == chr(int(Path(line["file"]).parent.name[2:], 16))
+    right = sum(line["top"][0][0] == line["label"] for line in lines)
+    five = sum(line["label"] in [c for c, _ in line["top"]] for line in lines)
+    assert last == {"summary": {"samples": 10, "top1": right / 10, "top5": five / 10}}
+    assert five >= 5, "sixty classes, ten printed hiragana: far above chance"
+
+
+def test_a_table_for_people_and_no_summary_without_labels(finished, tmp_path):
+    photo("う").save(tmp_path / "photo.jpg")
+    done = finished.stage("recognize", str(tmp_path / "photo.jpg"))
+    assert "photo.jpg" in done.stdout and "%" in done.stdout and "top-1" not in done.stdout
+    done = finished.stage("recognize", "--json", str(tmp_path))
+    assert json.loads(done.stdout)["label"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent.png"], "absent.png: expected an image or a folder, found nothing"),
+        (["tests"], "tests: expected images"),
+        (["README.md"], "README.md: expected an image"),
+        (["--model", "absent.onnx", "README.md"], "absent.onnx: expected an exported model"),
+        (["--model", "README.md", "README.md"], "README.md: expected an ONNX model"),
+    ],
+)
+def test_bad_input_ends_in_one_line(finished, arguments, message):
+    done = finished.stage("recognize", *arguments, check=False)
+    assert done.returncode == 1
+    assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_foreign_onnx_file_is_refused(tmp_path):
+    import onnx
+    from onnx import TensorProto, helper
+
+    value = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1])
+    out = helper.make_tensor_value_info("logits", TensorProto.FLOAT, [1])
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["input"], ["logits"])], "g", [value], [out]
+    )
+    opset = [helper.make_opsetid("", 21)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "x.onnx")
+    with pytest.raises(DataError, match="expected Kakitori's metadata"):
+        Recognizer(tmp_path / "x.onnx")
