@@ -70,9 +70,9 @@ def files(root: Path, characters: pd.DataFrame, names: list[str]) -> list[tuple[
     sources = etl.find_sources(root, "synthetic/ETL9G")
     total = settings.writers * len(names)
     ours, usual = [], []
+    shards = root / "shards"
+    shards.mkdir()
     for _ in range(ROUNDS):
-        shards = root / "shards"
-        shards.mkdir(exist_ok=True)
         ours.append(total / timed(lambda: extraction.write_shards(sources, shards, 64)))
         usual.append(3000 / timed(lambda: record_loop(sources[0].path, 3000)))
     return [
