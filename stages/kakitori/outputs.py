@@ -5,8 +5,10 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
+if TYPE_CHECKING:  # its import takes a third of a second, which every worker process would pay
+    import pandas as pd
 
 
 @contextlib.contextmanager
@@ -42,11 +44,11 @@ def write_json(path: Path, content: dict) -> None:
         part.write_text(text + "\n", encoding="utf-8")
 
 
-def write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: "pd.DataFrame") -> None:
     with whole(path) as part:
         table.to_csv(part, index=False, lineterminator="\n")
 
 
-def write_parquet(path: Path, table: pd.DataFrame) -> None:
+def write_parquet(path: Path, table: "pd.DataFrame") -> None:
     with whole(path) as part:
         table.to_parquet(part, index=False, compression="zstd")

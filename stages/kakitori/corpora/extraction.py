@@ -9,20 +9,23 @@ import multiprocessing
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import h5py
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
 from kakitori.corpora import etl, images
 from kakitori.writing.charset import jis_table
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 CHUNK = 256  # records decoded at once: few enough to stay in the processor's cache
 
 
-def write_shards(sources: list[etl.Source], folder: Path, size: int) -> pd.DataFrame:
+def write_shards(sources: list[etl.Source], folder: Path, size: int) -> "pd.DataFrame":
     """Decode every source into a shard of its own, one process per core.
 
     Parameters
@@ -37,6 +40,9 @@ def write_shards(sources: list[etl.Source], folder: Path, size: int) -> pd.DataF
     `writer_group`, `sheet` int32, `quality` int16 (-1 where the corpus has none),
     `is_model_sheet` bool.
     """
+    # Only here: a worker needs no pandas, and importing it takes longer than decoding a file.
+    import pandas as pd
+
     jobs = [(source, folder / f"shard-{k:03d}.h5", size) for k, source in enumerate(sources)]
     workers = min(os.cpu_count() or 1, len(jobs))
     if workers > 1:
@@ -45,7 +51,8 @@ def write_shards(sources: list[etl.Source], folder: Path, size: int) -> pd.DataF
     else:
         parts = [_write_shard(job) for job in jobs]
     index = pd.concat(
-        [part.assign(shard=np.int16(k)) for k, part in enumerate(parts)], ignore_index=True
+        [pd.DataFrame({"shard": np.int16(k)} | part) for k, part in enumerate(parts)],
+        ignore_index=True,
     )
     index.insert(0, "sample", np.arange(len(index), dtype=np.int64))
     return index
@@ -55,7 +62,8 @@ def _progress(iterator: Iterable, total: int) -> Iterable:
     return tqdm(iterator, total=total, desc="extract", unit="file", disable=None)
 
 
-def _write_shard(job: tuple[etl.Source, Path, int]) -> pd.DataFrame:
+def _write_shard(job: tuple[etl.Source, Path, int]) -> dict[str, object]:
+    """Write one shard; returns its columns of the index, all but the shard's number."""
     source, path, size = job
     layout = source.layout
     records = source.records()
@@ -80,15 +88,12 @@ def _write_shard(job: tuple[etl.Source, Path, int]) -> pd.DataFrame:
     prefix = "synthetic/" if source.corpus.startswith("synthetic/") else ""
     names = {n: f"{prefix}{layout.group}/set{n:03d}" for n in np.unique(sets).tolist()}
     quality = records["quality"].astype(np.int16) if "quality" in layout.fields else np.int16(-1)
-    return pd.DataFrame(
-        {
-            "shard": np.int16(0),
-            "row": np.arange(len(records), dtype=np.int32),
-            "codepoint": jis_table()[records["jis"].astype(np.int64)],
-            "corpus": source.corpus,
-            "writer_group": [names[n] for n in sets.tolist()],
-            "sheet": records["sheet"].astype(np.int32),
-            "quality": quality,
-            "is_model_sheet": sets == layout.model_set if layout.model_set else False,
-        }
-    )
+    return {
+        "row": np.arange(len(records), dtype=np.int32),
+        "codepoint": jis_table()[records["jis"].astype(np.int64)],
+        "corpus": source.corpus,
+        "writer_group": [names[n] for n in sets.tolist()],
+        "sheet": records["sheet"].astype(np.int32),
+        "quality": quality,
+        "is_model_sheet": sets == layout.model_set if layout.model_set else False,
+    }

@@ -44,12 +44,14 @@ def predict(
     parts = []
     for start in range(0, len(images), CHUNK):
         chunk = slice(start, start + CHUNK)
-        logp = log_softmax(logits_of(images[chunk]).astype(np.float64) / temperature, axis=1)
+        # In float32: NumPy's float64 exponential is ten times slower.
+        logp = log_softmax(logits_of(images[chunk]) / np.float32(temperature), axis=1)
         of_label = logp[np.arange(len(logp)), labels[chunk]]
         answers = logp.argmax(1)
         # Counting the better ones ranks without sorting 3,036 columns.
         ranks = (logp > of_label[:, None]).sum(1)
-        parts.append((answers, ranks, np.exp(logp.max(1)), of_label))
+        confidences = np.exp(logp.max(1).astype(np.float64))
+        parts.append((answers, ranks, confidences, of_label.astype(np.float64)))
     return Predictions(labels, *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -82,7 +84,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """The temperature that minimises the cross-entropy (Guo et al. 2017), within 0.05–20."""
 
     def nll(log_temperature: float) -> float:
-        logp = log_softmax(logits / np.exp(log_temperature), axis=1)
+        logp = log_softmax(logits / np.float32(np.exp(log_temperature)), axis=1)
         return -logp[np.arange(len(labels)), labels].mean()
 
     found = minimize_scalar(
