@@ -24,7 +24,7 @@ def main(settings: Settings) -> None:
     index = data.placed_index(ROOT)
     classes = data.class_list(index)
     torch.manual_seed(settings.seed)
-    model = contract.build(settings, classes, characters)
+    model = contract.network(settings, classes, characters)
     size = complexity.measure(model, settings.data.size)
     print(
         f"train: {settings.model}, {size['parameters']:,} parameters, "

@@ -28,7 +28,7 @@ def made(name: str, net: dict, classes: list[str] = CLASSES, size: int = 64) -> 
             "data": SETTINGS.data.model_copy(update={"size": size}),
         }
     )
-    return contract.build(settings, classes, pd.DataFrame())
+    return contract.network(settings, classes, pd.DataFrame())
 
 
 @pytest.fixture(params=VARIANTS, ids=NAMES)
@@ -117,7 +117,7 @@ def test_an_export_is_deterministic_and_names_no_path(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("net", "low", "high"), [({}, 3.0e6, 4.0e6), ({"block": "separable"}, 1.70e6, 1.80e6)]
+    ("net", "low", "high"), [({}, 3.0e6, 4.0e6), ({"block": "separable"}, 1.735e6, 1.745e6)]
 )
 def test_size_of_the_cnn(net, low, high):
     """At most 4 M parameters by default; the published, separable one has 1.74 M."""

@@ -71,7 +71,7 @@ def test_it_learns(parts):
     settings = TRAIN.model_copy(update={"learning_rate": 0.02})
     result = training.train(made(), parts, settings, 0, "run")
     assert result.best["val_top1"] == 1.0
-    assert result.curve["train_loss"].is_monotonic_decreasing
+    assert result.curve["train_loss"].iloc[-1] < 0.5 * result.curve["train_loss"].iloc[0]
     assert result.images_seen == 4 * 96
     assert result.curve["learning_rate"].iloc[-1] < 0.05 * settings.learning_rate
 

@@ -109,7 +109,8 @@ def prepare(image: str | Path | Image.Image, size: int) -> np.ndarray:
             raise DataError(f"{image}: expected an image, found: {error}") from None
     ink = _ink(image)
     ink = _closely_cropped(ink)
-    return normalise(np.asarray(ink)[None], size, framed=False)[0]
+    # A rim of clean paper: even an image of one pixel has edges to measure the paper by.
+    return normalise(np.pad(np.asarray(ink), 2)[None], size, framed=False)[0]
 
 
 def _ink(image: Image.Image) -> Image.Image:

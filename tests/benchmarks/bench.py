@@ -103,7 +103,7 @@ def record_loop(path: Path, count: int) -> list[np.ndarray]:
 def inference(root: Path, names: list[str]) -> list[tuple[str, float, str]]:
     settings = params.load()
     torch.manual_seed(0)
-    model = contract.build(settings, names, pd.DataFrame()).eval()
+    model = contract.network(settings, names, pd.DataFrame()).eval()
     export.to_onnx(model, 64, settings.quantize.opset, root / "fp32.onnx")
     rng = np.random.default_rng(0)
     samples = rng.integers(0, 256, (128, 64, 64), dtype=np.uint8)

@@ -5,23 +5,19 @@ import torch.nn.functional as F
 from torch import nn
 
 
-def convolution(
-    channels_in: int, channels: int, kernel: int = 3, stride: int = 1, groups: int = 1
-) -> nn.Sequential:
+def convolution(channels_in: int, channels: int, kernel: int = 3) -> nn.Sequential:
     """Convolution, batch-norm (Ioffe and Szegedy 2015), ReLU; `same` padding."""
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.Conv2d(channels_in, channels, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU(inplace=True),
     )
 
 
 def separable(channels_in: int, channels: int) -> nn.Sequential:
-    """Depthwise-separable convolution (Howard et al. 2017)."""
-    return nn.Sequential(
-        convolution(channels_in, channels_in, groups=channels_in),
-        convolution(channels_in, channels, kernel=1),
-    )
+    """Depthwise-separable convolution (Howard et al. 2017), one norm after both halves."""
+    depthwise = nn.Conv2d(channels_in, channels_in, 3, padding=1, groups=channels_in, bias=False)
+    return nn.Sequential(depthwise, convolution(channels_in, channels, kernel=1))
 
 
 class SqueezeExcite(nn.Module):

@@ -43,7 +43,7 @@ def class_loss(outputs: NamedTuple, batch: Batch) -> torch.Tensor:
     )
 
 
-def build(settings: Settings, classes: list[str], characters: pd.DataFrame) -> nn.Module:
+def network(settings: Settings, classes: list[str], characters: pd.DataFrame) -> nn.Module:
     """The network that `settings.model` names, freshly initialised.
 
     Raises SettingsError for an unknown architecture or a setting that it does not have.

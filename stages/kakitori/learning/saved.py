@@ -28,7 +28,7 @@ def load(folder: Path) -> tuple[nn.Module, list[str], int]:
         }
     )
     characters = pd.read_parquet(params.ROOT / "data/characters.parquet")
-    model = contract.build(settings, classes, characters)
+    model = contract.network(settings, classes, characters)
     try:
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except (RuntimeError, OSError) as error:
