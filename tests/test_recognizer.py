@@ -54,7 +54,8 @@ REFERENCE = prepare(drawn(), 64)
     ids=["light on dark", "RGB", "bilevel", "palette", "large", "small", "margin", "faint"],
 )
 def test_however_it_comes_it_looks_the_same(image):
-    assert likeness(prepare(image, 64), REFERENCE) > 0.95
+    # A shift by one pixel costs 0.15; another character stays below 0.6.
+    assert likeness(prepare(image, 64), REFERENCE) > 0.8
 
 
 @pytest.mark.parametrize("ink", [0, 255])
