@@ -1,6 +1,7 @@
 """From a trained network to ONNX files that carry all that is needed to use them."""
 
 import logging
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,8 @@ def to_onnx(model: nn.Module, size: int, opset: int, path: Path) -> None:
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision; we do not
     model = model.deployed() if hasattr(model, "deployed") else model
-    with outputs.whole(path) as part:
+    with outputs.whole(path) as part, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # torch's, about its own internals
         torch.onnx.export(
             _LogitsOnly(model).eval(),
             (torch.zeros(2, 1, size, size),),  # an example batch of 1 would be baked in
