@@ -14,13 +14,14 @@ from kakitori.params import ROOT, Settings
 from kakitori.recognizer import Recognizer
 from kakitori.results import energy
 
+STAGES = ("characters", "synthesize", "extract", "train", "quantize", "evaluate")
 EXPORTS = {"onnx": "fp32.onnx", "int8": "int8.onnx"}
 
 
 def main(settings: Settings) -> None:
     stages = {
-        path.stem: json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted((ROOT / "metrics/energy").glob("*.json"))
+        name: json.loads((ROOT / f"metrics/energy/{name}.json").read_text(encoding="utf-8"))
+        for name in STAGES
     }
     metrics: dict = {"stages": {}}
     for name, record in stages.items():

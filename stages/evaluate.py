@@ -43,10 +43,11 @@ def main(settings: Settings) -> None:
     characters = pd.read_parquet(ROOT / "data/characters.parquet").set_index("codepoint")
     strokes = test.rows["codepoint"].map(characters["stroke_count"])
     bins = pd.cut(strokes, [0, *STROKE_BINS.values()], labels=list(STROKE_BINS))
-    corpora = sorted(index["corpus"].unique())
+    corpora = sorted(test.rows["corpus"].unique())
     metrics = {
         "model": settings.model,
         "dataset": {"corpora": ", ".join(corpora), "fingerprint": data.fingerprint(ROOT)},
+        "glyphs": characters["stroke_source"].iloc[0],
         "synthetic": all(name.startswith("synthetic/") for name in corpora),
         "scheme": settings.split.scheme,
         "classes": len(classes),
@@ -56,7 +57,6 @@ def main(settings: Settings) -> None:
         "by_script": scoring.sliced_top1(reference.right, test.rows["codepoint"].map(script)),
         "by_strokes": scoring.sliced_top1(reference.right, bins.astype(str)),
     }
-    outputs.write_json(ROOT / "metrics/evaluate.json", metrics)
     outputs.write_csv(ROOT / "metrics/by_writer.csv", _by_writer(test.rows, predictions))
     with outputs.whole_folder(ROOT / "metrics/plots/evaluate") as folder:
         curve = pd.read_csv(ROOT / "metrics/plots/train/curve.csv")
@@ -75,6 +75,7 @@ def main(settings: Settings) -> None:
         ).drop(columns="example")
         outputs.write_csv(folder / "confused.csv", pairs)
         figures.confused_pairs(folder / "confused.png", pairs, shown)
+    outputs.write_json(ROOT / "metrics/evaluate.json", metrics)
     for name in formats:
         print(f"evaluate: {name}: top-1 {metrics[name]['top1']:.4f} on {len(labels):,} samples")
 

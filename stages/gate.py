@@ -24,6 +24,8 @@ def main() -> None:
         verdict = gate.compare(ROOT, parser.parse_args().base)
     except (DataError, SettingsError) as error:
         sys.exit(f"gate: {error}")
+    except FileNotFoundError as error:
+        sys.exit(f"gate: {error.filename}: expected a file, found none; `dvc repro` makes it")
     print("\n".join(verdict.lines))
     sys.exit(0 if verdict.passed else 1)
 

@@ -33,11 +33,12 @@ def main(settings: Settings) -> None:
     reference = training.logits_of(model, validation.images).numpy()
     temperature = scoring.fit_temperature(reference, labels)
     metrics = {
+        "scheme": settings.split.scheme,
         "torch": {
             "bytes": (ROOT / "models/model.safetensors").stat().st_size,
             "val_top1": float((reference.argmax(1) == labels).mean()),
             "temperature": temperature,
-        }
+        },
     }
     with outputs.whole_folder(ROOT / "models/exports") as folder:
         export.to_onnx(model, size, settings.quantize.opset, folder / "fp32.onnx")

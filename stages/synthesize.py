@@ -18,13 +18,13 @@ SAMPLE_TEXT = "あきのゆ書東機識愛永飛国一人口職"  # easy and har
 
 def main(settings: Settings) -> None:
     characters = pd.read_parquet(ROOT / "data/characters.parquet")
-    with outputs.whole_folder(ROOT / "data/synthetic") as folder:
-        rate = synthesis.write_corpora(characters, folder, settings.synthesize, settings.seed)
     sheet = synthesis.contact_sheet(
         characters, settings.seed, min(settings.synthesize.writers, 40), SAMPLE_TEXT
     )
     with outputs.whole_folder(ROOT / "metrics/plots/synthesize") as folder:
         Image.fromarray(255 - sheet).save(folder / "writers.png", optimize=True)
+    with outputs.whole_folder(ROOT / "data/synthetic") as folder:
+        rate = synthesis.write_corpora(characters, folder, settings.synthesize, settings.seed)
     print(f"synthesize: {settings.synthesize.writers} writers, {rate:,.0f} images/s")
 
 

@@ -20,6 +20,7 @@ CODE = ("archs/blocks.py", "archs/contract.py", "learning/augment.py", "learning
 
 
 def main(settings: Settings) -> None:
+    contract.check(settings)
     characters = pd.read_parquet(ROOT / "data/characters.parquet")
     index = data.placed_index(ROOT)
     classes = data.class_list(index)
@@ -43,8 +44,7 @@ def main(settings: Settings) -> None:
                 "torch": torch.__version__,
             },
             [ROOT / "stages/kakitori" / name for name in CODE]
-            + [ROOT / f"stages/kakitori/archs/{settings.model}.py"]
-            + list((ROOT / "data/shards").glob("*.h5")),
+            + [ROOT / f"stages/kakitori/archs/{settings.model}.py"],
         )
         parts = {p: data.load_part(ROOT, index, p, classes) for p in ("train", "val")}
         try:
@@ -68,6 +68,7 @@ def main(settings: Settings) -> None:
         best = result.best
         metrics = {
             "model": settings.model,
+            "scheme": settings.split.scheme,
             "best_epoch": best["epoch"],
             "epochs": len(result.curve),
             **{

@@ -22,7 +22,8 @@ TINY = {
 def environment() -> dict[str, str]:
     """The environment of this interpreter, so that a stage's `python` is the one that tests."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return {**os.environ, "PATH": path}
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, "PATH": path}
 
 
 class Project:

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kakitori.corpora import etl
+from kakitori.corpora import etl, extraction
 from kakitori.errors import DataError
 from kakitori.writing.charset import etl9_characters, etl_reading, jis_code
 
@@ -30,7 +30,7 @@ def whole_set() -> np.ndarray:
     return etl.etl9g_set(blank, jis, [etl_reading(c) for c in CHARACTERS], 1)
 
 
-# --- the writer against FORMATS: offsets counted by hand ---------------------------------------
+# --- the writer against the form sheets: offsets counted by hand
 
 
 def test_etl9g_record_byte_by_byte():
@@ -54,7 +54,7 @@ def test_etl9g_record_byte_by_byte():
 
 
 def test_etl9g_geometry_of_every_record(whole_set):
-    """FORMATS 6.3: 152 samples a form in 16 columns, twenty forms, the last with 148."""
+    """ETL-9 specification: 152 samples a form in 16 columns, twenty forms, the last with 148."""
     r = np.arange(3036)
     np.testing.assert_array_equal(whole_set["sheet"], 20 + r // 152 + 1)
     np.testing.assert_array_equal(whole_set["x"], (r % 152) % 16)
@@ -246,3 +246,33 @@ def test_file_that_is_no_zip(tmp_path):
     (tmp_path / "raw/ETL9G.zip").write_bytes(b"no zip")
     with pytest.raises(DataError, match="expected a zip archive"):
         etl.find_sources(tmp_path, "raw/ETL9G")
+
+
+@pytest.mark.parametrize("flip", [100, 3000])
+def test_damaged_zip_member_is_named(tmp_path, flip):
+    (tmp_path / "raw").mkdir()
+    path = tmp_path / "raw/ETL9G.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr("ETL9G_01", gray_set(CHARACTERS[:9]).tobytes())
+    content = bytearray(path.read_bytes())
+    content[flip] ^= 0xFF
+    path.write_bytes(content)
+    (source,) = etl.find_sources(tmp_path, "raw/ETL9G")
+    with pytest.raises(DataError, match="ETL9G_01: expected a readable zip member"):
+        source.records()
+
+
+def test_a_dummy_alone_is_refused(tmp_path):
+    with pytest.raises(DataError, match="offset 576: expected records, found the dummy alone"):
+        write(tmp_path, "ETL9B").records()
+
+
+def test_a_file_cut_inside_its_only_set_is_refused(tmp_path):
+    folder = tmp_path / "raw/ETL9G"
+    folder.mkdir(parents=True)
+    gray_set(CHARACTERS[:6]).tofile(folder / "ETL9G_01")
+    gray_set(CHARACTERS[:6])[:4].tofile(folder / "ETL9G_02")
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    with pytest.raises(DataError, match=r"ETL9G_02: expected 6 records in every set.*found 4"):
+        extraction.write_shards(etl.find_sources(tmp_path, "raw/ETL9G"), shards, 64)

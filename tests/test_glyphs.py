@@ -121,3 +121,14 @@ def test_official_kanjivg_release():
     assert {c: len(s) for c, s in strokes.items()} == {"書": 10, "あ": 3, "欝": 25}
     for polyline in (p for s in strokes.values() for p in s):
         assert polyline.min() >= 0 and polyline.max() <= 1
+
+
+@pytest.mark.parametrize("side", [3, 6, 9])
+def test_square_and_round_dots_are_strokes(side):
+    ink = np.zeros((192, 192), np.uint8)
+    ink[40 : 40 + side, 60 : 60 + side] = 1
+    cv2.circle(ink, (120, 120), side, 1, -1)
+    strokes = glyphs.trace(ink > 0)
+    assert len(strokes) == 2
+    places = sorted(s.mean(0).tolist() for s in strokes)
+    np.testing.assert_allclose(places, [[60 / 192, 40 / 192], [120 / 192, 120 / 192]], atol=0.04)

@@ -75,3 +75,14 @@ def test_pillow_and_opencv_agree():
     difference = normalise(frames, 64).astype(int) - normalise(frames, 64, resize=cv2.resize)
     assert np.abs(difference).mean() < 1.5
     assert np.percentile(np.abs(difference), 99) < 40
+
+
+@pytest.mark.parametrize("pen", [1, 2, 3, 5])
+@pytest.mark.parametrize("strokes", [1, 2], ids=["一", "二"])
+def test_thin_level_strokes_are_ink(pen, strokes):
+    frame = np.zeros((64, 64), np.uint8)
+    for k in range(strokes):
+        frame[20 + 20 * k : 20 + 20 * k + pen, 8:56] = 255
+    for found in (normalise(frame[None], 64)[0], normalise(frame.T[None], 64)[0].T):
+        dark = found > 100
+        assert dark.any(1).sum() >= pen * strokes and dark.any(0).sum() >= 45

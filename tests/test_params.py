@@ -43,6 +43,17 @@ def test_the_committed_settings_are_valid():
         ("data.size", 96, r"data\.size: expected 64 or 128, found 96"),
         ("seed", None, r"seed: expected integer, found None"),
         ("extra", 1, r"extra: expected one of .*unknown setting"),
+        ("archs.cnnn", {}, r"archs: expected keys among cnn.*not cnnn"),
+        ("archs.cnn.foo", 1, r"archs\.cnn\.foo: expected one of net, train, found an unknown"),
+        (
+            "carbon.grids.eu.yeer",
+            1,
+            r"carbon\.grids\.eu\.yeer: expected one of intensity, source, y",
+        ),
+        ("carbon.country", "Japan", r"carbon\.country: expected .*found 'Japan'"),
+        ("synthesize.sets", ["ETL9G", "ETL9G"], r"synthesize\.sets: expected each set once"),
+        ("synthesize.writers", 300, r"synthesize\.writers: expected less than or equal to 200"),
+        ("data.corpora", 3, r"data\.corpora: expected string, found 3"),
         ("archs.cnn.train", {"epoch": 3}, r"archs\.cnn\.train\.epoch: expected one of .*epochs"),
     ],
 )

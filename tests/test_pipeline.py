@@ -248,11 +248,52 @@ def test_an_architecture_that_does_not_exist(project):
     project.commit()
     done = project.run("dvc", "exp", "run", "-S", "model=absent", check=False)
     assert done.returncode != 0
-    assert "absent" in done.stdout + done.stderr
+    assert "archs/absent.py" in done.stdout + done.stderr
     project.set(model="absent")
     done = project.run("dvc", "repro", "train", check=False)
     assert done.returncode != 0 and "archs/absent.py" in done.stdout + done.stderr
     assert not (project.root / "models/model.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("group", "change", "message"),
+    [
+        ("train", {"learning_rate": "1e-2"}, "train.learning_rate: expected number"),
+        ("split", {"test_group": 3}, "split.test_group: expected one of"),
+    ],
+)
+def test_a_bad_setting_ends_a_stage_in_one_line(project, group, change, message):
+    project.set(**{group: change})
+    done = project.stage("characters", check=False)
+    assert done.returncode == 1 and message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (project.root / "data/characters.parquet").exists()
+
+
+@pytest.mark.parametrize("stage", ["synthesize", "split", "train", "quantize", "evaluate", "card"])
+def test_a_stage_without_its_input_says_so(project, stage):
+    done = project.stage(stage, check=False)
+    assert done.returncode == 1 and "expected a file, found none" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("drop", "status"), [(0, 0), (3, 1)])
+def test_the_gate_as_ci_calls_it(finished, tmp_path, drop, status):
+    """Three characters of sixty less for every writer fail; a tenth of a point passes."""
+    clone = tmp_path / "clone"
+    finished.run("git", "clone", "-q", ".", str(clone))
+    metrics = json.loads((clone / "metrics/evaluate.json").read_text("utf-8"))
+    table = pd.read_csv(clone / "metrics/by_writer.csv")
+    for name in ("torch", "onnx", "int8"):
+        metrics[name]["top1"] -= drop / 60 + 0.001
+        table[name] -= drop
+    (clone / "metrics/evaluate.json").write_text(json.dumps(metrics), "utf-8")
+    table.to_csv(clone / "metrics/by_writer.csv", index=False)
+    done = subprocess.run(
+        ["python", "stages/gate.py"], cwd=clone, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    assert ("FAILS" in done.stdout) == bool(status)
 
 
 def test_train_lists_the_architectures_that_exist(finished, tmp_path):
@@ -345,3 +386,5 @@ def test_the_committed_metrics_fit_the_committed_lock():
     for name in ("extract", "split", "train", "quantize", "evaluate", "carbon"):
         path = params.ROOT / f"metrics/{name}.json"
         assert hashlib.md5(path.read_bytes()).hexdigest() == recorded[f"metrics/{name}.json"]
+    for name in ("metrics/by_writer.csv", "models/README.md"):
+        assert hashlib.md5((params.ROOT / name).read_bytes()).hexdigest() == recorded[name]

@@ -80,6 +80,28 @@ def test_tiny_images_are_taken(side):
     assert prepare(Image.new("L", (side, side), 10), 64).shape == (64, 64)
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I", "F", "LAB", "CMYK", "RGBA", "LA"])
+def test_unusual_modes(mode):
+    grey = drawn()
+    if mode in ("I;16", "I"):
+        image = Image.fromarray(np.asarray(grey).astype(np.uint16) * 200).convert(mode)
+    elif mode == "F":
+        image = Image.fromarray(np.asarray(grey).astype(np.float32) / 255)
+    elif mode == "LAB":
+        image = Image.merge("LAB", (grey, *[Image.new("L", grey.size, 128)] * 2))
+    else:
+        image = grey.convert("RGB").convert(mode) if mode != "LA" else grey.convert("LA")
+    assert likeness(prepare(image, 64), REFERENCE) > 0.95
+
+
+@pytest.mark.parametrize("pen", [1, 2, 3, 6])
+@pytest.mark.parametrize("side", [64, 96, 400])
+def test_a_thin_level_line_is_ink(pen, side):
+    image = Image.new("L", (side, side), 255)
+    ImageDraw.Draw(image).line((side // 8, side // 2, side - side // 8, side // 2), 0, pen)
+    assert (prepare(image, 64) > 60).any(0).sum() >= 45
+
+
 @pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n broken"])
 def test_a_file_that_is_no_image(tmp_path, content):
     path = tmp_path / "x.png"
@@ -132,11 +154,15 @@ def test_json_lines_and_summary(finished, folder):
 
 
 def test_a_table_for_people_and_no_summary_without_labels(finished, tmp_path):
-    photo("う").save(tmp_path / "photo.jpg")
-    done = finished.stage("recognize", str(tmp_path / "photo.jpg"))
-    assert "photo.jpg" in done.stdout and "%" in done.stdout and "top-1" not in done.stdout
+    for character in "うけの":
+        photo(character).save(tmp_path / f"{character}.jpg")
+    done = finished.stage("recognize", str(tmp_path / "う.jpg"))
+    assert "う.jpg" in done.stdout and "%" in done.stdout and "top-1" not in done.stdout
     done = finished.stage("recognize", "--json", str(tmp_path))
-    assert json.loads(done.stdout)["label"] is None
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["label"] for line in lines] == [None] * 3
+    found = sum(Path(line["file"]).stem in [c for c, _ in line["top"]] for line in lines)
+    assert found >= 2, "photos of three characters, each among the best five of sixty"
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,14 @@ def test_parts_are_contiguous_blocks():
     assert part == ["train", "val", "test"]
 
 
+def test_a_mixture_is_tested_on_real_writers():
+    real, made = index_of(14), index_of(30)
+    made["writer_group"] = "synthetic/" + made["writer_group"]
+    index = pd.concat([real, made], ignore_index=True)
+    part = assign_parts(index, SETTINGS, 0)
+    assert not index.loc[part != "train", "writer_group"].str.startswith("synthetic/").any()
+
+
 def test_model_sheets_are_in_no_part():
     index = index_of(20, models=1)
     part = assign_parts(index, SETTINGS, 0)

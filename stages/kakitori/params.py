@@ -1,10 +1,11 @@
 """Checked, typed settings: params.yaml in, one frozen object out."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from kakitori.errors import SettingsError
 
@@ -15,7 +16,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
-CountOrNone = Annotated[int, Field(ge=0)]
+Natural = Annotated[int, Field(ge=0)]
 
 
 class _Group(BaseModel):
@@ -33,17 +34,25 @@ class Data(_Group):
 class Synthesize(_Group):
     glyphs: str
     sets: list[Literal["ETL9G", "ETL9B"]]
-    writers: CountOrNone
+
+    @field_validator("sets")
+    @classmethod
+    def _once(cls, sets: list[str]) -> list[str]:
+        if len(set(sets)) < len(sets) or not sets:
+            raise PydanticCustomError("sets", "each set once, at least one")
+        return sets
+
+    writers: Annotated[int, Field(ge=0, le=200)]  # ETL9 has 200 sets
     classes: Annotated[int, Field(ge=2, le=3036)]
-    max_missing: CountOrNone
-    workers: CountOrNone
+    max_missing: Natural
+    workers: Natural
 
 
 class Split(_Group):
     scheme: Literal["writer", "random"]
     val_groups: Count
     test_groups: Count
-    zero_shot_classes: CountOrNone
+    zero_shot_classes: Natural
 
 
 class Augment(_Group):
@@ -84,7 +93,7 @@ class Quantize(_Group):
 
 
 class Evaluate(_Group):
-    confused_pairs: CountOrNone
+    confused_pairs: Natural
 
 
 class Grid(_Group):
@@ -94,7 +103,7 @@ class Grid(_Group):
 
 
 class Carbon(_Group):
-    country: str
+    country: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     inferences: Count
     grids: dict[str, Grid]
 
@@ -109,7 +118,7 @@ class Gate(_Group):
 
 class Settings(_Group):
     model: str
-    seed: CountOrNone
+    seed: Natural
     data: Data
     synthesize: Synthesize
     split: Split
@@ -119,6 +128,15 @@ class Settings(_Group):
     evaluate: Evaluate
     carbon: Carbon
     gate: Gate
+
+    @field_validator("archs")
+    @classmethod
+    def _exist(cls, archs: dict[str, Arch]) -> dict[str, Arch]:
+        unknown = sorted(archs.keys() - known_models())
+        if unknown:
+            known = ", ".join(known_models())
+            raise PydanticCustomError("archs", f"keys among {known}, and not {unknown[0]}")
+        return archs
 
     def arch(self) -> Arch:
         return self.archs.get(self.model, Arch())
@@ -166,7 +184,9 @@ def _checked(kind: type[_Group], raw: Any, prefix: str) -> Any:
         return kind.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        name = prefix + ".".join(str(part) for part in first["loc"])
+        # A union's members appear in the place as type names: str, list[str].
+        place = [str(part) for part in first["loc"] if str(part) not in ("str", "list[str]")]
+        name = prefix + ".".join(place) or "all"
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(_fields_at(kind, first["loc"][:-1])))
             raise SettingsError(
@@ -187,12 +207,14 @@ def _checked(kind: type[_Group], raw: Any, prefix: str) -> Any:
 
 
 def _fields_at(kind: type[BaseModel], place: tuple) -> list[str]:
+    """Names of the settings in the group at `place` below `kind`."""
+    group: Any = kind
     for part in place:
-        annotation = kind.model_fields[part].annotation if part in kind.model_fields else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return list(kind.model_fields)
-        kind = annotation
-    return list(kind.model_fields)
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            group = group.model_fields[part].annotation
+        else:  # dict[str, Group]
+            group = get_args(group)[1]
+    return list(group.model_fields)
 
 
 def _merged(base: dict, over: dict) -> dict:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image, ImageFilter, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from kakitori.corpora.images import normalise
+from kakitori.corpora.images import normalise, span
 from kakitori.errors import DataError
 
 WORKING_SIDE = 112  # pixels: photos are reduced to this before they are cropped finely
@@ -104,11 +104,13 @@ def prepare(image: str | Path | Image.Image, size: int) -> np.ndarray:
                     )
                 file.draft("L", (1024, 1024))  # JPEG decodes straight to about this size
                 file.load()
-                image = ImageOps.exif_transpose(file)
-        except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+                opened = ImageOps.exif_transpose(file)
+        except DataError:
+            raise
+        except Exception as error:  # Pillow's decoders raise a dozen kinds, SyntaxError among them
             raise DataError(f"{image}: expected an image, found: {error}") from None
-    ink = _ink(image)
-    ink = _closely_cropped(ink)
+        image = opened
+    ink = _closely_cropped(_ink(image))
     # A rim of clean paper: even an image of one pixel has edges to measure the paper by.
     return normalise(np.pad(np.asarray(ink), 2)[None], size, framed=False)[0]
 
@@ -124,7 +126,7 @@ def _ink(image: Image.Image) -> Image.Image:
         ground = 0 if opaque.any() and grey[opaque].mean() > 200 and not opaque.all() else 255
         canvas = Image.new("RGBA", image.size, (ground,) * 3 + (255,))
         image = Image.alpha_composite(canvas, image)
-    grey = image.convert("L")
+    grey = _grey(image)
     longest = max(grey.size)
     if longest > 512:
         grey = grey.reduce(longest // 512 + (longest % 512 > 0))
@@ -136,6 +138,17 @@ def _ink(image: Image.Image) -> Image.Image:
     light = np.clip(difference, 0, None)
     ink = dark if (dark**2).sum() >= (light**2).sum() else light
     return Image.fromarray(np.clip(ink, 0, 255).astype(np.uint8))
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    """8-bit grey of any mode. Where 255 is not white (16 bits, floats), the range is stretched."""
+    if image.mode.startswith(("I", "F")):
+        levels = np.nan_to_num(np.asarray(image).astype(np.float64))
+        low, high = levels.min(), levels.max()
+        return Image.fromarray((255 * (levels - low) / max(high - low, 1e-12)).astype(np.uint8))
+    if image.mode not in ("1", "L", "P", "RGB"):
+        image = image.convert("RGB") if image.mode != "LAB" else image.getchannel("L")
+    return image.convert("L")
 
 
 def _ground(grey: Image.Image) -> Image.Image:
@@ -163,26 +176,17 @@ def _ground(grey: Image.Image) -> Image.Image:
 def _closely_cropped(ink: Image.Image) -> Image.Image:
     """The part with ink and a margin, reduced so that `normalise` only rescales a little."""
     levels = np.asarray(ink)
-    strong = levels > max(
-        0.4
-        * np.partition(levels.ravel(), -max(levels.size // 200, 1))[-max(levels.size // 200, 1)],
-        16,
-    )
-    # A speck of dust is smaller than a stroke is wide: a 3×3 majority drops it.
-    strong = (
-        np.asarray(
-            Image.fromarray(strong.astype(np.uint8) * 255).filter(ImageFilter.MedianFilter(3))
-        )
-        > 0
-        if min(levels.shape) >= 48
-        else strong
-    )
-    rows, columns = np.flatnonzero(strong.any(1)), np.flatnonzero(strong.any(0))
-    if not len(rows):
+    # Full ink is the darkest 200th of the pixels: fewer may be glints or dust.
+    rank = max(levels.size // 200, 1)
+    full = np.partition(levels.ravel(), -rank)[-rank]
+    strong = levels > max(0.4 * full, 16)
+    if not strong.any() or min(levels.shape) < 2:
         return ink
-    margin = max(len(rows), len(columns)) // 16 + 2
-    top, bottom = max(rows[0] - margin, 0), min(rows[-1] + 1 + margin, levels.shape[0])
-    left, right = max(columns[0] - margin, 0), min(columns[-1] + 1 + margin, levels.shape[1])
-    ink = ink.crop((left, top, right, bottom))
+    (top,), (bottom,) = span(strong.any(1)[None])
+    (left,), (right,) = span(strong.any(0)[None])
+    margin = int(max(bottom - top, right - left)) // 16 + 2
+    box = (left - margin, top - margin, right + margin, bottom + margin)
+    width, height = ink.size
+    ink = ink.crop((max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)))
     factor = max(ink.size) // WORKING_SIDE
     return ink.reduce(factor) if factor > 1 else ink

@@ -32,4 +32,6 @@ def run(main: Callable[[params.Settings], None], doc: str, measure_energy: bool 
             main(settings)
     except (DataError, SettingsError) as error:
         sys.exit(f"{name}: {error}")
+    except FileNotFoundError as error:
+        sys.exit(f"{name}: {error.filename}: expected a file, found none; `dvc repro` makes it")
     print(f"{name}: {time.perf_counter() - started:.1f} s")

@@ -73,6 +73,8 @@ def build(
     reduction : of the channels inside the attention; by default 8, and 128 in the separable
         network, whose published 1.74 M parameters leave no room for more.
     """
+    if reduction is not None and not (isinstance(reduction, int) and reduction >= 1):
+        raise ValueError(f"reduction: expected a whole number from 1, found {reduction!r}")
     c1, c2, c3, c4, c5 = CHANNELS
     if block == "conv":
         reduction = reduction or 8

@@ -15,6 +15,7 @@ first field is `logits` (B, C). Its `loss(outputs, batch)` weighs all of its hea
 
 import importlib
 import inspect
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pandas as pd
@@ -43,26 +44,33 @@ def class_loss(outputs: NamedTuple, batch: Batch) -> torch.Tensor:
     )
 
 
-def network(settings: Settings, classes: list[str], characters: pd.DataFrame) -> nn.Module:
-    """The network that `settings.model` names, freshly initialised.
-
-    Raises SettingsError for an unknown architecture or a setting that it does not have.
-    """
+def check(settings: Settings) -> None:
+    """Raise SettingsError when `settings.model` names no architecture, or one of its own settings
+    is unknown to it."""
     name = settings.model
     if name not in known_models():
         raise SettingsError(
             f"params.yaml: model: expected one of {', '.join(known_models())}, found {name!r}: "
             f"there is no stages/kakitori/archs/{name}.py that defines build()"
         )
-    builder = importlib.import_module(f"kakitori.archs.{name}").build
-    own = list(inspect.signature(builder).parameters)[3:]
+    own = list(inspect.signature(_builder(name)).parameters)[3:]
     for setting in settings.arch().net:
         if setting not in own:
             raise SettingsError(
                 f"params.yaml: archs.{name}.net.{setting}: expected one of {', '.join(own)}, "
                 "found an unknown setting"
             )
+
+
+def network(settings: Settings, classes: list[str], characters: pd.DataFrame) -> nn.Module:
+    """The network that `settings.model` names, freshly initialised; raises like `check`."""
+    check(settings)
+    name, net = settings.model, settings.arch().net
     try:
-        return builder(classes, characters, settings.data.size, **settings.arch().net)
+        return _builder(name)(classes, characters, settings.data.size, **net)
     except (TypeError, ValueError) as error:
         raise SettingsError(f"params.yaml: archs.{name}.net: {error}") from None
+
+
+def _builder(name: str) -> Callable[..., nn.Module]:
+    return importlib.import_module(f"kakitori.archs.{name}").build

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from kakitori.errors import DataError
+from kakitori.errors import DAMAGED_ZIP, DataError
 from kakitori.writing.charset import jis_table
 
 
@@ -49,7 +49,7 @@ class Layout:
         )
 
 
-# FORMATS: form sheets of ETL-9G (record 8,199 bytes; its image starts at 64, not at ETL8G's 60)
+# The official form sheets of ETL-9G (record 8,199 bytes; its image starts at 64, not at ETL8G's 60)
 # and ETL-9B (record 576 bytes).
 LAYOUTS = {
     "ETL9G": Layout(
@@ -163,7 +163,7 @@ class Source:
             try:
                 with zipfile.ZipFile(self.path) as bundle:
                     raw = np.frombuffer(bundle.read(self.member), np.uint8)
-            except (zipfile.BadZipFile, EOFError, OSError) as error:
+            except DAMAGED_ZIP as error:
                 raise DataError(f"{self}: expected a readable zip member, found: {error}") from None
         else:
             length = self.path.stat().st_size
@@ -183,6 +183,10 @@ class Source:
                     f"is this really {self.corpus}?"
                 )
             records = records[1:]
+            if not len(records):
+                raise DataError(
+                    f"{self}: offset {layout.record}: expected records, found the dummy alone"
+                )
         codes = records["jis"].astype(np.int64)
         wrong = np.flatnonzero(jis_table()[codes] == 0)
         if len(wrong):
@@ -245,7 +249,7 @@ def _members(archive: Path) -> Iterator[str]:
     try:
         with zipfile.ZipFile(archive) as bundle:
             names = sorted(i.filename for i in bundle.infolist() if not i.is_dir())
-    except (zipfile.BadZipFile, OSError) as error:
+    except DAMAGED_ZIP as error:
         raise DataError(f"{archive}: expected a zip archive, found: {error}") from None
     for name in names:
         parts = PurePosixPath(name.replace("\\", "/"))
@@ -261,7 +265,7 @@ def set_numbers(records: np.ndarray, source: Source) -> np.ndarray:
     """The number of the set that each record belongs to, int32 (N,), from its position alone.
 
     A set ends where its first code comes again. Sheet and serial numbers are not used: those of
-    ETL9G are irregular (FORMATS: sheet numbering inside ETL9G).
+    the official ETL9G samples are irregular.
 
     Raises DataError for a code that comes twice within a set, or a set cut short.
     """

@@ -43,8 +43,8 @@ def normalise(
     """
     paper, ink, rows, columns = _levels(frames)
     threshold = (paper + 0.4 * (ink - paper))[:, None]
-    top, bottom = _span(rows > threshold)
-    left, right = _span(columns > threshold)
+    top, bottom = span(rows > threshold)
+    left, right = span(columns > threshold)
     scale = EXTENT * size / np.maximum(bottom - top, right - left)
     if framed:
         scale = np.minimum(scale, MAX_ENLARGEMENT * size / max(frames.shape[1:]))
@@ -66,32 +66,34 @@ def normalise(
     # 255 · (x − paper) / (ink − paper) in integers: a third of the time of floats, and the same
     # on every machine. Long rows make NumPy's inner loops fast.
     low, high = np.rint(paper).astype(np.uint8), np.rint(ink).astype(np.uint8)
-    contrast = (np.maximum(high, low) - low).astype(np.int64)
-    gain = np.where(contrast < MIN_CONTRAST, 0, 255 * 128 // np.maximum(contrast, 1) + 1)
+    high = np.maximum(high, low)
+    contrast = (high - low).astype(np.int64)
+    gain = np.where(contrast < MIN_CONTRAST, 0, 255 * 256 // np.maximum(contrast, 1))
     flat = square.reshape(len(square), -1)
-    np.clip(flat, low[:, None], np.maximum(high, low)[:, None], out=flat)
+    np.clip(flat, low[:, None], high[:, None], out=flat)
     flat -= low[:, None]
-    stretched = flat * gain.astype(np.uint16)[:, None]
-    stretched >>= 7
-    np.minimum(stretched, 255, out=stretched)
+    stretched = flat * gain.astype(np.uint16)[:, None]  # at most 65,280: gain is rounded down
+    stretched >>= 8
     return stretched.astype(np.uint8).reshape(square.shape)
 
 
 def _levels(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Paper and ink level of each frame (N,), and its darkest pixel by row and by column.
 
-    Paper is the mean of the cleanest edge; ink the fourth darkest row's darkest pixel, so that
-    single specks do not set the scale.
+    Paper is the mean of the cleanest edge. Ink is the fourth of the darkest rows or columns, so
+    that single specks do not set the scale, and yet a thin level stroke does.
     """
     edges = [frames[:, 0], frames[:, -1], frames[:, :, 0], frames[:, :, -1]]
     paper = np.min([edge.mean(1, dtype=np.float32) for edge in edges], axis=0)
     rows, columns = frames.max(2), frames.max(1)
-    fourth = max(rows.shape[1] - 4, 0)
-    ink = np.partition(rows, fourth, axis=1)[:, fourth].astype(np.float32)
-    return paper, ink, rows, columns
+    fourth = [
+        np.partition(profile, max(profile.shape[1] - 4, 0), axis=1)[:, max(profile.shape[1] - 4, 0)]
+        for profile in (rows, columns)
+    ]
+    return paper, np.maximum(*fourth).astype(np.float32), rows, columns
 
 
-def _span(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def span(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """First and last-plus-one line with ink, int64 (N,).
 
     A line counts when its neighbour holds ink as well, so that single specks do not; without any

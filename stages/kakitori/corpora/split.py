@@ -21,7 +21,11 @@ def assign_parts(index: pd.DataFrame, settings: Split, seed: int) -> pd.Series:
     part = pd.Series("none", index=index.index, dtype=object)
     usable = ~index["is_model_sheet"]
     if settings.scheme == "writer":
-        groups = sorted(index.loc[usable, "writer_group"].unique())
+        # Real writers come last, so that a mixture with synthetic ones is tested on real ones.
+        groups = sorted(
+            index.loc[usable, "writer_group"].unique(),
+            key=lambda group: (not group.startswith("synthetic/"), group),
+        )
         held_out = settings.val_groups + settings.test_groups
         if len(groups) <= held_out:
             raise DataError(

@@ -28,19 +28,17 @@ def key(settings: dict, files: list[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def lock() -> filelock.BaseFileLock:
+def lock() -> filelock.AcquireReturnProxy:
     """Held while a trainer runs: a killed `dvc repro` leaves its trainer behind, and a second
     beside it would fight over cores and checkpoints. DataError when another holds it."""
     FOLDER.mkdir(exist_ok=True)
-    holder = filelock.FileLock(FOLDER / "lock")
     try:
-        holder.acquire(timeout=0)
+        return filelock.FileLock(FOLDER / "lock").acquire(timeout=0)
     except filelock.Timeout:
         raise DataError(
             f"{FOLDER / 'lock'}: expected no other trainer in this folder, found one that still "
             "runs (perhaps of an interrupted run); wait for it, or end it"
         ) from None
-    return holder
 
 
 def save(run: str, state: dict) -> None:

@@ -27,9 +27,6 @@ class Part:
     def to(self, device: torch.device) -> "Part":
         return Part(self.images.to(device), self.labels.to(device), self.rows)
 
-    def subset(self, chosen: np.ndarray) -> "Part":
-        return Part(self.images[chosen], self.labels[chosen], self.rows.iloc[chosen])
-
 
 def placed_index(root: Path) -> pd.DataFrame:
     """The sample index with each sample's part."""
@@ -57,4 +54,7 @@ def fingerprint(root: Path) -> str:
     digest = hashlib.sha256()
     for path in (root / "data/index.parquet", root / "data/split.parquet"):
         digest.update(pd.util.hash_pandas_object(pd.read_parquet(path), index=False).to_numpy())
+    for path in sorted((root / "data/shards").glob("*.h5")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]

@@ -55,6 +55,8 @@ def train(model: nn.Module, parts: dict[str, Part], settings: Train, seed: int, 
     Raises FloatingPointError on a loss that is no number, naming the step.
     """
     device = pick_device()
+    if device.type == "cuda":  # the same machine, the same bytes
+        torch.use_deterministic_algorithms(True, warn_only=True)
     precision = pick_precision(settings.precision, device)
     model = model.to(device, memory_format=torch.channels_last)
     training, validation = parts["train"].to(device), parts["val"].to(device)
@@ -100,7 +102,7 @@ def train(model: nn.Module, parts: dict[str, Part], settings: Train, seed: int, 
             loss = model.loss(outputs, Batch(images, labels, settings.label_smoothing))
             if not math.isfinite(loss.item()):
                 raise FloatingPointError(
-                    f"train: step {len(curve) * per_epoch + step}: expected a finite loss, found "
+                    f"step {len(curve) * per_epoch + step}: expected a finite loss, found "
                     f"{loss.item()}; lower train.learning_rate or set train.precision: float32"
                 )
             optimiser.zero_grad(set_to_none=True)

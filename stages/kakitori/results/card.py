@@ -1,6 +1,10 @@
 """The model card as Markdown with Hugging Face metadata."""
 
 FORMATS = {"torch": "PyTorch", "onnx": "ONNX float32", "int8": "ONNX INT8"}
+GLYPHS = {
+    "font": "IPAexGothic (IPA Font License v1.0)",
+    "kanjivg": "KanjiVG, © Ulrich Apel, CC BY-SA 3.0",
+}
 FILES = {"torch": "model.safetensors", "onnx": "exports/fp32.onnx", "int8": "exports/int8.onnx"}
 
 
@@ -27,6 +31,8 @@ def text(metrics: dict[str, dict], model: dict) -> str:
         if evaluate["synthetic"]
         else ""
     )
+    unseen = split["scheme"] == "writer"
+    glyphs = GLYPHS.get(evaluate["glyphs"], f"the font `{evaluate['glyphs']}`, under its own terms")
     leak = (
         "**The split is random**: writers occur in training and test, which flatters the figures.\n"
         if split["leaks_writers"]
@@ -54,7 +60,7 @@ model-index:
     metrics:
     - type: accuracy
       value: {evaluate["int8"]["top1"]:.6f}
-      name: top-1, INT8, writers never seen
+      name: top-1, INT8, {"writers never seen" if unseen else "random split, writers leak"}
 ---
 
 # Kakitori {evaluate["model"]}: {evaluate["classes"]:,} handwritten Japanese characters
@@ -65,9 +71,9 @@ Reads one character of handwriting at a time. {train["parameters"]:,} parameters
 
 ## Figures on test writers ({data})
 
-{evaluate["test_samples"]:,} samples by {evaluate["test_writer_groups"]} writer groups, none of them
-in training ({split["train"]["writer_groups"]} groups) or validation
-({split["val"]["writer_groups"]} groups); split scheme: {evaluate["scheme"]}; data:
+{evaluate["test_samples"]:,} samples by {evaluate["test_writer_groups"]} writer groups,
+{"none" if unseen else "many"} of them in training ({split["train"]["writer_groups"]} groups) or
+validation ({split["val"]["writer_groups"]} groups); split scheme: {evaluate["scheme"]}; data:
 {evaluate["dataset"]["corpora"]}, fingerprint {evaluate["dataset"]["fingerprint"]}.
 
 | format | file | MB | top-1 | top-5 | ECE | ms an image, one thread |
@@ -82,6 +88,7 @@ in training ({split["train"]["writer_groups"]} groups) or validation
 
 ```python
 from kakitori.recognizer import Recognizer
+
 recognizer = Recognizer("models/exports/int8.onnx")
 print(recognizer.read("photo.png"))
 ```
@@ -106,7 +113,7 @@ CO2e: {grids}. Per 1,000 inferences:
 
 Record layout: ETL Character Database, Electrotechnical Laboratory, Japanese Technical Committee for
 Optical Character Recognition, 1973–1984 (layout alone, unless the corpora above say `raw`). Glyphs
-of the synthetic writers: IPAexGothic (IPA Font License), unless another source was set.
+of the synthetic writers: {glyphs}.
 """
 
 

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
 # One hue per quantity, distinguishable without colour vision.
-INK, ACCENT, MUTED = "#1f3a5f", "#c8553d", "#8a8a8a"
+INK, MUTED = "#1f3a5f", "#8a8a8a"
 plt.rcParams.update(
     {
         "figure.dpi": 120,

@@ -36,7 +36,7 @@ def compare(root: Path, base: str | None = None) -> Verdict:
     if revision is None:
         return Verdict(True, ["gate: no earlier metrics to compare with; passes"])
     old = _evaluation(_show(root, revision, "metrics/evaluate.json", True), f"{revision}'s metrics")
-    tolerances = _tolerances(_show(root, revision, "params.yaml", True), revision)
+    tolerances = _tolerances(root, _show(root, revision, "params.yaml", True), revision)
     lines = [f"gate: against {revision[:12]}, tolerances from there"]
 
     if old["dataset"] != new["dataset"]:
@@ -92,9 +92,13 @@ def _evaluation(text: str, where: str) -> dict:
     return found
 
 
-def _tolerances(text: str, revision: str) -> params.Gate:
+def _tolerances(root: Path, text: str, revision: str) -> params.Gate:
     try:
-        return params.Gate.model_validate(yaml.safe_load(text)["gate"])
+        found = yaml.safe_load(text)["gate"]
+        # A tolerance that the base did not have yet comes from here.
+        current = params.load(root / "params.yaml").gate.model_dump()
+        known = {key: found[key] for key in current if key in found}
+        return params.Gate.model_validate(current | known)
     except (ValidationError, KeyError, TypeError, yaml.YAMLError):
         raise DataError(
             f"{revision}: expected gate tolerances in params.yaml, found none"
@@ -133,7 +137,8 @@ def _paired_drop(
     old: dict, new: dict, old_writers: pd.DataFrame | None, new_writers: pd.DataFrame, name: str
 ) -> tuple[float, float]:
     """Mean drop of top-1 over writer groups and its standard error (0 where it has none)."""
-    if old_writers is None or name not in old_writers or len(old_writers) < 2:
+    tables = (old_writers, new_writers)
+    if any(table is None or name not in table or len(table) < 2 for table in tables):
         return old[name]["top1"] - new[name]["top1"], 0.0
     before = (old_writers[name] / old_writers["total"]).rename("before")
     after = (new_writers[name] / new_writers["total"]).rename("after")

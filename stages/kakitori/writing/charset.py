@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 # ETL9 holds the 83 hiragana of JIS row 4 without the small ones and without ゐ ゑ, which nobody
-# was asked to write (FORMATS: ETL9 form sheet, 71 hiragana).
+# was asked to write (ETL-9 specification: 71 hiragana).
 _NOT_WRITTEN = set("ぁぃぅぇぉっゃゅょゎゐゑ")
 
 _SCRIPTS = (

@@ -18,7 +18,7 @@ from fontTools.svgLib.path import parse_path
 from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFont
 
-from kakitori.errors import DataError
+from kakitori.errors import DAMAGED_ZIP, DataError
 
 Strokes = list[np.ndarray]
 
@@ -68,6 +68,8 @@ def trace_font(font: Path, characters: list[str], workers: int = 0) -> dict[str,
         covered = TTFont(font, lazy=True, fontNumber=0).getBestCmap()
     except Exception as error:  # fontTools raises a dozen kinds for a file that is no font
         raise DataError(f"{font}: expected a TTF or OTF font, found: {error}") from None
+    if not covered:
+        raise DataError(f"{font}: expected a font with Unicode characters, found one without")
     wanted = [c for c in characters if ord(c) in covered]
     with multiprocessing.get_context("spawn").Pool(
         workers or None, _open_font, (str(font),)
@@ -128,6 +130,8 @@ def trace(ink: np.ndarray) -> Strokes:
         skeleton = cv2.ximgproc.thinning(
             skeleton.astype(np.uint8) * 255, thinningType=cv2.ximgproc.THINNING_GUOHALL
         ).astype(bool)
+    else:
+        branches, nodes = _skeleton_graph(skeleton)
     paths = _join_through_junctions(branches, nodes, thickness)
     strokes = []
     for points, closed, free in paths:
@@ -346,7 +350,8 @@ def _join_through_junctions(
         if branch.ends[0] < 0:
             paths.append((branch.points[:-1], True, (False, False)))
         elif len(branch.points) == 1:
-            paths.append(([*branch.points, [0.0, 0.0], [0.01, 0.01]], False, (True, True)))
+            dot = np.concatenate([branch.points, branch.points + 0.01])
+            paths.append((dot, False, (True, True)))
         elif i not in done and i not in bridges:
             walk(i, 0)
     return paths
@@ -498,7 +503,7 @@ def read_kanjivg(archive: Path, characters: list[str]) -> Iterator[tuple[str, St
                 name = names.get(f"{ord(character):05x}.svg")
                 if name:
                     yield character, _svg_strokes(bundle.read(name), f"{archive}: {name}")
-    except zipfile.BadZipFile as error:
+    except DAMAGED_ZIP as error:
         raise DataError(f"{archive}: expected a zip archive, found: {error}") from None
 
 
