@@ -17,16 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
 from kakitori import params  # noqa: E402
-from kakitori.archs import contract  # noqa: E402
 from kakitori.corpora import etl, extraction  # noqa: E402
-from kakitori.learning import export, latency  # noqa: E402
 from kakitori.params import Synthesize  # noqa: E402
 from kakitori.writing import charset, glyphs, synthesis  # noqa: E402
 
@@ -55,7 +52,7 @@ def main() -> None:
 
 def files(root: Path, characters: pd.DataFrame, names: list[str]) -> list[tuple[str, float, str]]:
     settings = Synthesize(
-        glyphs="font", sets=["ETL9G"], writers=16, classes=len(names), max_missing=0, workers=0
+        glyphs="font", sets=["ETL9G"], writers=40, classes=len(names), max_missing=0, workers=0
     )
     folder = root / "synthetic"
     folder.mkdir()
@@ -72,6 +69,7 @@ def files(root: Path, characters: pd.DataFrame, names: list[str]) -> list[tuple[
     ours, usual = [], []
     shards = root / "shards"
     shards.mkdir()
+    os.sync()  # what synthesize wrote would go to the disk meanwhile
     for _ in range(ROUNDS):
         ours.append(total / timed(lambda: extraction.write_shards(sources, shards, 64)))
         usual.append(3000 / timed(lambda: record_loop(sources[0].path, 3000)))
@@ -101,6 +99,12 @@ def record_loop(path: Path, count: int) -> list[np.ndarray]:
 
 
 def inference(root: Path, names: list[str]) -> list[tuple[str, float, str]]:
+    # Only here: worker processes import this file anew, and torch would dwarf their work.
+    import torch
+
+    from kakitori.archs import contract
+    from kakitori.learning import export, latency
+
     settings = params.load()
     torch.manual_seed(0)
     model = contract.network(settings, names, pd.DataFrame()).eval()
@@ -116,5 +120,5 @@ def inference(root: Path, names: list[str]) -> list[tuple[str, float, str]]:
 
 
 if __name__ == "__main__":
-    print(f"{os.cpu_count()} cores, torch {torch.__version__}")
+    print(f"{os.cpu_count()} cores")
     main()
