@@ -10,8 +10,8 @@ import pandas as pd
 from PIL import Image
 
 from kakitori import outputs, stage
+from kakitori.corpora import synthesis
 from kakitori.params import ROOT, Settings
-from kakitori.writing import synthesis
 
 SAMPLE_TEXT = "あきのゆ書東機識愛永飛国一人口職"  # easy and hard, kana and kanji
 

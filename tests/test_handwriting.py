@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori.corpora import etl
+from kakitori.corpora import etl, synthesis
 from kakitori.params import Synthesize
-from kakitori.writing import synthesis
 from kakitori.writing.charset import jis_code
 from kakitori.writing.handwriting import StrokeTable, write_page
 

@@ -213,11 +213,10 @@ def test_dvc_knows_what_a_stage_imports(stage):
 
 def test_imports_run_downward():
     order = {"results": 5, "learning": 4, "archs": 3, "corpora": 2, "writing": 1}
-    allowed = {("writing", "corpora")}  # synthesis writes ETL files
     for path in KAKITORI.glob("*/*.py"):
         for reached in {p.parent.name for p in _direct(path)} - {path.parent.name, "kakitori"}:
             here = path.parent.name
-            assert order[reached] < order[here] or (here, reached) in allowed, f"{path} → {reached}"
+            assert order[reached] < order[here], f"{path} → {reached}"
 
 
 def _direct(path: Path) -> set[Path]:

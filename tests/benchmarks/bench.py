@@ -23,9 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
 from kakitori import params  # noqa: E402
-from kakitori.corpora import etl, extraction  # noqa: E402
+from kakitori.corpora import etl, extraction, synthesis  # noqa: E402
 from kakitori.params import Synthesize  # noqa: E402
-from kakitori.writing import charset, glyphs, synthesis  # noqa: E402
+from kakitori.writing import charset, glyphs  # noqa: E402
 
 ROUNDS = 5
 
