@@ -69,7 +69,7 @@ model-index:
 Reads one character of handwriting at a time. {train["parameters"]:,} parameters,
 {train["multiply_adds"]:,} multiply-adds an image of {model["size"]}×{model["size"]} pixels.
 
-## Figures on test writers ({data})
+## Figures on the test part ({data})
 
 {evaluate["test_samples"]:,} samples by {evaluate["test_writer_groups"]} writer groups,
 {"none" if unseen else "many"} of them in training ({split["train"]["writer_groups"]} groups) or
