@@ -58,6 +58,15 @@ def test_however_it_comes_it_looks_the_same(image):
     assert likeness(prepare(image, 64), REFERENCE) > 0.8
 
 
+@pytest.mark.parametrize("character", ["国", "口", "田", "書", "あ"])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_cropped_to_its_very_strokes(character, inverted):
+    loose = drawn(character)
+    tight = loose.crop(ImageOps.invert(loose).getbbox())
+    tight = ImageOps.invert(tight) if inverted else tight
+    assert likeness(prepare(tight, 64), prepare(loose, 64)) > 0.8
+
+
 @pytest.mark.parametrize("ink", [0, 255])
 def test_ink_on_a_transparent_ground(ink):
     alpha = ImageOps.invert(drawn())

@@ -165,6 +165,10 @@ def _ground(grey: Image.Image) -> Image.Image:
     border[edge : height - edge, edge : width - edge] = False
     terms = np.stack([np.ones_like(x), x / width, y / height], -1).astype(np.float64)
     a, b = terms[border], levels[border]
+    most = np.median(levels)
+    if abs(np.median(b) - most) > 0.4 * np.ptp(levels):
+        # Cropped so tightly that its rim is ink (国, 口): most of the picture is paper all the same.
+        return Image.new("L", grey.size, int(most))
     keep = np.abs(b - np.median(b)) <= max(3 * np.median(np.abs(b - np.median(b))), 12)
     for _ in range(3):  # strokes that reach the border are outliers to the paper
         plane, *_ = np.linalg.lstsq(a[keep], b[keep], rcond=None)
