@@ -167,7 +167,7 @@ def _ground(grey: Image.Image) -> Image.Image:
     a, b = terms[border], levels[border]
     most = np.median(levels)
     if abs(np.median(b) - most) > 0.4 * np.ptp(levels):
-        # Cropped so tightly that its rim is ink (国, 口): most of the picture is paper all the same.
+        # Cropped so tightly that its rim is ink (国, 口): most of the picture is paper still.
         return Image.new("L", grey.size, int(most))
     keep = np.abs(b - np.median(b)) <= max(3 * np.median(np.abs(b - np.median(b))), 12)
     for _ in range(3):  # strokes that reach the border are outliers to the paper
