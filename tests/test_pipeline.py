@@ -332,11 +332,6 @@ def test_a_killed_training_resumes_to_the_same_weights(finished, tmp_path):
     assert all(torch.equal(expected[key], found[key]) for key in expected)
 
 
-def digest(folder: Path) -> str:
-    content = [p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()]
-    return hashlib.sha256(b"".join(content)).hexdigest()
-
-
 def test_real_files_take_the_place_of_synthetic_ones(finished, project):
     """As a user with the real ETL9G does: files under data/raw, one setting, no writers."""
     source = finished.root / "data/synthetic/ETL9G"
