@@ -14,7 +14,7 @@ from kakitori.params import ROOT, Settings
 from kakitori.recognizer import Recognizer
 from kakitori.results import energy
 
-STAGES = ("characters", "synthesize", "extract", "train", "quantize", "evaluate")
+STAGES = ("characters", "synthesize", "extract", "train", "quantize", "evaluate", "audit")
 EXPORTS = {"onnx": "fp32.onnx", "int8": "int8.onnx"}
 
 

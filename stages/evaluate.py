@@ -7,6 +7,7 @@ metrics/by_writer.csv and metrics/plots/evaluate/.
 """
 
 import functools
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -34,11 +35,15 @@ def main(settings: Settings) -> None:
         "onnx": (onnx.logits, onnx.temperature),
         "int8": (int8.logits, int8.temperature),
     }
-    predictions = {
-        name: scoring.predict(logits_of, images, labels, temperature)
-        for name, (logits_of, temperature) in formats.items()
-    }
 
+    def predicted(images: np.ndarray, labels: np.ndarray) -> dict[str, scoring.Predictions]:
+        return {
+            name: scoring.predict(logits_of, images, labels, temperature)
+            for name, (logits_of, temperature) in formats.items()
+        }
+
+    predictions = predicted(images, labels)
+    external = data.load_part(ROOT, index, "external", classes)
     reference = predictions["torch"]
     characters = pd.read_parquet(ROOT / "data/characters.parquet").set_index("codepoint")
     strokes = test.rows["codepoint"].map(characters["stroke_count"])
@@ -54,6 +59,10 @@ def main(settings: Settings) -> None:
         "test_samples": len(labels),
         "test_writer_groups": int(test.rows["writer_group"].nunique()),
         **{name: scoring.score(p) for name, p in predictions.items()},
+        "external": {
+            corpus: _external(predicted, external, (external.rows["corpus"] == corpus).to_numpy())
+            for corpus in sorted(external.rows["corpus"].unique())
+        },
         "by_script": scoring.sliced_top1(reference.right, test.rows["codepoint"].map(script)),
         "by_strokes": scoring.sliced_top1(reference.right, bins.astype(str)),
     }
@@ -82,6 +91,19 @@ def main(settings: Settings) -> None:
 
 def _torch_logits(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:
     return training.logits_of(model, torch.from_numpy(images)[:, None]).numpy()
+
+
+def _external(predicted: Callable, part: data.Part, here: np.ndarray) -> dict:
+    """Scores of a test set of its own; characters that are no class of ours are counted alone."""
+    known = here & (part.labels.numpy() >= 0)
+    result = {
+        "samples": int(known.sum()),
+        "samples_of_other_characters": int((here & ~known).sum()),
+    }
+    if known.any():
+        found = predicted(part.images[:, 0].numpy()[known], part.labels.numpy()[known])
+        result |= {name: scoring.score(p) for name, p in found.items()}
+    return result
 
 
 def _by_writer(rows: pd.DataFrame, predictions: dict[str, scoring.Predictions]) -> pd.DataFrame:

@@ -1,49 +1,101 @@
-"""ETL records to HDF5 shards and one index.
+"""Files of every corpus to HDF5 shards and one index.
 
-    python stages/extract.py
+    python stages/extract.py [--verify]
 
-Reads the corpora that data.corpora names below data/synthetic and data/raw (folders or zips);
-writes data/shards/, data/index.parquet and metrics/extract.json.
+Reads the corpora that data.corpora names below data/synthetic and data/raw (folders or archives);
+writes data/shards/, data/index.parquet, metrics/extract.json and the list of what was left out.
+With --verify it writes nothing and prints what the official specifications say of each ETL set
+beside what its files hold.
 """
 
+import sys
 import time
 
+import pandas as pd
+
 from kakitori import outputs, stage
-from kakitori.corpora import etl, extraction
+from kakitori.corpora import catalog, etl, extraction, images, verification
+from kakitori.corpora.source import Reject, Source
 from kakitori.errors import DataError
 from kakitori.params import ROOT, Settings
-from kakitori.writing.charset import script
+from kakitori.writing.charset import LOOK_ALIKES, script
+
+FAINT = 64  # levels between paper and ink, of 255
 
 
 def main(settings: Settings) -> None:
-    corpora = settings.data.names()
-    if len(set(corpora)) < len(corpora) or not corpora:
-        raise DataError(f"data.corpora: expected different corpora, found {corpora}")
-    sources = [s for name in corpora for s in etl.find_sources(ROOT / "data", name)]
+    sources = named(settings.data.corpora)
     started = time.perf_counter()
     with outputs.whole_folder(ROOT / "data/shards") as folder:
-        index = extraction.write_shards(sources, folder, settings.data.size)
+        index, rejects, errata = extraction.write_shards(sources, folder, settings.data.size)
     rate = len(index) / (time.perf_counter() - started)
     outputs.write_parquet(ROOT / "data/index.parquet", index)
-    scripts = index.drop_duplicates("codepoint")["codepoint"].map(script).value_counts()
-    metrics = {
+    with outputs.whole_folder(ROOT / "metrics/plots/extract") as folder:
+        outputs.write_csv(folder / "rejects.csv", pd.DataFrame(rejects, columns=Reject._fields))
+    outputs.write_json(ROOT / "metrics/extract.json", summary(index, sources, rejects, errata))
+    print(
+        f"extract: {len(index):,} samples from {len(sources)} files, {len(rejects)} records left "
+        f"out, {rate:,.0f} records/s"
+    )
+
+
+def named(corpora: str | list[str]) -> list[Source]:
+    """The files of the corpora that the settings name."""
+    if corpora == "auto":
+        names = catalog.corpora(ROOT / "data")
+    else:
+        names = [corpora] if isinstance(corpora, str) else corpora
+    if len(set(names)) < len(names) or not names:
+        raise DataError(f"data.corpora: expected different corpora, found {names}")
+    return [s for name in names for s in catalog.sources(ROOT / "data", name)]
+
+
+def verify(settings: Settings) -> None:
+    files = [s for s in named(settings.data.corpora) if isinstance(s, etl.EtlFile)]
+    if verification.report(files):
+        sys.exit(1)
+
+
+def summary(
+    index: pd.DataFrame,
+    sources: list[Source],
+    rejects: list[Reject],
+    errata: dict[str, dict[str, int]],
+) -> dict:
+    """What metrics/extract.json says."""
+    characters = index.drop_duplicates("codepoint")["codepoint"]
+    have = {chr(c) for c in characters}
+    alike = ["".join(c for c in group if c in have) for group in LOOK_ALIKES]
+    corpora = {}
+    for name, rows in index.groupby("corpus", sort=False):
+        files = [s for s in sources if s.corpus == name]
+        corpora[name] = {
+            "files": len(files),
+            "samples": len(rows),
+            "classes": int(rows["codepoint"].nunique()),
+            "writer_groups": int(rows.loc[rows["writer_group"] != "", "writer_group"].nunique()),
+            "rejected": sum(r.source in {str(s) for s in files} for r in rejects),
+            "blank": int((rows["contrast"] < images.MIN_CONTRAST).sum()),
+            "faint": int(rows["contrast"].between(images.MIN_CONTRAST, FAINT - 1).sum()),
+            "errata": errata.get(name, {}),
+        }
+    return {
         "samples": len(index),
-        "classes": int(index["codepoint"].nunique()),
-        "writer_groups": int(index["writer_group"].nunique()),
+        "classes": len(characters),
+        "writer_groups": int(index.loc[index["writer_group"] != "", "writer_group"].nunique()),
         "model_sheet_samples": int(index["is_model_sheet"].sum()),
         "shards": len(sources),
-        "corpora": {
-            name: {
-                "files": sum(s.corpus == name for s in sources),
-                "samples": int((index["corpus"] == name).sum()),
-            }
-            for name in corpora
+        "rejected": len(rejects),
+        # By name and offset, for a reader of this file alone; rejects.csv lists all of them.
+        "first_rejects": {f"{r.source} at {r.offset}": r.reason for r in rejects[:20]},
+        "corpora": corpora,
+        "classes_by_script": {
+            name: int(n) for name, n in sorted(characters.map(script).value_counts().items())
         },
-        "classes_by_script": {name: int(n) for name, n in sorted(scripts.items())},
+        # Classes of their own, though only the context tells them apart.
+        "look_alikes": " ".join(group for group in alike if len(group) > 1),
     }
-    outputs.write_json(ROOT / "metrics/extract.json", metrics)
-    print(f"extract: {len(index):,} samples from {len(sources)} files, {rate:,.0f} records/s")
 
 
 if __name__ == "__main__":
-    stage.run(main, __doc__, measure_energy=True)
+    stage.run(main, __doc__, measure_energy=True, instead={"verify": verify})

@@ -2,6 +2,7 @@
 
     python stages/recognize.py photo.png scans/
     python stages/recognize.py --json labelled/          # labelled/U+66F8/*.png …
+    python stages/recognize.py --candidates アイウエオ field.png
 
 Any size, grey or colour, dark on light or light on dark. A folder is searched for images; one
 named U+XXXX labels those in it.
@@ -32,16 +33,19 @@ def main() -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER")
     parser.add_argument("--model", type=Path, default=ROOT / "models/exports/int8.onnx")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--candidates", default="", metavar="TEXT", help="the characters that may be answered"
+    )
     options = parser.parse_args()
     try:
-        recognize(options.paths, options.model, options.json)
+        recognizer = Recognizer(options.model, candidates=options.candidates)
+        recognize(options.paths, recognizer, options.json)
     except DataError as error:
         sys.exit(f"recognize: {error}")
 
 
-def recognize(paths: list[Path], model: Path, as_json: bool) -> None:
+def recognize(paths: list[Path], recognizer: Recognizer, as_json: bool) -> None:
     files = list(find_images(paths))
-    recognizer = Recognizer(model)
     first = five = labelled = 0
     progress = tqdm(total=len(files), desc="recognize", unit="image", disable=None)
     for start in range(0, len(files), BATCH):

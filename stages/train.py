@@ -32,6 +32,7 @@ def main(settings: Settings) -> None:
         f"{size['multiply_adds']:,} multiply-adds, {len(classes)} classes"
     )
 
+    weights = settings.data.mix.weights
     with checkpoints.lock():
         options = settings.training()
         run = checkpoints.key(
@@ -41,12 +42,13 @@ def main(settings: Settings) -> None:
                 "train": options.model_dump(),
                 "seed": settings.seed,
                 "data": data.fingerprint(ROOT),
+                "weights": weights,
                 "torch": torch.__version__,
             },
             [ROOT / "stages/kakitori" / name for name in CODE]
             + [ROOT / f"stages/kakitori/archs/{settings.model}.py"],
         )
-        parts = {p: data.load_part(ROOT, index, p, classes) for p in ("train", "val")}
+        parts = {p: data.load_part(ROOT, index, p, classes, weights) for p in ("train", "val")}
         try:
             result = training.train(model, parts, options, settings.seed, run)
         except FloatingPointError as error:

@@ -52,7 +52,7 @@ def test_the_committed_settings_are_valid():
         ),
         ("carbon.country", "Japan", r"carbon\.country: expected .*found 'Japan'"),
         ("synthesize.sets", ["ETL9G", "ETL9G"], r"synthesize\.sets: expected each set once"),
-        ("synthesize.writers", 300, r"synthesize\.writers: expected less than or equal to 200"),
+        ("synthesize.writers", 2000, r"synthesize\.writers: expected less than or equal to 1445"),
         ("data.corpora", 3, r"data\.corpora: expected string, found 3"),
         ("archs.cnn.train", {"epoch": 3}, r"archs\.cnn\.train\.epoch: expected one of .*epochs"),
     ],

@@ -149,6 +149,21 @@ def test_three_lines_of_python(finished):
     assert 0 < sum(p for _, p in top) <= 1 + 1e-9
 
 
+def test_candidates_alone_are_answered(finished, tmp_path):
+    drawn("の").save(tmp_path / "no.png")
+    model = finished.root / "models/exports/int8.onnx"
+    all_of_them, few = Recognizer(model), Recognizer(model, candidates="あのめ")
+    image = prepare(drawn("の"), 64)[None]
+    assert {c for c, _ in few.read(drawn("の"))} == set("あのめ")
+    kept = [all_of_them.probabilities(image)[0][all_of_them.classes.index(c)] for c in "あのめ"]
+    found = [few.probabilities(image)[0][few.classes.index(c)] for c in "あのめ"]
+    np.testing.assert_allclose(found, np.array(kept) / sum(kept))
+    done = finished.stage("recognize", "--candidates", "鬱", str(tmp_path / "no.png"), check=False)
+    assert (
+        done.returncode == 1 and "expected candidates among its 60 classes, found 鬱" in done.stderr
+    )
+
+
 def test_json_lines_and_summary(finished, folder):
     done = finished.stage("recognize", "--json", str(folder))
     *lines, last = [json.loads(line) for line in done.stdout.splitlines()]

@@ -1,14 +1,23 @@
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kakitori.corpora.split import assign_parts, check
+from kakitori.corpora import duplicates
+from kakitori.corpora.extraction import _digests
+from kakitori.corpora.split import assign_parts as assign_parts_of
+from kakitori.corpora.split import check, corpora_of
 from kakitori.errors import DataError
-from kakitori.params import Split
+from kakitori.params import Mix, Split
 
+NO_MIX = Mix(train=[], val=[], test=[], external=[], weights={})
 SETTINGS = Split(scheme="writer", val_groups=4, test_groups=10, zero_shot_classes=0)
+
+
+def assign_parts(index, settings, seed, mix=NO_MIX):
+    return assign_parts_of(index, settings, mix, seed)
 
 
 def index_of(groups: int, classes: int = 5, models: int = 0) -> pd.DataFrame:
@@ -17,7 +26,18 @@ def index_of(groups: int, classes: int = 5, models: int = 0) -> pd.DataFrame:
         for g in range(1, groups + 1 + models)
         for c in range(classes)
     ]
-    return pd.DataFrame(rows).assign(sample=np.arange(len(rows)))
+    corpus = "raw/ETL9G"
+    return pd.DataFrame(rows).assign(sample=np.arange(len(rows)), contrast=200, corpus=corpus)
+
+
+def renamed(index: pd.DataFrame, corpus: str, collection: str) -> pd.DataFrame:
+    groups = index["writer_group"].str.replace("ETL9", collection) if collection else ""
+    return index.assign(corpus=corpus, writer_group=groups)
+
+
+def mixture(*indexes: pd.DataFrame) -> pd.DataFrame:
+    index = pd.concat(indexes, ignore_index=True)
+    return index.assign(sample=np.arange(len(index)))
 
 
 @given(
@@ -30,7 +50,8 @@ def test_no_writer_group_in_two_parts(groups, val, test, seed):
     index = index_of(groups)
     settings = Split(scheme="writer", val_groups=val, test_groups=test, zero_shot_classes=0)
     if groups <= val + test:
-        with pytest.raises(DataError, match=f"expected more than {val + test} writer groups"):
+        expected = f"expected more than {val + test} writer groups of ETL9"
+        with pytest.raises(DataError, match=expected):
             assign_parts(index, settings, seed)
         return
     part = assign_parts(index, settings, seed)
@@ -46,9 +67,8 @@ def test_parts_are_contiguous_blocks():
 
 
 def test_a_mixture_is_tested_on_real_writers():
-    real, made = index_of(14), index_of(30)
-    made["writer_group"] = "synthetic/" + made["writer_group"]
-    index = pd.concat([real, made], ignore_index=True)
+    made = renamed(index_of(30), "synthetic/ETL9G", "synthetic/ETL9")
+    index = mixture(index_of(15), made)
     part = assign_parts(index, SETTINGS, 0)
     assert not index.loc[part != "train", "writer_group"].str.startswith("synthetic/").any()
 
@@ -91,3 +111,105 @@ def test_random_scheme_is_80_to_20_per_class():
     shares = part.groupby(index["codepoint"]).value_counts(normalize=True).unstack()
     np.testing.assert_allclose(shares["test"], 0.2)
     np.testing.assert_allclose(shares["val"], 0.08)
+
+
+# --- many corpora ------------------------------------------------------------------------------
+
+
+def test_every_collection_holds_out_writers_of_its_own():
+    index = mixture(index_of(20), renamed(index_of(16, classes=2), "raw/ETL7", "ETL7"))
+    part = assign_parts(index, SETTINGS, 0)
+    counts = index.assign(part=part).groupby(["corpus", "part"])["writer_group"].nunique()
+    assert counts.to_dict() == {
+        ("raw/ETL7", "train"): 2, ("raw/ETL7", "val"): 4, ("raw/ETL7", "test"): 10,
+        ("raw/ETL9G", "train"): 6, ("raw/ETL9G", "val"): 4, ("raw/ETL9G", "test"): 10,
+    }  # fmt: skip
+    alone = assign_parts(index_of(20), SETTINGS, 0)
+    assert (part[: len(alone)] == alone).all(), "the same ETL9 test, whatever else is trained on"
+
+
+def test_both_renderings_of_a_sheet_are_on_one_side():
+    index = mixture(index_of(20), renamed(index_of(20), "raw/ETL9B", "ETL9"))
+    mix = NO_MIX.model_copy(update={"test": ["raw/ETL9G"]})
+    part = assign_parts(index, SETTINGS, 0, mix)
+    held = set(index.loc[part == "test", "writer_group"])
+    assert len(held) == 10
+    assert set(part[index["writer_group"].isin(held) & (index["corpus"] == "raw/ETL9B")]) == {
+        "none"
+    }
+
+
+def test_a_mix_trains_on_synthetic_and_tests_on_real_writers():
+    made = renamed(index_of(12), "synthetic/ETL9G", "synthetic/ETL9")
+    index = mixture(index_of(20), made)
+    mix = NO_MIX.model_copy(update={"train": ["synthetic/ETL9G"]})
+    part = assign_parts(index, SETTINGS, 0, mix)
+    counts = index.assign(part=part).groupby(["corpus", "part"])["writer_group"].nunique()
+    # No real writer is trained on, so all but those who validate can be tested.
+    assert counts.to_dict() == {
+        ("raw/ETL9G", "test"): 16, ("raw/ETL9G", "val"): 4, ("synthetic/ETL9G", "train"): 12,
+    }  # fmt: skip
+
+
+def test_a_corpus_without_writers_is_a_test_set_of_its_own():
+    index = mixture(index_of(20), renamed(index_of(2), "raw/Kuzushiji", ""))
+    part = assign_parts(index, SETTINGS, 0)
+    assert set(part[index["writer_group"] == ""]) == {"external"}
+    trained = NO_MIX.model_copy(update={"train": ["raw/Kuzushiji", "raw/ETL9G"]})
+    part = assign_parts(index, SETTINGS, 0, trained)
+    assert set(part[index["writer_group"] == ""]) == {"train"}
+
+
+@pytest.mark.parametrize(
+    ("update", "message"),
+    [
+        ({"test": ["raw/Kuzushiji"]}, "data.mix.test: expected corpora that say who wrote, found"),
+        ({"val": ["raw/Kuzushiji"]}, "data.mix.val: expected corpora that say who wrote, found"),
+        ({"train": ["raw/ETL1"]}, "data.mix.train: expected some of raw/ETL9G, raw/Kuzushiji"),
+        ({"weights": {"raw/ETL1": 2.0}}, "data.mix.weights: expected some of"),
+        (
+            {"external": ["raw/ETL9G"], "train": ["raw/ETL9G"]},
+            "data.mix.external: expected corpora that are in no other part, found raw/ETL9G",
+        ),
+    ],
+)
+def test_a_mix_that_cannot_be(update, message):
+    index = mixture(index_of(20), renamed(index_of(2), "raw/Kuzushiji", ""))
+    with pytest.raises(DataError, match=message):
+        corpora_of(index, NO_MIX.model_copy(update=update))
+
+
+def test_blank_images_are_in_no_part():
+    index = index_of(20)
+    index.loc[7, "contrast"] = 15
+    assert assign_parts(index, SETTINGS, 0)[7] == "none"
+
+
+# --- the same image twice ----------------------------------------------------------------------
+
+
+def test_copies_across_parts_stay_where_they_are_asked_for(tmp_path):
+    """Sample 5 (test) is 0 (train), pixel by pixel; 6 (val) nearly 1 (train); 2 is 3, in one part;
+    7 looks like 4 by its hash, but not by its pixels."""
+    rng = np.random.default_rng(0)
+    strokes = rng.integers(0, 2, (8, 8, 8), dtype=np.uint8).repeat(8, 1).repeat(8, 2) * 255
+    strokes[5], strokes[3] = strokes[0], strokes[2]
+    strokes[6] = strokes[1]
+    strokes[6, :8, :2] ^= 60
+    strokes[7] = strokes[4] // 4
+    exact, look = _digests(strokes)
+    assert exact[5] == exact[0] != exact[1] and exact[6] != exact[1]
+    look[7] = look[4]
+    with h5py.File(tmp_path / "shard-000.h5", "w") as file:
+        file["images"] = strokes
+    index = pd.DataFrame(
+        {"sample": range(8), "shard": 0, "row": range(8), "codepoint": 0x4E00, "digest": exact}
+    ).assign(look=look)
+    part = pd.Series(["train"] * 5 + ["test", "val", "test"])
+    copies = duplicates.exact(index, part)
+    assert copies.to_dict("records") == [
+        {"sample": 0, "part": "train", "kept": 5, "kept_in": "test"}
+    ]
+    part[0] = "none"
+    alike = duplicates.near(index, part, tmp_path)
+    assert alike.to_dict("records") == [{"sample": 1, "part": "train", "kept": 6, "kept_in": "val"}]

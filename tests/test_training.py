@@ -53,7 +53,8 @@ def parts() -> dict[str, Part]:
         for image, label in zip(images, labels, strict=True):
             y, x = divmod(label, 2)
             image[0, 32 * y : 32 * y + 32, 32 * x : 32 * x + 32] += 150
-        return Part(torch.from_numpy(images), torch.from_numpy(labels), pd.DataFrame())
+        weights = torch.ones(len(labels), dtype=torch.float64)
+        return Part(torch.from_numpy(images), torch.from_numpy(labels), pd.DataFrame(), weights)
 
     return {"train": part(96), "val": part(40)}
 
@@ -137,3 +138,18 @@ def test_another_setting_is_another_run(tmp_path):
     assert checkpoints.key({"a": 2}, [path]) != key
     path.write_text("2")
     assert checkpoints.key({"a": 1}, [path]) != key
+
+
+def test_weights_say_how_often_a_sample_is_drawn():
+    weights = torch.tensor([1.0, 0.25, 2.5] * 400, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.stack(
+        [training._epoch_order(weights, generator).bincount(minlength=1200) for _ in range(40)]
+    )
+    assert (drawn.sum(1) >= weights.sum().int()).all()
+    for k, (low, high) in enumerate([(1, 1), (0, 1), (2, 3)]):
+        times = drawn[:, k::3]
+        assert (times.min(), times.max()) == (low, high)
+        assert times.double().mean().item() == pytest.approx(weights[k].item(), abs=0.02)
+    even = training._epoch_order(torch.ones(50, dtype=torch.float64), generator)
+    assert sorted(even.tolist()) == list(range(50))

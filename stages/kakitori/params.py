@@ -19,21 +19,32 @@ Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 
 
+SetName = Literal[  # the handwritten ones
+    "ETL1", "ETL3", "ETL4", "ETL5", "ETL6", "ETL7", "ETL8B", "ETL8G", "ETL9B", "ETL9G"
+]
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Data(_Group):
-    corpora: str | list[str]
-    size: Literal[64, 128]
+class Mix(_Group):
+    train: list[str]
+    val: list[str]
+    test: list[str]
+    external: list[str]
+    weights: dict[str, Positive]
 
-    def names(self) -> list[str]:
-        return [self.corpora] if isinstance(self.corpora, str) else self.corpora
+
+class Data(_Group):
+    corpora: str | list[str]  # auto: every one that is found
+    size: Literal[64, 128]
+    mix: Mix
 
 
 class Synthesize(_Group):
     glyphs: str
-    sets: list[Literal["ETL9G", "ETL9B"]]
+    sets: list[SetName]
 
     @field_validator("sets")
     @classmethod
@@ -42,8 +53,8 @@ class Synthesize(_Group):
             raise PydanticCustomError("sets", "each set once, at least one")
         return sets
 
-    writers: Annotated[int, Field(ge=0, le=200)]  # ETL9 has 200 sets
-    classes: Annotated[int, Field(ge=2, le=3036)]
+    writers: Annotated[int, Field(ge=0, le=1445)]  # of ETL1, the set with most
+    classes: Annotated[int, Field(ge=3, le=3036)]
     max_missing: Natural
     workers: Natural
 
@@ -94,6 +105,7 @@ class Quantize(_Group):
 
 class Evaluate(_Group):
     confused_pairs: Natural
+    audited: Natural
 
 
 class Grid(_Group):

@@ -10,16 +10,28 @@ from kakitori import params
 from kakitori.errors import DataError, SettingsError
 
 
-def run(main: Callable[[params.Settings], None], doc: str, measure_energy: bool = False) -> None:
+def run(
+    main: Callable[[params.Settings], None],
+    doc: str,
+    measure_energy: bool = False,
+    instead: dict[str, Callable[[params.Settings], None]] | None = None,
+) -> None:
     """Run a stage as a command.
 
     Ends with status 1 and one line on bad settings or data. With `measure_energy`, what the stage
-    used is written to metrics/energy/<stage>.json.
+    used is written to metrics/energy/<stage>.json. A flag of `instead` runs its function in the
+    stage's place, which is then not measured.
     """
     name = Path(sys.argv[0]).stem
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    )
+    for flag in instead or {}:
+        parser.add_argument(f"--{flag}", action="store_true")
+    given = vars(parser.parse_args())
+    for flag, function in (instead or {}).items():
+        if given[flag]:
+            main, measure_energy = function, False
     started = time.perf_counter()
     try:
         settings = params.load()

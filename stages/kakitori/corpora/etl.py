@@ -1,120 +1,373 @@
-"""Records of the ETL Character Database: read and written by one table of layouts.
+"""Records of the ETL Character Database: every set read and written by one table of layouts.
 
-A *layout* says where a record keeps its fields and its image. Everything that differs between
-sets is in the table; one decoder per packing turns image bytes into ink.
+A *layout* says where a record keeps its fields and its image, a *set* which files hold such records
+and what their codes and positions mean. Everything that differs between the eleven sets is in these
+two tables; one decoder per packing turns image bytes into ink.
 """
 
 import dataclasses
-import itertools
 import re
-import zipfile
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+import unicodedata
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from kakitori.errors import DAMAGED_ZIP, DataError
-from kakitori.writing.charset import jis_table
+from kakitori.corpora import archives, images
+from kakitori.corpora.source import CHUNK, Reject, Samples
+from kakitori.errors import DataError
+from kakitori.writing import charset
+
+Field = tuple[str, int, int]  # kind (u: unsigned, a: ASCII, t: T56 text), first bit, bits
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """One ETL set's record. Offsets and lengths in bytes; integers are big-endian."""
+    """One kind of record. Integers are big-endian, bits stand most significant first."""
 
     record: int  # bytes
-    fields: dict[str, tuple[str, int]]  # name → (NumPy type, offset)
-    image: int  # offset
+    fields: dict[str, Field]
+    image: int  # offset in bytes
     width: int
     height: int
     bits: int  # per pixel
-    file_name: str  # as distributed, with the file's number
-    files: int
-    sets_per_file: int
-    dummy: bool  # every file opens with an all-zero record
-    group: str  # what a writer group is called: both renderings of a sheet share one
-    model_set: int | None  # number of the set that holds the printed models
 
     @property
-    def dtype(self) -> np.dtype:
-        names = [*self.fields, "image"]
-        packed = self.width * self.bits // 8 * self.height
-        return np.dtype(
-            {
-                "names": names,
-                "formats": [kind for kind, _ in self.fields.values()] + [f"({packed},)u1"],
-                "offsets": [offset for _, offset in self.fields.values()] + [self.image],
-                "itemsize": self.record,
-            }
-        )
+    def packed(self) -> slice:
+        """Where the image's bytes are in a record."""
+        return slice(self.image, self.image + self.width * self.height * self.bits // 8)
 
 
-# The official form sheets of ETL-9G (record 8,199 bytes; its image starts at 64, not at ETL8G's 60)
-# and ETL-9B (record 576 bytes).
+def _bytes(kind: str, offset: int, length: int) -> Field:
+    return kind, 8 * offset, 8 * length
+
+
+def _sixes(number: int) -> tuple[int, int]:
+    """The number-th of the C-type's fields, six characters of six bits each."""
+    return 36 * number, 36
+
+
+_G = {
+    "sheet": _bytes("u", 0, 2),
+    "code": _bytes("u", 2, 2),
+    "reading": _bytes("a", 4, 8),
+    "serial": _bytes("u", 12, 4),
+    "quality": _bytes("u", 16, 1),
+    "group_quality": _bytes("u", 17, 1),
+    "sex": _bytes("u", 18, 1),
+    "age": _bytes("u", 19, 1),
+    "industry": _bytes("u", 20, 2),
+    "occupation": _bytes("u", 22, 2),
+    "collected": _bytes("u", 24, 2),
+    "scanned": _bytes("u", 26, 2),
+    "x": _bytes("u", 28, 1),
+    "y": _bytes("u", 29, 1),
+}
+_B = {
+    "sheet": _bytes("u", 0, 2),
+    "code": _bytes("u", 2, 2),
+    "reading": _bytes("a", 4, 4),
+}
+# The official form sheets form_m, form_c, form_k, form_e8b, form_e8g, form_e9b and form_e9g.
 LAYOUTS = {
-    "ETL9G": Layout(
-        record=8199,
+    "M": Layout(
+        record=2052,
         fields={
-            "sheet": (">u2", 0),
-            "jis": (">u2", 2),
-            "reading": ("S8", 4),
-            "serial": (">u4", 12),
-            "quality": ("u1", 16),
-            "group_quality": ("u1", 17),
-            "sex": ("u1", 18),
-            "age": ("u1", 19),
-            "industry": (">u2", 20),
-            "occupation": (">u2", 22),
-            "collected": (">u2", 24),
-            "scanned": (">u2", 26),
-            "x": ("u1", 28),
-            "y": ("u1", 29),
+            "number": _bytes("u", 0, 2),
+            "mnemonic": _bytes("a", 2, 2),
+            "sheet": _bytes("u", 4, 2),
+            "code": _bytes("u", 6, 1),
+            "ebcdic": _bytes("u", 7, 1),
+            "quality": _bytes("u", 8, 1),
+            "group_quality": _bytes("u", 9, 1),
+            "sex": _bytes("u", 10, 1),
+            "age": _bytes("u", 11, 1),
+            "serial": _bytes("u", 12, 4),
+            "industry": _bytes("u", 16, 2),
+            "occupation": _bytes("u", 18, 2),
+            "collected": _bytes("u", 20, 2),
+            "scanned": _bytes("u", 22, 2),
+            "y": _bytes("u", 24, 1),
+            "x": _bytes("u", 25, 1),
+            "lowest": _bytes("u", 26, 1),
+            "highest": _bytes("u", 27, 1),
         },
-        image=64,
-        width=128,
-        height=127,
-        bits=4,
-        file_name="ETL9G_{:02d}",
-        files=50,
-        sets_per_file=4,
-        dummy=False,
-        group="ETL9",
-        model_set=None,
-    ),
-    "ETL9B": Layout(
-        record=576,
-        fields={"sheet": (">u2", 0), "jis": (">u2", 2), "reading": ("S4", 4)},
-        image=8,
+        image=32,
         width=64,
         height=63,
-        bits=1,
-        file_name="ETL9B_{:d}",
-        files=5,
+        bits=4,
+    ),
+    "C": Layout(
+        record=2952,
+        fields={
+            "serial": ("u", *_sixes(0)),
+            "sheet": ("u", *_sixes(1)),
+            "code": ("u", 72, 8),
+            "ebcdic": ("u", 108, 8),
+            "mnemonic": ("t", 144, 24),
+            "quality": ("u", *_sixes(5)),
+            "group_quality": ("u", *_sixes(6)),
+            "y": ("u", *_sixes(7)),
+            "x": ("u", *_sixes(8)),
+            "sex": ("u", *_sixes(9)),
+            "age": ("u", *_sixes(10)),
+            "industry": ("u", *_sixes(11)),
+            "occupation": ("u", *_sixes(12)),
+            "collected": ("u", *_sixes(13)),
+            "scanned": ("u", *_sixes(14)),
+            "x_samples": ("u", *_sixes(15)),
+            "y_samples": ("u", *_sixes(16)),
+            "levels": ("u", *_sixes(17)),
+            "magnification": ("u", *_sixes(18)),
+            "old_serial": ("u", *_sixes(19)),
+        },
+        image=216,
+        width=72,
+        height=76,
+        bits=4,
+    ),
+    "K": Layout(
+        record=2745,
+        fields={
+            "serial": ("u", 0, 36),
+            "mark": ("t", 36, 6),
+            "contents": ("t", 72, 36),
+            "style": ("t", 108, 36),
+            "code": ("u", 168, 12),
+        },
+        image=45,
+        width=60,
+        height=60,
+        bits=6,
+    ),
+    "B8": Layout(record=512, fields=_B, image=8, width=64, height=63, bits=1),
+    "B9": Layout(record=576, fields=_B, image=8, width=64, height=63, bits=1),
+    "G8": Layout(record=8199, fields=_G, image=60, width=128, height=127, bits=4),
+    # Not at ETL8G's 60: that would shift the picture by eight pixels and wrap its rows.
+    "G9": Layout(record=8199, fields=_G, image=64, width=128, height=127, bits=4),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Set:
+    """One set of the database.
+
+    layout : of its records.
+    files : their names as distributed.
+    records : how many each complete file holds, the dummy included; 0 where no official page says.
+    code : what the code field is: JIS X 0201, JIS X 0208 or CO-59.
+    writer : what stands for a writer (FORMATS 6.1). sheet: its serial number; person: sex, age,
+        industry, occupation and collection date together, since sheet numbers repeat or two
+        sheets are one person's; set: one pass over the characters, by position; none: printed.
+    writers : the groups of a complete set.
+    family : both renderings of one stack of sheets share it, and its writer groups.
+    sets_per_file : of files that hold one set after the other; 0 for those that hold all samples
+        of one character after those of another.
+    dummy : every file opens with an all-zero record.
+    """
+
+    layout: str
+    files: tuple[str, ...]
+    records: tuple[int, ...]
+    code: str
+    writer: str
+    writers: int
+    family: str
+    hiragana: bool = False  # stored under the codes of katakana
+    sets_per_file: int = 0
+    dummy: bool = False
+
+
+def _files(pattern: str, count: int) -> tuple[str, ...]:
+    return tuple(pattern.format(n) for n in range(1, count + 1))
+
+
+SETS = {
+    "ETL1": Set(
+        layout="M",
+        files=_files("ETL1C_{:02d}", 13),
+        # ナ of sheet 2672 (file 9) and リ of sheet 2708 (file 12) are officially missing.
+        records=(11560,) * 6 + (11288, 11288, 11287, 11288, 11288, 11287, 4233),
+        code="X0201",
+        writer="sheet",
+        writers=1445,
+        family="ETL1",
+    ),
+    "ETL2": Set(
+        layout="K",
+        files=_files("ETL2_{:d}", 5),
+        records=(9056, 10480, 11360, 10480, 11420),
+        code="CO-59",
+        writer="none",
+        writers=0,
+        family="ETL2",
+    ),
+    "ETL3": Set(
+        layout="C",
+        files=_files("ETL3C_{:d}", 2),
+        records=(4800, 4800),
+        code="X0201",
+        writer="sheet",
+        writers=200,
+        family="ETL3",
+    ),
+    "ETL4": Set(
+        layout="C",
+        files=("ETL4C",),
+        records=(6120,),
+        code="X0201",
+        writer="sheet",
+        writers=120,
+        family="ETL4",
+        hiragana=True,
+    ),
+    "ETL5": Set(
+        layout="C",
+        files=("ETL5C",),
+        records=(10608,),
+        code="X0201",
+        writer="person",
+        writers=104,
+        family="ETL5",
+    ),
+    "ETL6": Set(
+        layout="M",
+        files=_files("ETL6C_{:02d}", 12),
+        records=(0,) * 12,  # 157,662 in all; a published table contradicts that
+        code="X0201",
+        writer="sheet",
+        writers=1383,
+        family="ETL6",
+    ),
+    "ETL7": Set(
+        layout="M",
+        files=("ETL7LC_1", "ETL7LC_2", "ETL7SC_1", "ETL7SC_2"),
+        records=(9600, 7200, 9600, 7200),
+        code="X0201",
+        writer="person",
+        writers=175,
+        family="ETL7",
+        hiragana=True,
+    ),
+    "ETL8G": Set(
+        layout="G8",
+        files=_files("ETL8G_{:02d}", 33),
+        records=(4780,) * 32 + (956,),
+        code="X0208",
+        writer="set",
+        writers=160,
+        family="ETL8",
+        sets_per_file=5,
+    ),
+    "ETL8B": Set(
+        layout="B8",
+        files=_files("ETL8B2C{:d}", 3),
+        records=(51201, 51201, 51517),
+        code="X0208",
+        writer="set",
+        writers=160,
+        family="ETL8",
+        dummy=True,
+    ),
+    "ETL9G": Set(
+        layout="G9",
+        files=_files("ETL9G_{:02d}", 50),
+        records=(12144,) * 50,
+        code="X0208",
+        writer="set",
+        writers=200,
+        family="ETL9",
+        sets_per_file=4,
+    ),
+    "ETL9B": Set(
+        layout="B9",
+        files=_files("ETL9B_{:d}", 5),
+        records=(121441,) * 4 + (124477,),
+        code="X0208",
+        writer="set",
+        writers=200,
+        family="ETL9",
         sets_per_file=40,
         dummy=True,
-        group="ETL9",
-        model_set=201,
     ),
 }
+SAMPLES = {"ETL6": 157662}  # official totals of sets whose files' lengths are not official
+
+# ---------------------------------------------------------------------------------------------
+# Fields and images
+
+# T56, a six-bit code of Hitachi tapes (official unpacking script); some places hold a second space.
+T56 = "0123456789[#@:>? ABCDEFGHI&.](<  JKLMNOPQR-$*);'|/STUVWXYZ ,%=\"!"
+
+
+def field(raw: np.ndarray, layout: Layout, name: str) -> np.ndarray:
+    """One field of records uint8 (N, record): int64 (N,), or text as bytes (N,)."""
+    kind, first, bits = layout.fields[name]
+    if kind == "u":
+        return _unsigned(raw, first, bits)
+    if kind == "a":
+        text = np.ascontiguousarray(raw[:, first // 8 : (first + bits) // 8])
+        return text.view(f"S{bits // 8}")[:, 0]
+    sixes = np.stack([_unsigned(raw, first + k, 6) for k in range(0, bits, 6)], 1)
+    table = np.frombuffer(T56.encode(), np.uint8)
+    return np.ascontiguousarray(table[sixes]).view(f"S{bits // 6}")[:, 0]
+
+
+def _unsigned(raw: np.ndarray, first: int, bits: int) -> np.ndarray:
+    start, stop = first // 8, (first + bits + 7) // 8
+    value = np.zeros(len(raw), np.int64)
+    for k in range(start, stop):
+        value = value << 8 | raw[:, k]
+    return value >> (8 * stop - first - bits) & (1 << bits) - 1
+
+
+def put(raw: np.ndarray, layout: Layout, name: str, values: np.ndarray | int | list) -> None:
+    """Write a field into records uint8 (N, record) whose bits are still zero there.
+
+    Text is cut or padded with spaces to the field's length.
+    """
+    kind, first, bits = layout.fields[name]
+    step = {"u": bits, "a": 8, "t": 6}[kind]
+    if kind == "u":
+        columns = [np.broadcast_to(np.asarray(values, np.int64), len(raw))]
+    else:
+        count = bits // step
+        texts = [text.ljust(count)[:count] for text in values]
+        codes = ord if kind == "a" else T56.index
+        columns = [np.array([codes(t[k]) for t in texts], np.int64) for k in range(count)]
+    for n, column in enumerate(columns):
+        begin = first + n * step
+        stop = (begin + step + 7) // 8
+        shifted = column << (8 * stop - begin - step)
+        for k in range(stop - 1, begin // 8 - 1, -1):
+            raw[:, k] |= (shifted & 0xFF).astype(np.uint8)
+            shifted = shifted >> 8
 
 
 def decode(packed: np.ndarray, layout: Layout) -> np.ndarray:
     """Image bytes (N, packed) to ink, uint8 (N, height, width), 0 = paper, 255 = full ink."""
-    rows = packed.reshape(len(packed), layout.height, -1)
     if layout.bits == 1:
-        return np.unpackbits(rows, axis=2) * np.uint8(255)
-    pixels = np.empty((*rows.shape, 2), np.uint8)
-    np.multiply(rows >> 4, 17, out=pixels[..., 0])
-    np.multiply(rows & 0x0F, 17, out=pixels[..., 1])
+        pixels = np.unpackbits(packed, axis=1) * np.uint8(255)
+    elif layout.bits == 4:
+        pixels = np.empty((*packed.shape, 2), np.uint8)
+        np.multiply(packed >> 4, 17, out=pixels[..., 0])
+        np.multiply(packed & 0x0F, 17, out=pixels[..., 1])
+    else:
+        a, b, c = (packed[:, k::3] for k in range(3))
+        sixes = np.stack([a >> 2, a << 4 & 0x30 | b >> 4, b << 2 & 0x3C | c >> 6, c & 0x3F], -1)
+        pixels = _SIX_BITS[sixes]
     return pixels.reshape(len(packed), layout.height, layout.width)
 
 
+_SIX_BITS = np.round(np.arange(64) * 255 / 63).astype(np.uint8)
 # Half the mean of a byte's two pixels as 8-bit ink: two rows of it add up to the mean of four.
 _HALF_MEAN = np.array([((b >> 4) + (b & 15)) * 17 / 4 + 0.25 for b in range(256)], np.uint8)
 
 
 def decode_halved(packed: np.ndarray, layout: Layout) -> np.ndarray:
-    """Like `decode`, at half the resolution: means of 2×2 pixels, (N, ⌈height/2⌉, width/2).
+    """Like `decode` for 4-bit images, at half the resolution: means of 2×2 pixels,
+    (N, ⌈height/2⌉, width/2).
 
     An odd last row stands for its missing neighbour. One table look-up per byte does half of the
     work, which is why this is not `decode` and a mean.
@@ -129,10 +382,82 @@ def decode_halved(packed: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def encode(levels: np.ndarray, layout: Layout) -> np.ndarray:
-    """Scanner levels (N, height, width), 0–15 or 0–1, to image bytes (N, packed)."""
+    """Scanner levels (N, height, width), below 2 to the power of the layout's bits, to image bytes
+    (N, packed)."""
+    flat = levels.reshape(len(levels), -1).astype(np.uint8)
     if layout.bits == 1:
-        return np.packbits(levels, axis=2).reshape(len(levels), -1)
-    return (levels[:, :, 0::2] << 4 | levels[:, :, 1::2]).reshape(len(levels), -1)
+        return np.packbits(flat, axis=1)
+    if layout.bits == 4:
+        return flat[:, 0::2] << 4 | flat[:, 1::2]
+    a, b, c, d = (flat[:, k::4] for k in range(4))
+    return np.stack([a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d], -1).reshape(len(flat), -1)
+
+
+# ---------------------------------------------------------------------------------------------
+# Labels
+
+# Mnemonics of the M-type that tell a symbol where the code does not (audits of ETL1 and ETL6).
+MNEMONICS = {
+    **{f"{c} ": c for c in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ()"},
+    **{"$Y": "¥", "((": "[", "))": "]", "(K": "「", ")K": "」", ",,": "゛", ",0": "゜", "''": '"'},
+}
+_STORED_SMALL = {0xA8: "ヰ", 0xAA: "ヱ"}  # JIS X 0201 lacks them; no genuine small kana was written
+MOST_REJECTS = 0.05  # of a file's records; with more of them it is no such file
+
+
+def x0201_labels(
+    raw: np.ndarray, layout: Layout, hiragana: bool
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Code points int32 (N,) of records whose code is JIS X 0201, 0 where none can be told, and
+    what had to be corrected."""
+    codes = field(raw, layout, "code")
+    table = charset.jisx0201_table().copy()
+    for code, character in _STORED_SMALL.items():
+        table[code] = ord(character)
+    labels = table[codes]
+    errata = {}
+    if "mnemonic" in layout.fields and layout.fields["mnemonic"][0] == "a":
+        # Only where readers found the code to be wrong: empty, or ( and ) exchanged.
+        suspect = np.flatnonzero((codes == 0) | (codes == 0x28) | (codes == 0x29))
+        said = [m.decode("ascii", "replace") for m in field(raw[suspect], layout, "mnemonic")]
+        by_mnemonic = np.array([ord(MNEMONICS.get(m.ljust(2), "\0")) for m in said], np.int32)
+        empty = (codes[suspect] == 0) & (by_mnemonic > 0)
+        swapped = (codes[suspect] > 0) & np.isin(by_mnemonic, (0x28, 0x29))
+        swapped &= by_mnemonic != codes[suspect]
+        labels[suspect[empty | swapped]] = by_mnemonic[empty | swapped]
+        errata = {
+            "code empty, read from the mnemonic": int(empty.sum()),
+            "parentheses exchanged, read from the mnemonic": int(swapped.sum()),
+        }
+    if hiragana:
+        kana = (labels >= ord("ァ")) & (labels <= ord("ヶ"))
+        labels = np.where(kana, labels - 0x60, labels)
+    return labels.astype(np.int32), {k: v for k, v in errata.items() if v}
+
+
+def read_co59(path: Path) -> np.ndarray:
+    """Code points int32 (4096,) of the 12-bit CO-59 codes, 0 where there is none or the official
+    table marks the position unreadable (▲).
+
+    `path` is the official table `euc_co59.dat`: EUC-JP, entries `character:first,second`.
+    """
+    try:
+        entries = path.read_bytes().decode("euc_jp").split()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path}: expected the official CO-59 table euc_co59.dat in EUC-JP, found: {error}"
+        ) from None
+    table = np.zeros(4096, np.int32)
+    for entry in entries:
+        match = re.fullmatch(r"(.):(\d+),(\d+)", entry)
+        if not match or not (int(match[2]) < 64 and int(match[3]) < 64):
+            raise DataError(f"{path}: expected entries character:first,second, found {entry!r}")
+        if match[1] != "▲":
+            character = unicodedata.normalize("NFKC", match[1])
+            table[int(match[2]) << 6 | int(match[3])] = ord(character[0])
+    if not table.any():
+        raise DataError(f"{path}: expected the CO-59 codes, found none")
+    return table
 
 
 # ---------------------------------------------------------------------------------------------
@@ -140,258 +465,323 @@ def encode(levels: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
-    """One file of an ETL set, in a folder or in a zip."""
+class EtlFile:
+    """One file of an ETL set, in a folder or in a zip: a `source.Source`."""
 
     corpus: str
-    layout: Layout
+    name: str  # of the set
     number: int  # of the file inside its set, from 1
-    path: Path
-    member: str | None = None  # name inside a zip
+    entry: archives.File
+    co59: Path | None = None  # where the table of ETL2's codes is looked for
+
+    @property
+    def set(self) -> Set:
+        return SETS[self.name]
+
+    @property
+    def layout(self) -> Layout:
+        return LAYOUTS[self.set.layout]
+
+    @property
+    def file(self) -> str:
+        return self.set.files[self.number - 1]
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.member}" if self.member else str(self.path)
+        return str(self.entry)
 
-    def records(self) -> np.ndarray:
-        """The file's records (N,), without the dummy; a memory map where it is no zip member.
+    def offset(self, record: int, name: str = "") -> int:
+        """Where a record's field stands in the file, in bytes; records count without the dummy."""
+        within = self.layout.fields[name][1] // 8 if name else 0
+        return (record + self.set.dummy) * self.layout.record + within
 
-        Raises DataError for a length that is no multiple of the record's, a dummy that is not
-        all zero, or a code that is not in JIS X 0208.
+    def raw(self) -> np.ndarray:
+        """The records as bytes uint8 (N, record), without the dummy; a memory map where the file is
+        no zip member.
+
+        Raises DataError for a length that is no multiple of the record's, or a dummy that is not
+        all zero.
         """
-        layout = self.layout
-        if self.member:
-            try:
-                with zipfile.ZipFile(self.path) as bundle:
-                    raw = np.frombuffer(bundle.read(self.member), np.uint8)
-            except DAMAGED_ZIP as error:
-                raise DataError(f"{self}: expected a readable zip member, found: {error}") from None
+        length = self.layout.record
+        data = self.entry.read()
+        if not len(data) or len(data) % length:
+            whole = len(data) // length
+            raise DataError(
+                f"{self}: offset {whole * length}: expected records of {length} bytes, found "
+                f"{len(data)} bytes in all, which is {whole} records and {len(data) % length} "
+                f"bytes over: truncated, or no {self.corpus} file"
+            )
+        records = data.reshape(-1, length)
+        if not self.set.dummy:
+            return records
+        if records[0].any():
+            raise DataError(
+                f"{self}: offset 0: expected an all-zero dummy record, found data; is this really "
+                f"{self.corpus}?"
+            )
+        if len(records) == 1:
+            raise DataError(f"{self}: offset {length}: expected records, found the dummy alone")
+        return records[1:]
+
+    def read(self, size: int) -> Samples:
+        raw = self.raw()
+        labels, errata = self.labels(raw)
+        models = np.zeros(len(raw), bool)
+        if self.set.writer == "set":
+            numbers, models = self.set_numbers(labels)
+            groups = _named(numbers, lambda n: f"{self.set.family}/set{n:03d}")
+        elif self.set.writer == "sheet":
+            sheets = field(raw, self.layout, "sheet")
+            groups = _named(sheets, lambda n: f"{self.name}/sheet{n:05d}")
+        elif self.set.writer == "person":
+            groups = self._persons(raw)
         else:
-            length = self.path.stat().st_size
-            raw = np.memmap(self.path, np.uint8, "r") if length else np.empty(0, np.uint8)
-        if not len(raw) or len(raw) % layout.record:
-            whole = len(raw) // layout.record
-            raise DataError(
-                f"{self}: offset {whole * layout.record}: expected records of {layout.record} "
-                f"bytes, found {len(raw)} bytes in all, which is {whole} records and "
-                f"{len(raw) % layout.record} bytes over: truncated, or no {self.corpus} file"
-            )
-        records = raw.view(layout.dtype)
-        if layout.dummy:
-            if raw[: layout.record].any():
+            groups = np.full(len(raw), "", object)
+        kept, rejects = self._rejected(raw, labels)
+        if "sheet" in self.layout.fields:
+            sheets = field(raw, self.layout, "sheet").astype(np.int32)
+            errata |= self._uneven(sheets) if self.set.writer in ("sheet", "person") else {}
+        else:
+            sheets = np.full(len(raw), -1, np.int32)
+        if "quality" in self.layout.fields:
+            quality = field(raw, self.layout, "quality").clip(max=32767).astype(np.int16)
+        else:
+            quality = np.full(len(raw), -1, np.int16)
+        if "scanned" in self.layout.fields and self.set.layout[0] == "G":
+            month = field(raw, self.layout, "scanned") % 100
+            errata["scan date that is no year and month"] = int(((month < 1) | (month > 12)).sum())
+        return Samples(
+            codepoint=labels[kept],
+            writer_group=groups[kept],
+            chunks=self._images(raw, kept, size),
+            sheet=sheets[kept],
+            quality=quality[kept],
+            is_model_sheet=models[kept],
+            rejects=rejects,
+            errata={reason: count for reason, count in errata.items() if count},
+        )
+
+    def labels(self, raw: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
+        """Code points int32 (N,), 0 where the record has none that can be, and what had to be
+        corrected. DataError for a code outside JIS X 0208 where the set's codes are that."""
+        if self.set.code == "X0201":
+            return x0201_labels(raw, self.layout, self.set.hiragana)
+        codes = field(raw, self.layout, "code")
+        if self.set.code == "CO-59":
+            if not self.co59 or not self.co59.is_file():
                 raise DataError(
-                    f"{self}: offset 0: expected an all-zero dummy record, found data; "
-                    f"is this really {self.corpus}?"
+                    f"{self.co59}: expected the official table of CO-59 codes, which {self.corpus} "
+                    "needs, found no file; put euc_co59.dat there or beside the set's files, or "
+                    "take the set out of data.corpora"
                 )
-            records = records[1:]
-            if not len(records):
-                raise DataError(
-                    f"{self}: offset {layout.record}: expected records, found the dummy alone"
-                )
-        codes = records["jis"].astype(np.int64)
-        wrong = np.flatnonzero(jis_table()[codes] == 0)
+            return read_co59(self.co59)[codes], {}
+        labels = charset.jis_table()[codes]
+        inventory = np.array([ord(c) for c in charset.etl_positions(self.name)])
+        wrong = np.flatnonzero(~np.isin(labels, inventory))
         if len(wrong):
-            offset = (int(wrong[0]) + layout.dummy) * layout.record + layout.fields["jis"][1]
+            kind = "a JIS X 0208 code" if labels[wrong[0]] == 0 else f"a character of {self.name}"
             raise DataError(
-                f"{self}: offset {offset}: expected a JIS X 0208 code, found "
-                f"0x{codes[wrong[0]]:04X} ({len(wrong)} such records)"
+                f"{self}: offset {self.offset(wrong[0], 'code')}: expected {kind}, found "
+                f"0x{codes[wrong[0]]:04X} ({len(wrong)} such records): damaged, or a record of "
+                "another set"
             )
-        return records
+        return labels, {}
 
+    def set_numbers(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The number of the set that each record belongs to, int32 (N,), from its position alone,
+        and whether it belongs to the printed models, bool (N,).
 
-def find_sources(root: Path, corpus: str) -> list[Source]:
-    """The files of one corpus in the order of their numbers.
+        Sheet and serial numbers are not used: those of the official ETL9G samples are irregular.
 
-    Parameters
-    ----------
-    root : the data folder.
-    corpus : "synthetic/ETL9G", "raw/ETL9B", …: a folder of that name, or a zip beside it.
-    """
-    place, _, name = corpus.partition("/")
-    if place not in ("synthetic", "raw") or name not in LAYOUTS:
-        known = ", ".join(f"{p}/{n}" for p in ("synthetic", "raw") for n in LAYOUTS)
-        raise DataError(f"data.corpora: expected one of {known}, found {corpus!r}")
-    folder, archive = root / place / name, root / place / f"{name}.zip"
-    layout = LAYOUTS[name]
-    expected = f"{layout.file_name.format(1)}…{layout.file_name.format(layout.files)}"
-    if folder.is_dir():
-        found = [(p.name, p, None) for p in sorted(folder.iterdir()) if p.is_file()]
-        where = folder
-    elif archive.is_file():
-        found = [(PurePosixPath(m).name, archive, m) for m in _members(archive)]
-        where = archive
-    else:
-        raise DataError(
-            f"{folder}: expected the files {expected} of corpus {corpus} (or {archive}), found "
-            "nothing; unpack the set there, or take it out of data.corpora"
+        Raises DataError for a code that comes twice within a set, or a set cut short.
+        """
+        ordered = self._class_major if self.set.sets_per_file == 0 else self._set_major
+        return ordered(labels)
+
+    def _set_major(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """One set after the other: a set ends where its first code comes again."""
+        most = self.set.sets_per_file
+        starts = np.flatnonzero(labels == labels[0])
+        lengths = np.diff(np.append(starts, len(labels)))
+        first = most * (self.number - 1) + 1
+        expected = np.sort(labels[: lengths[0]])
+        for k, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+            here = labels[start : start + length]
+            unique, at, counts = np.unique(here, return_index=True, return_counts=True)
+            if (counts > 1).any():
+                twice = unique[counts > 1][0]
+                again = start + np.flatnonzero(here == twice)[1]
+                raise DataError(
+                    f"{self}: offset {self.offset(again)}: expected every code once in set "
+                    f"{first + k}, found U+{twice:04X} {chr(twice)} again"
+                )
+            if length != len(expected):
+                raise DataError(
+                    f"{self}: offset {self.offset(start)}: expected {len(expected)} records in set "
+                    f"{first + k}, found {length}"
+                )
+            if (unique != expected).any():
+                other = np.flatnonzero(~np.isin(unique, expected))[0]
+                raise DataError(
+                    f"{self}: offset {self.offset(start + at[other])}: expected the same codes in "
+                    f"every set, found U+{unique[other]:04X} {chr(unique[other])} in set "
+                    f"{first + k} alone"
+                )
+        # The models follow the last set of the last file; some distributions halve that file.
+        last = self.number == len(self.set.files)
+        model_file = self.name == "ETL8G" and last
+        with_models = self.name == "ETL9B" and last and len(starts) in (most + 1, most // 2 + 1)
+        if len(starts) > most + with_models or (model_file and len(starts) > 1):
+            raise DataError(
+                f"{self}: expected at most {1 if model_file else most} sets in a file, found "
+                f"{len(starts)}"
+            )
+        numbers = np.arange(first, first + len(starts), dtype=np.int32)
+        if with_models and len(starts) == most // 2 + 1:
+            numbers += most // 2  # the second half: the models stand at the end of all
+        is_model = np.zeros(len(starts), bool)
+        is_model[-1] = with_models or model_file
+        return np.repeat(numbers, lengths), np.repeat(is_model, lengths)
+
+    def _class_major(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All samples of one character after those of another, each in the order of the sets.
+
+        Codes rise, but where the models begin in the last file, which go through them once more.
+        """
+        codes = _jis_codes(labels)
+        falls = np.flatnonzero(np.diff(codes) < 0) + 1
+        models = falls[0] if len(falls) else len(codes)
+        last = self.number == len(self.set.files)
+        if len(codes) > models and (not last or (np.diff(codes[models:]) <= 0).any()):
+            at = models if not last else models + 1 + np.argmax(np.diff(codes[models:]) <= 0)
+            raise DataError(
+                f"{self}: offset {self.offset(at, 'code')}: expected rising codes, found "
+                f"0x{codes[at]:04X} after 0x{codes[at - 1]:04X}"
+            )
+        starts = np.flatnonzero(np.diff(codes[:models], prepend=-1))
+        lengths = np.diff(np.append(starts, models))
+        odd = np.flatnonzero(lengths != np.bincount(lengths).argmax())
+        if len(odd):
+            at, length = starts[odd[0]], lengths[odd[0]]
+            raise DataError(
+                f"{self}: offset {self.offset(at)}: expected {np.bincount(lengths).argmax()} "
+                f"records of each character one after the other, found {length} of "
+                f"{chr(labels[at])}"
+            )
+        sets = lengths[0] if len(lengths) else 0
+        if sets > self.set.writers:
+            raise DataError(
+                f"{self}: expected at most {self.set.writers} records of each character, found "
+                f"{sets}"
+            )
+        numbers = np.full(len(codes), self.set.writers + 1, np.int32)
+        numbers[:models] = np.arange(models) - np.repeat(starts, lengths) + 1
+        return numbers, np.arange(len(codes)) >= models
+
+    def _persons(self, raw: np.ndarray) -> np.ndarray:
+        keys = np.zeros(len(raw), np.int64)
+        names = ("collected", "sex", "age", "industry", "occupation")
+        columns = np.stack([field(raw, self.layout, name) for name in names], 1)
+        unique, keys = np.unique(columns, axis=0, return_inverse=True)
+        return _named(
+            keys.ravel(),
+            lambda k: self.name + "/{:06d}-{:d}-{:02d}-{:04d}-{:04d}".format(*unique[k]),
         )
-    pattern = re.compile(re.sub(r"\\{.*?\\}", r"(\\d+)", re.escape(layout.file_name)))
-    sources = []
-    for base, path, member in found:
-        match = pattern.fullmatch(base)
-        if match and 1 <= int(match[1]) <= layout.files:
-            sources.append(Source(corpus, layout, int(match[1]), path, member))
-        elif not (base.endswith("INFO") or base.startswith(".")):
+
+    def _rejected(self, raw: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, list[Reject]]:
+        """Which records are used, bool (N,), and why the others are not."""
+        if self.set.code == "CO-59":
+            kept = labels > 0
+            expected = "a code of the CO-59 table that is readable"
+        elif self.set.code == "X0201":
+            inventory = np.array([ord(c) for c in charset.etl_positions(self.name)])
+            if self.name == "ETL6":  # no page lists its symbols: any that is none of a script
+                symbols = [c for c in charset.jisx0201_table() if charset.script(c) == "symbol"]
+                inventory = np.union1d(inventory, symbols)
+            kept = np.isin(labels, inventory) & (labels > 0)
+            expected = f"a character of {self.name}"
+        else:
+            return np.ones(len(raw), bool), []
+        bad = np.flatnonzero(~kept)
+        if len(bad) > max(MOST_REJECTS * len(raw), 1):
             raise DataError(
-                f"{path}{f': {member}' if member else ''}: expected {expected} or an INFO file "
-                f"in corpus {corpus}, found {base!r}, which is no file of this set"
+                f"{self}: offset {self.offset(bad[0], 'code')}: expected {expected}, found "
+                f"{len(bad)} records of {len(raw)} with another code: damaged, or no {self.name} "
+                "file"
             )
-    if not sources:
-        raise DataError(f"{where}: expected {expected} of corpus {corpus}, found no such file")
-    sources.sort(key=lambda s: s.number)
-    for a, b in itertools.pairwise(sources):
-        if a.number == b.number:
-            raise DataError(f"{b}: expected file {b.number} of {corpus} once, found it also at {a}")
-    return sources
+        codes = field(raw[bad], self.layout, "code")
+        return kept, [
+            Reject(str(self), self.offset(k, "code"), f"expected {expected}, found 0x{code:02X}")
+            for k, code in zip(bad.tolist(), codes.tolist(), strict=True)
+        ]
+
+    def _uneven(self, sheets: np.ndarray) -> dict[str, int]:
+        """Sheets with fewer samples than the file's others: cut short, or known to lack some."""
+        unique, counts = np.unique(sheets, return_counts=True)
+        fewer = unique[counts < counts.max()]
+        if not len(fewer):
+            return {}
+        shown = ", ".join(map(str, fewer[:3].tolist())) + (", …" if len(fewer) > 3 else "")
+        return {f"{self.file}: sheets with fewer samples than its others ({shown})": len(fewer)}
+
+    def _images(self, raw: np.ndarray, kept: np.ndarray, size: int) -> Iterator[images.Normalised]:
+        layout = self.layout
+        halved = layout.bits == 4 and size * 2 <= layout.width
+        for start in range(0, len(raw), CHUNK):
+            packed = np.ascontiguousarray(raw[start : start + CHUNK, layout.packed])
+            here = kept[start : start + CHUNK]
+            if not here.all():
+                packed = packed[here]
+            if len(packed):
+                frames = (decode_halved if halved else decode)(packed, layout)
+                yield images.measured(frames, size, resize=cv2.resize)
 
 
-def _members(archive: Path) -> Iterator[str]:
-    """Files in a zip; refuses a name that leads out of the folder it would be unpacked to."""
-    try:
-        with zipfile.ZipFile(archive) as bundle:
-            names = sorted(i.filename for i in bundle.infolist() if not i.is_dir())
-    except DAMAGED_ZIP as error:
-        raise DataError(f"{archive}: expected a zip archive, found: {error}") from None
-    for name in names:
-        parts = PurePosixPath(name.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or re.match(r"[A-Za-z]:", name):
-            raise DataError(
-                f"{archive}: expected names inside the archive's own folder, found {name!r}, "
-                "which climbs out of it"
-            )
-    yield from names
+def _named(keys: np.ndarray, name: Callable[[int], str]) -> np.ndarray:
+    """Names of keys, object (N,); each is made once."""
+    unique, inverse = np.unique(keys, return_inverse=True)
+    return np.array([name(k) for k in unique.tolist()], object)[inverse]
 
 
-def set_numbers(records: np.ndarray, source: Source) -> np.ndarray:
-    """The number of the set that each record belongs to, int32 (N,), from its position alone.
-
-    A set ends where its first code comes again. Sheet and serial numbers are not used: those of
-    the official ETL9G samples are irregular.
-
-    Raises DataError for a code that comes twice within a set, or a set cut short.
-    """
-    codes = records["jis"]
-    starts = np.flatnonzero(codes == codes[0])
-    lengths = np.diff(np.append(starts, len(codes)))
-    per_set = lengths[0]
-    header = int(source.layout.dummy)
-    first = source.layout.sets_per_file * (source.number - 1) + 1
-    for k, (start, length) in enumerate(zip(starts, lengths, strict=True)):
-        unique, counts = np.unique(codes[start : start + length], return_counts=True)
-        if (counts > 1).any():
-            twice = unique[counts > 1][0]
-            at = np.flatnonzero(codes[start : start + length] == twice)[1] + start
-            raise DataError(
-                f"{source}: offset {(at + header) * source.layout.record}: expected every code "
-                f"once in set {first + k}, found 0x{twice:04X} again"
-            )
-        if length != per_set:
-            raise DataError(
-                f"{source}: offset {(start + header) * source.layout.record}: expected "
-                f"{per_set} records in set {first + k}, found {length}"
-            )
-    if len(starts) > source.layout.sets_per_file + (source.layout.model_set is not None):
-        raise DataError(
-            f"{source}: expected at most {source.layout.sets_per_file} sets in a file, found "
-            f"{len(starts)}"
-        )
-    return np.repeat(np.arange(first, first + len(starts), dtype=np.int32), lengths)
+def _jis_codes(labels: np.ndarray) -> np.ndarray:
+    table = charset.jis_table()
+    codes = np.flatnonzero(table)
+    order = np.argsort(table[codes])
+    return codes[order][np.searchsorted(table[codes], labels, sorter=order)]
 
 
-# ---------------------------------------------------------------------------------------------
-# Writing
-
-FORM = 152  # samples on one form, in 16 columns
-COLUMNS = 16
-FORMS = 20  # of a complete ETL9 set
-COLLECTED = 8212  # YYMM, as in the official ETL9G samples
-
-# Where the official documents leave something open, this is what our own files hold:
-#   sheet numbers of a file's 2nd to 4th set   go on counting (21…80), as the English page suggests
-#   serial data number                         counts the records of the file from 1
-#   place of the hiragana on a form            its last fields
-#   scan date                                  the collection date
-#   readings of kanji                          blank
-#   undefined bytes, evaluations               zero
-
-
-def sheet_order(jis: np.ndarray) -> np.ndarray:
-    """Order in which a set's characters stand on its forms: indices into `jis`.
-
-    Kanji in JIS order with the hiragana spread evenly over the forms, as in ETL9G.
-    """
-    order = np.argsort(jis, kind="stable")
-    is_kana = jis[order] < 0x3021
-    kana, kanji = order[is_kana].tolist(), order[~is_kana].tolist()
-    total, placed, kana_placed = len(jis), 0, 0
-    result: list[int] = []
-    while placed < total:
-        on_form = min(FORM, total - placed)
-        kana_by_now = len(kana) * (placed + on_form) // total
-        kana_here = kana_by_now - kana_placed
-        kanji_start = placed - kana_placed
-        result += kanji[kanji_start : kanji_start + on_form - kana_here]
-        result += kana[kana_placed:kana_by_now]
-        placed, kana_placed = placed + on_form, kana_by_now
-    return np.array(result)
-
-
-def etl9g_set(levels: np.ndarray, jis: np.ndarray, readings: list[str], place: int) -> np.ndarray:
-    """One set as ETL9G records, in sheet order.
+def sources(path: Path, corpus: str, co59: Path) -> list[EtlFile]:
+    """The files of an ETL set, in the order of their numbers.
 
     Parameters
     ----------
-    levels : uint8 (C, 127, 128), scanner levels 0–15, in the order of `jis`.
-    jis : int (C,) JIS codes.
-    readings : the "typical reading" of each character.
-    place : of this set in its file, 0–3.
+    path : a folder (searched with its subfolders) or an archive.
+    corpus : as data.corpora names it; ends with the set's name.
+    co59 : where the table of ETL2's codes is, unless it lies beside the set's files.
+
+    Raises DataError for a file that is none of the set's, one that comes twice, or none at all.
     """
-    layout = LAYOUTS["ETL9G"]
-    order = sheet_order(jis)
-    position = np.arange(len(order))
-    records = np.zeros(len(order), layout.dtype)
-    records["sheet"] = FORMS * place + position // FORM + 1
-    records["jis"] = jis[order]
-    records["reading"] = [readings[i].encode("ascii").ljust(8)[:8] for i in order]
-    records["serial"] = place * len(order) + position + 1
-    records["collected"] = records["scanned"] = COLLECTED
-    records["x"] = position % FORM % COLUMNS
-    records["y"] = position % FORM // COLUMNS
-    records["image"] = encode(levels[order], layout)
-    return records
-
-
-def etl9b_set(gray: np.ndarray, number: int) -> np.ndarray:
-    """The ETL9B rendering of an ETL9G set: halved, thresholded, sorted into JIS order.
-
-    Threshold T = λ·h + (1 − λ)·μ with λ = 0.4, h = Otsu's threshold (Otsu 1979) and μ the mean
-    level, as the official ETL9B description gives it. The halving is ours: means of 2×2 pixels.
-
-    Parameters
-    ----------
-    gray : ETL9G records (C,) of one set.
-    number : of the set, from 1; sheets count on over all sets.
-    """
-    layout = LAYOUTS["ETL9B"]
-    halves = decode(gray["image"], LAYOUTS["ETL9G"])[:, :126].astype(np.uint16)
-    halves = halves.reshape(len(gray), 63, 2, 64, 2).sum((2, 4)) // 4 // 17
-    threshold = 0.4 * _otsu(halves) + 0.6 * halves.mean((1, 2))
-    records = np.zeros(len(gray), layout.dtype)
-    records["sheet"] = FORMS * (number - 1) + np.arange(len(gray)) // FORM + 1
-    records["jis"] = gray["jis"]
-    records["reading"] = [reading.ljust(4)[:4] for reading in gray["reading"].tolist()]
-    records["image"] = encode(halves > threshold[:, None, None], layout)
-    order = np.argsort(records["jis"], kind="stable")
-    # As bytes: indexing a structured array leaves the bytes between its fields undefined.
-    return records.view(np.uint8).reshape(len(records), -1)[order].view(layout.dtype)[:, 0]
-
-
-def _otsu(levels: np.ndarray) -> np.ndarray:
-    """Otsu's threshold of each image of 16 levels, float (N,)."""
-    flat = levels.reshape(len(levels), -1)
-    histogram = np.stack([(flat == level).sum(1) for level in range(16)], 1) / flat.shape[1]
-    weight = histogram.cumsum(1)
-    mean = (histogram * np.arange(16)).cumsum(1)
-    total = mean[:, -1:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        between = (total * weight - mean) ** 2 / (weight * (1 - weight))
-    return np.nan_to_num(between).argmax(1).astype(float)
+    name = corpus.rpartition("/")[2]
+    numbers = {file.upper(): k + 1 for k, file in enumerate(SETS[name].files)}
+    expected = f"{SETS[name].files[0]}…{SETS[name].files[-1]}"
+    found: dict[int, EtlFile] = {}
+    for entry in archives.files(path):
+        number = numbers.get(entry.base.upper().replace("-", "_"))
+        if entry.base.lower() == "euc_co59.dat" and path.is_dir():
+            co59 = path / entry.name
+        elif entry.base.upper().endswith("INFO"):
+            pass
+        elif not number:
+            raise DataError(
+                f"{entry}: expected {expected} or an INFO file in corpus {corpus}, found "
+                f"{entry.base!r}, which is no file of this set"
+            )
+        elif number in found:
+            raise DataError(
+                f"{entry}: expected file {number} of {corpus} once, found it also at "
+                f"{found[number]}"
+            )
+        else:
+            found[number] = EtlFile(corpus, name, number, entry)
+    if not found:
+        raise DataError(f"{path}: expected {expected} of corpus {corpus}, found no such file")
+    return [dataclasses.replace(found[n], co59=co59) for n in sorted(found)]

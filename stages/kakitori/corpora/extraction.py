@@ -1,12 +1,14 @@
 """From files to shards and index: every sample of every corpus in one form.
 
-A shard is an HDF5 file whose dataset `images` holds uint8 (N, S, S), 0 = paper, 255 = full ink;
-the index is a table with one row per sample.
+A shard is an HDF5 file whose dataset `images` holds uint8 (N, S, S), 0 = paper, 255 = full ink; a
+corpus of pen strokes adds them as `pen/points`, `pen/strokes` and `pen/samples` (source.Pen). The
+index is a table with one row per sample.
 """
 
 import multiprocessing
 import os
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,17 +18,17 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from kakitori.corpora import etl, images
+from kakitori.corpora import etl
+from kakitori.corpora.source import Reject, Source
 from kakitori.errors import DataError
-from kakitori.writing.charset import jis_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-CHUNK = 256  # records decoded at once: few enough to stay in the processor's cache
 
-
-def write_shards(sources: list[etl.Source], folder: Path, size: int) -> "pd.DataFrame":
+def write_shards(
+    sources: list[Source], folder: Path, size: int
+) -> tuple["pd.DataFrame", list[Reject], dict[str, dict[str, int]]]:
     """Decode every source into a shard of its own, one process per core.
 
     Parameters
@@ -38,8 +40,11 @@ def write_shards(sources: list[etl.Source], folder: Path, size: int) -> "pd.Data
     Returns
     -------
     The index: `sample` int64, `shard` int16, `row` int32, `codepoint` int32, `corpus`,
-    `writer_group`, `sheet` int32, `quality` int16 (-1 where the corpus has none),
-    `is_model_sheet` bool.
+    `writer_group` (empty where the corpus does not say who wrote), `sheet` int32 and `quality`
+    int16 (-1 where the corpus has none), `is_model_sheet` bool, `contrast` uint8 (levels between
+    paper and ink before they were stretched; below images.MIN_CONTRAST the frame is blank),
+    `digest` int64 (equal for equal images) and `look` int64 (few bits differ for images that look
+    the same). Then the records left out, and for each corpus how often known defects were seen.
     """
     # Only here: a worker needs no pandas, and importing it takes longer than decoding a file.
     import pandas as pd
@@ -48,28 +53,41 @@ def write_shards(sources: list[etl.Source], folder: Path, size: int) -> "pd.Data
     workers = min(os.cpu_count() or 1, len(jobs))
     if workers > 1:
         with multiprocessing.get_context("spawn").Pool(workers, cv2.setNumThreads, (1,)) as pool:
-            parts = list(_progress(pool.imap(_write_shard, jobs), len(jobs)))
+            done = list(_progress(pool.imap(_write_shard, jobs), len(jobs)))
     else:
-        parts = [_write_shard(job) for job in jobs]
+        done = [_write_shard(job) for job in jobs]
     index = pd.concat(
-        [pd.DataFrame({"shard": np.int16(k)} | part) for k, part in enumerate(parts)],
+        [pd.DataFrame({"shard": np.int16(k)} | part) for k, (part, _, _) in enumerate(done)],
         ignore_index=True,
     )
-    _check_set_sizes(index, sources)
+    _check_sets(index, sources)
     index.insert(0, "sample", np.arange(len(index), dtype=np.int64))
-    return index
+    rejects = [reject for _, rejected, _ in done for reject in rejected]
+    errata: dict[str, Counter] = {}
+    for source, (_, _, seen) in zip(sources, done, strict=True):
+        errata.setdefault(source.corpus, Counter()).update(seen)
+    return index, rejects, {corpus: dict(seen) for corpus, seen in errata.items() if seen}
 
 
-def _check_set_sizes(index: "pd.DataFrame", sources: list[etl.Source]) -> None:
-    """A file cut at a record inside its only set looks whole by itself: compare over files."""
+def _check_sets(index: "pd.DataFrame", sources: list[Source]) -> None:
+    """Every set of ETL8 and ETL9 holds the same characters. A file cut at a record inside its only
+    set, or one with a wrong code, looks whole by itself: compare over all files."""
+    by_set = {s.corpus for s in sources if isinstance(s, etl.EtlFile) and s.set.writer == "set"}
     for corpus, rows in index.groupby("corpus", sort=False):
-        sizes = rows.groupby(["shard", "writer_group"]).size()
-        short = sizes[sizes < sizes.max()]
-        if len(short):
-            shard, group = short.index[0]
+        if corpus not in by_set:
+            continue
+        # One number per character that no exchange of two others adds up to.
+        spread = rows["codepoint"].astype("int64") ** 3
+        groups = spread.groupby([rows["writer_group"], rows["is_model_sheet"]]).agg(["size", "sum"])
+        usual = groups.value_counts().index[0]
+        odd = groups[(groups["size"] != usual[0]) | (groups["sum"] != usual[1])]
+        if len(odd):
+            group = odd.index[0][0]
+            shard = rows.loc[rows["writer_group"] == group, "shard"].iloc[0]
             raise DataError(
-                f"{sources[shard]}: expected {sizes.max()} records in every set of {corpus}, found "
-                f"{short.iloc[0]} in {group}: the file is cut short"
+                f"{sources[shard]}: expected the same {usual[0]} characters in every set of "
+                f"{corpus}, found {odd['size'].iloc[0]} in {group}, or others: the file is cut "
+                "short or damaged"
             )
 
 
@@ -77,36 +95,68 @@ def _progress(iterator: Iterable, total: int) -> Iterable:
     return tqdm(iterator, total=total, desc="extract", unit="file", disable=None)
 
 
-def _write_shard(job: tuple[etl.Source, Path, int]) -> dict[str, object]:
+def _write_shard(job: tuple[Source, Path, int]) -> tuple[dict, list[Reject], dict[str, int]]:
     """Write one shard; returns its columns of the index, all but the shard's number."""
     source, path, size = job
-    layout = source.layout
-    records = source.records()
-    sets = etl.set_numbers(records, source)
-    halved = layout.bits == 4 and size * 2 <= layout.width
-    decode = etl.decode_halved if halved else etl.decode
+    samples = source.read(size)
+    count = len(samples.codepoint)
+    contrast = np.empty(count, np.uint8)
+    digest, look = np.empty(count, np.int64), np.empty(count, np.int64)
     with h5py.File(path, "w") as file:
-        dataset = file.create_dataset("images", (len(records), size, size), np.uint8)
+        dataset = file.create_dataset("images", (count, size, size), np.uint8)
         dataset.attrs["polarity"] = "0 = paper, 255 = full ink"
         dataset.attrs["corpus"] = source.corpus
-        dataset.attrs["source"] = source.member or source.path.name
-        dataset.attrs["source_bytes"] = (len(records) + layout.dummy) * layout.record
+        dataset.attrs["source"] = source.file
         checksum = 0  # of the images; one of the source would cost a fifth of the time, DVC has it
-        for start in range(0, len(records), CHUNK):
-            packed = np.ascontiguousarray(records["image"][start : start + CHUNK])
-            chunk = images.normalise(decode(packed, layout), size, resize=cv2.resize)
-            checksum = zlib.crc32(chunk, checksum)
-            dataset[start : start + CHUNK] = chunk
+        start = 0
+        for chunk in samples.chunks:
+            stop = start + len(chunk.images)
+            checksum = zlib.crc32(chunk.images, checksum)
+            dataset[start:stop] = chunk.images
+            contrast[start:stop] = chunk.contrast
+            digest[start:stop], look[start:stop] = _digests(chunk.images)
+            start = stop
+        if start != count:
+            raise DataError(f"{source}: expected {count} images, found {start}")
         dataset.attrs["images_crc32"] = checksum
-    prefix = "synthetic/" if source.corpus.startswith("synthetic/") else ""
-    names = {n: f"{prefix}{layout.group}/set{n:03d}" for n in np.unique(sets).tolist()}
-    quality = records["quality"].astype(np.int16) if "quality" in layout.fields else np.int16(-1)
-    return {
-        "row": np.arange(len(records), dtype=np.int32),
-        "codepoint": jis_table()[records["jis"].astype(np.int64)],
+        if samples.pen is not None:
+            for name in ("points", "strokes", "samples"):
+                file[f"pen/{name}"] = getattr(samples.pen, name)
+    columns = {
+        "row": np.arange(count, dtype=np.int32),
+        "codepoint": samples.codepoint.astype(np.int32),
         "corpus": source.corpus,
-        "writer_group": [names[n] for n in sets.tolist()],
-        "sheet": records["sheet"].astype(np.int32),
-        "quality": quality,
-        "is_model_sheet": sets == layout.model_set if layout.model_set else False,
+        "writer_group": _placed(samples.writer_group, source.corpus),
+        "sheet": np.broadcast_to(np.asarray(samples.sheet, np.int32), count),
+        "quality": np.broadcast_to(np.asarray(samples.quality, np.int16), count),
+        "is_model_sheet": np.broadcast_to(samples.is_model_sheet, count),
+        "contrast": contrast,
+        "digest": digest,
+        "look": look,
     }
+    return columns, samples.rejects, samples.errata
+
+
+def _placed(groups: np.ndarray | str, corpus: str) -> np.ndarray | str:
+    """Synthetic writers are never real ones."""
+    if not corpus.startswith("synthetic/"):
+        return groups
+    unique, inverse = np.unique(groups, return_inverse=True)
+    return np.array([g and f"synthetic/{g}" for g in unique.tolist()], object)[inverse]
+
+
+_ODD = np.random.default_rng(0).integers(0, 1 << 63, 128 * 128 // 8, np.uint64) * 2 + 1
+_MARGIN = 8  # levels between neighbouring cells below which they count as equal
+
+
+def _digests(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For uint8 images (N, S, S): a 64-bit number that differs where a pixel does, and a 64-bit
+    difference hash (Krawetz 2013) of the means of 8×8 cells, both int64 (N,)."""
+    words = images.reshape(len(images), -1).view(np.uint64)
+    exact = (words * _ODD[: words.shape[1]]).sum(1, dtype=np.uint64)
+    flat = images.reshape(-1, images.shape[2])
+    cells = cv2.resize(flat, (8, 8 * len(images)), interpolation=cv2.INTER_AREA)
+    cells = cells.reshape(len(images), 8, 8).astype(np.int16)
+    darker = cells > np.roll(cells, -1, 2) + _MARGIN
+    look = np.packbits(darker.reshape(len(images), 64), axis=1).view(np.int64)[:, 0]
+    return exact.view(np.int64), look

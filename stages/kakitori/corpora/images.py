@@ -5,6 +5,7 @@ recognize over single photos. It needs NumPy and Pillow alone.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -21,9 +22,24 @@ def resize(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.asarray(Image.fromarray(image).resize(shape, Image.Resampling.BILINEAR))
 
 
+class Normalised(NamedTuple):
+    """Images uint8 (N, S, S), 0 = paper, 255 = full ink, and the contrast between paper and ink
+    that each had before, uint8 (N,)."""
+
+    images: np.ndarray
+    contrast: np.ndarray
+
+
 def normalise(
     frames: np.ndarray, size: int, framed: bool = True, resize: Resize = resize
 ) -> np.ndarray:
+    """The images of `measured`, uint8 (N, size, size)."""
+    return measured(frames, size, framed, resize).images
+
+
+def measured(
+    frames: np.ndarray, size: int, framed: bool = True, resize: Resize = resize
+) -> Normalised:
     """Stretch the contrast of characters, crop them, scale them and centre them.
 
     Paper becomes 0 and full ink 255; the longer side of the ink's bounding box becomes EXTENT of
@@ -39,7 +55,7 @@ def normalise(
 
     Returns
     -------
-    uint8 (N, size, size). A frame without ink stays empty.
+    Images (N, size, size) and contrasts. A frame without ink stays empty.
     """
     paper, ink, rows, columns = _levels(frames)
     threshold = (paper + 0.4 * (ink - paper))[:, None]
@@ -74,23 +90,33 @@ def normalise(
     flat -= low[:, None]
     stretched = flat * gain.astype(np.uint16)[:, None]  # at most 65,280: gain is rounded down
     stretched >>= 8
-    return stretched.astype(np.uint8).reshape(square.shape)
+    images = stretched.astype(np.uint8).reshape(square.shape)
+    return Normalised(images, contrast.astype(np.uint8))
 
 
 def _levels(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Paper and ink level of each frame (N,), and its darkest pixel by row and by column.
 
     Paper is the mean of the cleanest edge. Ink is the fourth of the darkest rows or columns, so
-    that single specks do not set the scale, and yet a thin level stroke does.
+    that single specks do not set the scale, and yet a thin level stroke does; where that finds
+    none, the second, since a full stop is no more than two or three pixels of some scans.
     """
     edges = [frames[:, 0], frames[:, -1], frames[:, :, 0], frames[:, :, -1]]
     paper = np.min([edge.mean(1, dtype=np.float32) for edge in edges], axis=0)
     rows, columns = frames.max(2), frames.max(1)
-    fourth = [
-        np.partition(profile, max(profile.shape[1] - 4, 0), axis=1)[:, max(profile.shape[1] - 4, 0)]
-        for profile in (rows, columns)
-    ]
-    return paper, np.maximum(*fourth).astype(np.float32), rows, columns
+
+    def darkest(rank: int) -> np.ndarray:
+        of_profile = [
+            np.partition(p, max(p.shape[1] - rank, 0), axis=1)[:, max(p.shape[1] - rank, 0)]
+            for p in (rows, columns)
+        ]
+        return np.maximum(*of_profile).astype(np.float32)
+
+    ink = darkest(4)
+    tiny = ink - paper < MIN_CONTRAST
+    if tiny.any():
+        ink = np.where(tiny, darkest(2), ink)
+    return paper, ink, rows, columns
 
 
 def span(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,44 +3,40 @@
 import numpy as np
 import pandas as pd
 
+from kakitori.corpora.images import MIN_CONTRAST
 from kakitori.errors import DataError
-from kakitori.params import Split
+from kakitori.params import Mix, Split
+
+PARTS = ("train", "val", "test", "zero_shot", "external")
 
 
-def assign_parts(index: pd.DataFrame, settings: Split, seed: int) -> pd.Series:
-    """The part of every sample: train, val, test, zero_shot, or none (model sheets; classes set
-    aside from training).
+def assign_parts(index: pd.DataFrame, settings: Split, mix: Mix, seed: int) -> pd.Series:
+    """The part of every sample: train, val, test, zero_shot, external, or none (model sheets, blank
+    images, classes set aside from training, corpora that `mix` keeps out).
 
-    Whole writer groups in contiguous blocks: the last `test_groups` are test, the `val_groups`
-    before them validation, since a person may have filled forms of several neighbouring sets.
-    With `scheme: random` samples are drawn per class instead, 80/20 as published, and a tenth of
-    the 80 validates.
+    Whole writer groups in contiguous blocks: of each collection (all sheets of ETL9, of ETL7, …)
+    the last `test_groups` are test, the `val_groups` before them validation, since a person may
+    have filled forms of several neighbouring sets. With `scheme: random` samples are drawn per
+    class instead, 80/20 as published, and a tenth of the 80 validates.
 
-    Raises DataError when there are too few groups, or the result fails `check`.
+    Raises DataError when there are too few groups, `mix` asks for what cannot be, or the result
+    fails `check`.
     """
     part = pd.Series("none", index=index.index, dtype=object)
-    usable = ~index["is_model_sheet"]
+    usable = ~index["is_model_sheet"] & (index["contrast"] >= MIN_CONTRAST)
+    corpora = corpora_of(index, mix)
+    in_part = {name: usable & index["corpus"].isin(corpora[name]) for name in corpora}
     if settings.scheme == "writer":
-        # Real writers come last, so that a mixture with synthetic ones is tested on real ones.
-        groups = sorted(
-            index.loc[usable, "writer_group"].unique(),
-            key=lambda group: (not group.startswith("synthetic/"), group),
-        )
-        held_out = settings.val_groups + settings.test_groups
-        if len(groups) <= held_out:
-            raise DataError(
-                f"data/index.parquet: expected more than {held_out} writer groups "
-                f"(split.val_groups + split.test_groups), found {len(groups)}"
-            )
-        names = np.array(["train"] * len(groups), dtype=object)
-        names[-held_out:] = "val"
-        names[-settings.test_groups :] = "test"
-        part[usable] = index.loc[usable, "writer_group"].map(dict(zip(groups, names, strict=True)))
+        side = _sides(index, settings, in_part)
+        for name in ("train", "val", "test"):
+            part[in_part[name] & (side == name)] = name
     else:
+        mixed = in_part["train"] | in_part["val"] | in_part["test"]
         rng = np.random.default_rng(seed)
-        order = pd.Series(rng.random(len(index)), index=index.index)[usable]
-        rank = order.groupby(index.loc[usable, "codepoint"]).rank(pct=True, method="first")
-        part[usable] = np.select([rank <= 0.72, rank <= 0.8], ["train", "val"], "test")
+        order = pd.Series(rng.random(len(index)), index=index.index)[mixed]
+        rank = order.groupby(index.loc[mixed, "codepoint"]).rank(pct=True, method="first")
+        part[mixed] = np.select([rank <= 0.72, rank <= 0.8], ["train", "val"], "test")
+    part[in_part["external"]] = "external"
     if settings.zero_shot_classes:
         classes = np.unique(index["codepoint"])
         if settings.zero_shot_classes >= len(classes):
@@ -57,6 +53,74 @@ def assign_parts(index: pd.DataFrame, settings: Split, seed: int) -> pd.Series:
     return part
 
 
+def corpora_of(index: pd.DataFrame, mix: Mix) -> dict[str, list[str]]:
+    """The corpora of each part, by `mix` and what the corpora say of their writers.
+
+    Raises DataError for a corpus that is not there, or that `mix` puts where it cannot be.
+    """
+    every = index["corpus"].unique().tolist()
+    unnamed = index.loc[index["writer_group"] == "", "corpus"].unique().tolist()
+    asked = {name: getattr(mix, name) for name in ("train", "val", "test", "external")}
+    for name, corpora in (asked | {"weights": list(mix.weights)}).items():
+        for corpus in corpora:
+            if corpus not in every:
+                raise DataError(
+                    f"data.mix.{name}: expected some of {', '.join(every)}, found {corpus}"
+                )
+    for name in ("val", "test"):
+        for corpus in asked[name]:
+            if corpus in unnamed:
+                raise DataError(
+                    f"data.mix.{name}: expected corpora that say who wrote, found {corpus}, which "
+                    "does not: no part of it can be held out by writer; name it under "
+                    "data.mix.external (a test set of its own) or data.mix.train"
+                )
+    for name in ("train", "val", "test"):
+        both = [c for c in asked[name] if c in asked["external"]]
+        if both:
+            raise DataError(
+                f"data.mix.external: expected corpora that are in no other part, found {both[0]}, "
+                f"which is in data.mix.{name} too"
+            )
+    external = [c for c in every if c in asked["external"] or c in unnamed]
+    external = [c for c in external if c not in asked["train"]]
+    written = [c for c in every if c not in external and c not in unnamed]
+    real = [c for c in written if not c.startswith("synthetic/")]
+    return {
+        "train": asked["train"] or written,
+        "val": asked["val"] or real or written,
+        "test": asked["test"] or real or written,
+        "external": external,
+    }
+
+
+def _sides(index: pd.DataFrame, settings: Split, in_part: dict[str, pd.Series]) -> pd.Series:
+    """train, val or test for every sample's writer group; train for those without one."""
+    groups = index["writer_group"]
+    collection = groups.str.rpartition("/")[0]
+    side: dict[str, str] = {}
+    for name in sorted(collection[in_part["val"] | in_part["test"]].unique()):
+        here = collection == name
+        mine = {part: sorted(groups[here & in_part[part]].unique()) for part in in_part}
+        tested, validated = mine["test"], mine["val"]
+        needed = settings.test_groups * bool(tested) + settings.val_groups * bool(validated)
+        every = sorted({g for part in ("train", "val", "test") for g in mine[part]})
+        if len(every) < needed + bool(mine["train"]):
+            raise DataError(
+                f"data/index.parquet: expected more than {needed} writer groups of {name} "
+                f"(split.val_groups + split.test_groups), found {len(every)}; name the corpora to "
+                "be tested in data.mix.val and data.mix.test"
+            )
+        # What is not trained on can all be tested.
+        last = tested[-settings.test_groups :] if mine["train"] else tested
+        if validated and not mine["train"]:
+            last = tested[settings.val_groups :]
+        side |= dict.fromkeys(last, "test")
+        rest = [g for g in validated if side.get(g) != "test"]
+        side |= dict.fromkeys(rest[-settings.val_groups :], "val")
+    return groups.map(side).fillna("train")
+
+
 def check(index: pd.DataFrame, part: pd.Series, scheme: str) -> None:
     """Raise DataError when a writer group is in two parts, a part is empty, or a class that is
     tested is missing from training. `scheme: random` waives the first, and metrics say so."""
@@ -66,7 +130,7 @@ def check(index: pd.DataFrame, part: pd.Series, scheme: str) -> None:
             raise DataError(f"data/index.parquet: expected samples in part {name}, found none")
     if scheme == "writer":
         side = part.replace({"zero_shot": "test"})
-        placed = side != "none"
+        placed = ~side.isin(["none", "external"]) & (index["writer_group"] != "")
         parts_of = side[placed].groupby(index.loc[placed, "writer_group"]).unique()
         leaks = parts_of[parts_of.map(len) > 1]
         if len(leaks):
@@ -88,10 +152,10 @@ def check(index: pd.DataFrame, part: pd.Series, scheme: str) -> None:
 def summary(index: pd.DataFrame, part: pd.Series, scheme: str) -> dict:
     """Groups, samples and classes per part, for metrics/split.json."""
     result: dict = {"scheme": scheme, "leaks_writers": scheme == "random"}
-    for name in ("train", "val", "test", "zero_shot", "none"):
+    for name in (*PARTS, "none"):
         rows = index[part == name]
         result[name] = {
-            "writer_groups": int(rows["writer_group"].nunique()),
+            "writer_groups": int(rows.loc[rows["writer_group"] != "", "writer_group"].nunique()),
             "samples": len(rows),
             "classes": int(rows["codepoint"].nunique()),
         }

@@ -62,8 +62,9 @@ def train(model: nn.Module, parts: dict[str, Part], settings: Train, seed: int, 
     training, validation = parts["train"].to(device), parts["val"].to(device)
     augment = Augmenter(settings.augment, training.images.shape[-1], device)
     generator = torch.Generator(device).manual_seed(seed)
-    batch = min(settings.batch, len(training.labels))
-    per_epoch = len(training.labels) // batch
+    drawn = int(training.weights.sum().item())
+    batch = min(settings.batch, drawn)
+    per_epoch = drawn // batch
     optimiser = _optimiser(model, settings)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: _rate(step, settings.warmup, per_epoch * settings.epochs)
@@ -88,7 +89,7 @@ def train(model: nn.Module, parts: dict[str, Part], settings: Train, seed: int, 
             break
         started = time.perf_counter()
         model.train()
-        order = torch.randperm(len(training.labels), generator=generator, device=device)
+        order = _epoch_order(training.weights, generator)
         correct = torch.zeros((), device=device)
         total = torch.zeros((), device=device)
         steps = tqdm(range(per_epoch), desc=f"epoch {len(curve) + 1}", leave=False, disable=None)
@@ -146,6 +147,19 @@ def train(model: nn.Module, parts: dict[str, Part], settings: Train, seed: int, 
     return Result(
         state, curve[best_epoch() - 1], pd.DataFrame(curve), len(curve) * per_epoch * batch
     )
+
+
+def _epoch_order(weights: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """Which samples an epoch draws, shuffled, int64: sample k ⌊w⌋ or ⌈w⌉ times, w in the mean, and
+    at least ⌊Σw⌋ in all (systematic sampling, Madow 1949)."""
+    count, device = len(weights), weights.device
+    if (weights == 1).all():
+        return torch.randperm(count, generator=generator, device=device)
+    start = torch.rand((), generator=generator, device=device, dtype=torch.float64)
+    upto = torch.floor(weights.cumsum(0) + start).long()
+    times = upto.diff(prepend=upto.new_zeros(1))
+    drawn = torch.repeat_interleave(torch.arange(count, device=device), times)
+    return drawn[torch.randperm(len(drawn), generator=generator, device=device)]
 
 
 def _optimiser(model: nn.Module, settings: Train) -> torch.optim.Optimizer:

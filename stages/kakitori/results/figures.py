@@ -79,13 +79,27 @@ def confused_pairs(path: Path, pairs: pd.DataFrame, images: np.ndarray) -> None:
 
     pairs: truth, answer, errors; images: uint8 (len(pairs), S, S), ink bright.
     """
+    titled = (f"{p.truth} → {p.answer}  {p.errors}×" for p in pairs.itertuples())
+    _sheet(path, list(titled), images)
+
+
+def audited(path: Path, table: pd.DataFrame, images: np.ndarray) -> None:
+    """Samples whose label a network contradicts.
+
+    table: label, answer, confidence; images: uint8 (len(table), S, S), ink bright.
+    """
+    titled = (f"{r.label}? {r.answer}  {r.confidence:.0%}" for r in table.itertuples())
+    _sheet(path, list(titled), images)
+
+
+def _sheet(path: Path, titles: list[str], images: np.ndarray) -> None:
     columns = 6
-    rows = max(-(-len(pairs) // columns), 1)
+    rows = max(-(-len(titles) // columns), 1)
     figure, axes = plt.subplots(rows, columns, figsize=(columns * 1.35, rows * 1.7), squeeze=False)
     for place in axes.flat:
         place.axis("off")
-    for place, pair, image in zip(axes.flat, pairs.itertuples(), images, strict=False):
+    for place, title, image in zip(axes.flat, titles, images, strict=False):
         place.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
-        place.set_title(f"{pair.truth} → {pair.answer}  {pair.errors}×", fontsize=10)
+        place.set_title(title, fontsize=10)
     figure.tight_layout()
     _save(path)

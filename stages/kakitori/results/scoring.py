@@ -116,3 +116,17 @@ def confused_pairs(answers: np.ndarray, labels: np.ndarray, count: int) -> pd.Da
     pairs = pairs.rename(columns={"size": "errors", "first": "example"})
     order = ["errors", "truth", "answer"]
     return pairs.sort_values(order, ascending=[False, True, True]).head(count)
+
+
+def contradicted(predictions: Predictions, rows: pd.DataFrame, classes: list[str]) -> pd.DataFrame:
+    """Samples that are not read as their label says: where they are in the index, `label`,
+    `answer`, `confidence` of the answer, `label_probability` and the `margin` between them."""
+    wrong = np.flatnonzero(~predictions.right)
+    table = rows.iloc[wrong][["sample", "corpus", "shard", "row", "writer_group", "sheet", "part"]]
+    return table.assign(
+        label=[classes[k] for k in predictions.labels[wrong]],
+        answer=[classes[k] for k in predictions.answers[wrong]],
+        confidence=predictions.confidences[wrong],
+        label_probability=np.exp(predictions.log_likelihoods[wrong]),
+        margin=predictions.confidences[wrong] - np.exp(predictions.log_likelihoods[wrong]),
+    )

@@ -75,6 +75,33 @@ class Hand:
     paper: float  # background, in levels
 
     @classmethod
+    def printed(cls) -> "Hand":
+        """The hand of no one: even strokes where the model has them, for printed models."""
+        return cls(
+            slant=0.0,
+            rise=0.0,
+            rotation=0.0,
+            aspect=0.0,
+            size=0.9,
+            centre=np.zeros(2),
+            pen=4.5,
+            pressure=0.0,
+            taper=np.zeros(2),
+            unsteadiness=0.0,
+            warp=np.zeros((4, 4, 2)),
+            looseness=0.0,
+            bow=0.0,
+            overshoot=0.0,
+            hook=0.0,
+            rounding=0,
+            joining=0.0,
+            darkness=1.0,
+            blur=0.0,
+            noise=0.0,
+            paper=0.0,
+        )
+
+    @classmethod
     def draw(cls, rng: np.random.Generator) -> "Hand":
         unsteadiness = rng.uniform(0.010, 0.045)
         return cls(
@@ -102,16 +129,30 @@ class Hand:
         )
 
 
-def write_page(table: StrokeTable, seed: int, writer: int) -> np.ndarray:
+def write_page(
+    table: StrokeTable, seed: int, writer: int | tuple[int, ...], page: int = 0
+) -> np.ndarray:
     """Every character of the table in one writer's hand.
+
+    Parameters
+    ----------
+    writer : any number or numbers that stand for the writer; the same hand on every `page`.
 
     Returns
     -------
     uint8 (characters, 127, 128), scanner levels 0–15, 0 = paper, as ETL9G stores them.
-    The result depends on `seed` and `writer` alone.
+    The result depends on `seed`, `writer` and `page` alone.
     """
-    rng = np.random.default_rng([seed, writer])
+    key = [seed, *np.atleast_1d(writer).tolist()]
+    rng = np.random.default_rng(key)
     hand = Hand.draw(rng)
+    if page:
+        rng = np.random.default_rng([*key, page])
+    return draw_page(table, hand, rng)
+
+
+def draw_page(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> np.ndarray:
+    """Every character of the table in one hand, as `write_page` returns them."""
     points, widths, first = _pen_paths(table, hand, rng)
     blank = np.zeros((SCAN[0] * OVERSAMPLING, SCAN[1] * OVERSAMPLING), np.uint8)
     page = np.empty((table.characters, *SCAN), np.uint8)

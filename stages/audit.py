@@ -1,0 +1,48 @@
+"""Samples whose label the trained network contradicts: the first to look at for wrong labels.
+
+    python stages/audit.py
+
+Reads the model and every part of the data; writes metrics/plots/audit/: audit.csv, largest margin
+of the answer over the label first (Northcutt et al. 2021), and a contact sheet. Training images are
+among them: a network that has seen a wrong label a few times, distorted anew each time, often
+contradicts it still.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from kakitori import outputs, stage
+from kakitori.corpora import shards
+from kakitori.learning import data, saved, training
+from kakitori.params import ROOT, Settings
+from kakitori.results import figures, scoring
+
+PARTS = ("train", "val", "test")
+
+
+def main(settings: Settings) -> None:
+    model, classes, _ = saved.load(ROOT / "models")
+    precision = training.pick_precision("auto", training.pick_device())
+
+    def logits_of(images: np.ndarray) -> np.ndarray:
+        return training.logits_of(model, torch.from_numpy(images)[:, None], precision).numpy()
+
+    index = data.placed_index(ROOT)
+    found = []
+    for name in PARTS:
+        part = data.load_part(ROOT, index, name, classes)
+        images, labels = part.images[:, 0].numpy(), part.labels.numpy()
+        predictions = scoring.predict(logits_of, images, labels, temperature=1.0)
+        found.append(scoring.contradicted(predictions, part.rows, classes))
+    table = pd.concat(found).sort_values(["margin", "sample"], ascending=[False, True])
+    table = table.head(settings.evaluate.audited)
+    images = shards.load_images(ROOT / "data/shards", table)
+    with outputs.whole_folder(ROOT / "metrics/plots/audit") as folder:
+        outputs.write_csv(folder / "audit.csv", table)
+        figures.audited(folder / "audit.png", table, images)
+    print(f"audit: {len(table)} samples listed, {sum(map(len, found)):,} contradicted in all")
+
+
+if __name__ == "__main__":
+    stage.run(main, __doc__, measure_energy=True)

@@ -1,0 +1,93 @@
+"""Which corpora there are, and the files of each.
+
+A corpus is called `synthetic/NAME` or `raw/NAME` after its folder or archive below data/. ETL sets
+are told by their names (ETL1 … ETL9G, in any case of letters), all others by what the folder holds.
+"""
+
+from pathlib import Path
+
+from kakitori.corpora import casia, etl, folders, kuzushiji, unipen
+from kakitori.corpora.archives import is_archive
+from kakitori.corpora.source import Source
+from kakitori.errors import DataError
+
+FAMILIES = (casia, kuzushiji, unipen, folders)
+PLACES = ("raw", "synthetic")
+
+
+def corpora(data: Path) -> list[str]:
+    """Every corpus found below `data`: of data/raw, then of data/synthetic, the ETL sets by their
+    numbers and then the others by name. Of two renderings of the same sheets only one is taken,
+    ETL8G before ETL8B and ETL9G before ETL9B.
+
+    Raises DataError when there is none.
+    """
+    names = []
+    for place in PLACES:
+        there = {name: path for path in _entries(data / place) for name in [_name(path)]}
+        etl_sets = [name for name in etl.SETS if name in there]
+        names += [
+            f"{place}/{name}"
+            for name in etl_sets
+            if not (name.endswith("B") and name.replace("B", "G") in there)
+        ]
+        names += [f"{place}/{name}" for name in there if name not in etl.SETS]
+    if not names:
+        raise DataError(
+            f"{data / 'raw'}: expected at least one corpus, found none; unpack one there, or let "
+            "synthesize write some"
+        )
+    return names
+
+
+def sources(data: Path, corpus: str) -> list[Source]:
+    """The files of one corpus, in the order of their names.
+
+    Raises DataError for a corpus that is not there, is there twice, or is of no kind that is known.
+    """
+    place, _, name = corpus.partition("/")
+    if place not in PLACES or not name or "/" in name:
+        raise DataError(
+            f"data.corpora: expected auto, or names such as synthetic/ETL9G, raw/ETL1 or "
+            f"raw/FOLDER, found {corpus!r}"
+        )
+    found = [p for p in _entries(data / place) if _name(p) == name]
+    if not found:
+        there = ", ".join(sorted({_name(p) for p in _entries(data / place)})) or "nothing"
+        raise DataError(
+            f"{data / place / name}: expected the files of corpus {corpus} in a folder or archive "
+            f"of that name, found {there}; unpack the set there, or take it out of data.corpora"
+        )
+    unpacked = [p for p in found if p.is_dir()]
+    if len(unpacked) > 1 or (len(found) > 1 and not unpacked):
+        raise DataError(
+            f"{found[1]}: expected corpus {corpus} once, found it also at {found[0]}: keep one"
+        )
+    path = (unpacked or found)[0]
+    if len(found) > 1:
+        print(f"{corpus}: read from {path.name}/, not from the archive beside it")
+    if name in etl.SETS:
+        return etl.sources(path, corpus, data / "external/euc_co59.dat")
+    if files := [file for family in FAMILIES for file in family.sources(path, corpus)]:
+        return files
+    raise DataError(
+        f"{path}: expected an ETL set (named {', '.join(etl.SETS)}), CASIA .gnt or .pot files, "
+        "Kuzushiji-Kanji or Kuzushiji-49, UNIPEN files, or folders U+XXXX of images, found none "
+        "of them"
+    )
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Folders and archives, which may be corpora; other files beside them are not."""
+    if not folder.is_dir():
+        return []
+    return [
+        p
+        for p in sorted(folder.iterdir())
+        if not p.name.startswith(".") and (p.is_dir() or is_archive(p))
+    ]
+
+
+def _name(path: Path) -> str:
+    name = path.name if path.is_dir() else path.name.partition(".")[0]
+    return name.upper() if name.upper() in etl.SETS else name

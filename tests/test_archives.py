@@ -1,0 +1,169 @@
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kakitori.corpora import archives
+from kakitori.corpora.source import Samples
+from kakitori.errors import DataError
+
+CONTENT = {"a/one.png": b"1" * 700, "a/two.png": bytes(range(256)) * 3, "three": b""}
+
+
+def drain(samples: Samples) -> np.ndarray:
+    """All images of some samples, with what must hold for those of every corpus."""
+    chunks = list(samples.chunks)
+    images = np.concatenate([c.images for c in chunks]) if chunks else np.empty((0, 1, 1), np.uint8)
+    assert images.dtype == np.uint8 and images.shape[1] == images.shape[2]
+    assert len(images) == len(samples.codepoint) == sum(len(c.contrast) for c in chunks)
+    assert samples.codepoint.dtype == np.int32
+    if not isinstance(samples.writer_group, str):
+        assert len(samples.writer_group) == len(images)
+    if samples.pen is not None:
+        pen = samples.pen
+        assert len(pen.samples) == len(images) + 1
+        assert pen.strokes[-1] == len(pen.points) and pen.samples[-1] == len(pen.strokes) - 1
+        assert not len(pen.points) or (pen.points.min() >= 0 and pen.points.max() <= 1)
+    return images
+
+
+def make_zip(path: Path, content: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as bundle:
+        for name, data in content.items():
+            bundle.writestr(zipfile.ZipInfo(name), data, method)
+    return path
+
+
+def make_tar(path: Path, content: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as bundle:
+        for name, data in content.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            bundle.addfile(entry, io.BytesIO(data))
+    return path
+
+
+def make(path: Path, content: dict[str, bytes]) -> Path:
+    if path.suffix == ".zip":
+        return make_zip(path, content)
+    return make_tar(path, content, "w:gz" if path.suffix == ".gz" else "w")
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "X.ZIP"])
+def test_members_come_as_they_were_written(tmp_path, name):
+    path = make(tmp_path / name.lower(), CONTENT).rename(tmp_path / name)
+    assert archives.members(path) == list(CONTENT)
+    assert dict(archives.read_each(path, list(CONTENT))) == CONTENT
+    heads = dict(archives.read_each(path, ["a/two.png"], most=3))
+    assert heads == {"a/two.png": b"\0\1\2"}
+    file = archives.File(path, "a/two.png")
+    assert file.read().tobytes() == CONTENT["a/two.png"]
+    assert (file.base, file.place, str(file)) == ("two.png", "a", f"{path}: a/two.png")
+
+
+def test_folders_and_the_archives_in_them_are_listed_without_hidden_files(tmp_path):
+    make_zip(tmp_path / "b.zip", CONTENT | {"__MACOSX/._x": b"", "a/.hidden": b""})
+    for name in ("c/d", ".git/x", "a"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    found = [(f.root.name, f.name) for f in archives.files(tmp_path)]
+    zipped = [("b.zip", name) for name in CONTENT]
+    assert found == [(tmp_path.name, "a"), *zipped, (tmp_path.name, "c/d")]
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar"])
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/etc/x", "C:\\x", "..\\x"])
+def test_names_that_climb_out_are_refused(tmp_path, suffix, name):
+    path = make(tmp_path / f"x.{suffix}", {name: b"x"})
+    with pytest.raises(DataError, match="climbs out"):
+        archives.members(path)
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar"])
+def test_an_archive_in_an_archive_is_refused(tmp_path, suffix):
+    path = make(tmp_path / f"x.{suffix}", {"inner.zip": b"PK"})
+    with pytest.raises(DataError, match="archive in an archive"):
+        archives.files(tmp_path)
+    with pytest.raises(DataError, match="archive in an archive"):
+        list(archives.read_each(path, ["inner.zip"]))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("suffix", ["zip", "tar"])
+def test_a_name_that_comes_twice_is_refused(tmp_path, suffix):
+    path = tmp_path / f"x.{suffix}"
+    if suffix == "zip":
+        with zipfile.ZipFile(path, "w") as bundle:
+            bundle.writestr("a", "1")
+            bundle.writestr("a", "2")
+    else:
+        with tarfile.open(path, "w") as bundle:
+            bundle.addfile(tarfile.TarInfo("a"))
+            bundle.addfile(tarfile.TarInfo("a"))
+    with pytest.raises(DataError, match="every name once"):
+        archives.members(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
+    path = tmp_path / "x.tar"
+    with tarfile.open(path, "w") as bundle:
+        entry = tarfile.TarInfo("a")
+        entry.type, entry.linkname = kind, "/etc/passwd"
+        bundle.addfile(entry)
+    with pytest.raises(DataError, match="plain files"):
+        archives.members(path)
+
+
+def test_encrypted_and_oversized_members_are_refused(tmp_path, monkeypatch):
+    path = make_zip(tmp_path / "x.zip", {"a": b"x" * 100})
+    monkeypatch.setattr(archives, "MAX_MEMBER", 99)
+    with pytest.raises(DataError, match="at most 99 bytes, found 'a' with 100"):
+        archives.members(path)
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"PK\1\2") + 8] |= 1  # bit 0 of the flags in the central directory
+    path.write_bytes(raw + b"")
+    archives._members.cache_clear()
+    with pytest.raises(DataError, match="encrypted"):
+        archives.members(path)
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
+def test_every_cut_is_noticed(tmp_path, suffix):
+    path = make(tmp_path / f"x.{suffix}", CONTENT)
+    whole = path.read_bytes()
+    # Two empty blocks end a tar, and zeros fill its last record: the last one may go.
+    end = len(whole.rstrip(b"\0")) + 512 if suffix == "tar" else len(whole)
+    for cut in range(0, end, 1 if suffix != "tar" else 7):
+        path.write_bytes(whole[:cut])
+        archives._members.cache_clear()
+        with pytest.raises(DataError):
+            dict(archives.read_each(path, archives.members(path)))
+            raise AssertionError(f"a cut at {cut} of {len(whole)} went unnoticed")
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar", "tar.gz"])
+def test_flipped_bytes_end_in_an_error_or_the_content(tmp_path_factory, suffix):
+    folder = tmp_path_factory.mktemp("flip")
+    path = make(folder / f"x.{suffix}", CONTENT)
+    whole = path.read_bytes()
+
+    @settings(max_examples=400, deadline=None)
+    @given(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(1, 255)), min_size=1))
+    def check(flips):
+        raw = bytearray(whole)
+        for at, value in flips:
+            raw[at] ^= value
+        path.write_bytes(raw)
+        archives._members.cache_clear()
+        try:
+            dict(archives.read_each(path, archives.members(path)))
+        except DataError as error:
+            assert str(path) in str(error)
+
+    check()

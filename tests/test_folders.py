@@ -1,0 +1,152 @@
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageDraw
+
+from kakitori.corpora import folders
+from kakitori.errors import DataError
+from tests.test_archives import drain, make_tar, make_zip
+
+HANDWRITING = Path(__file__).resolve().parents[2] / "shared/handwriting"
+
+
+def picture(dark: bool = True, kind: str = "PNG", mode: str = "L") -> bytes:
+    """A thick cross, dark on light or light on dark."""
+    image = Image.new(mode, (64, 64), "white" if dark else "black")
+    ImageDraw.Draw(image).line([(32, 8), (32, 56)], "black" if dark else "white", 4)
+    ImageDraw.Draw(image).line([(8, 32), (56, 32)], "black" if dark else "white", 4)
+    out = io.BytesIO()
+    image.save(out, kind)
+    return out.getvalue()
+
+
+def write(root: Path, content: dict[str, bytes]) -> Path:
+    for name, data in content.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(data)
+    return root
+
+
+CONTENT = {
+    "set/U+3042/a.png": picture(),
+    "set/U+3042/b.jpg": picture(False, "JPEG"),
+    "set/U+4E9C/1.bmp": picture(kind="BMP"),
+    "set/U+4e9c/2.webp": picture(False, "WEBP", "RGB"),
+    "set/U+20089/long.png": picture(),
+}
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_pictures_of_any_kind_come_with_their_folders_character(tmp_path, kind):
+    make = {"folder": write, "zip": make_zip, "tar": make_tar}[kind]
+    path = make(tmp_path / ("x" if kind == "folder" else f"x.{kind}"), CONTENT)
+    (source,) = folders.sources(path, "raw/x")
+    samples = source.read(64)
+    characters = ["U+3042", "U+3042", "U+4E9C", "U+4E9C", "U+20089"]
+    assert sorted(samples.codepoint) == sorted(int(c[2:], 16) for c in characters)
+    assert samples.writer_group == "" and not samples.rejects
+    images = drain(samples)
+    assert (images[:, 32, 32] > 200).all(), "ink is bright, whatever it was"
+    assert (images[:, 10, 10] < 60).all()
+    assert source.file == path.name
+    assert pickle.loads(pickle.dumps(source)) == source
+
+
+def test_contrast_tells_blank_pictures(tmp_path):
+    blank = io.BytesIO()
+    Image.new("L", (20, 20), 255).save(blank, "PNG")
+    write(tmp_path, {"U+3042/a.png": picture(), "U+3042/b.png": blank.getvalue()})
+    (source,) = folders.sources(tmp_path, "raw/x")
+    (chunk,) = source.read(32).chunks
+    assert chunk.contrast.tolist() == [255, 0]
+
+
+def test_what_is_no_picture_or_has_no_character_is_rejected(tmp_path):
+    content = CONTENT | {
+        "set/U+3042/Thumbs.db": b"\xd0\xcf\x11\xe0",
+        "set/U+3042/cut.png": picture()[:60],
+        "set/U+D800/a.png": picture(),
+        "set/U+110000/a.png": picture(),
+        "set/U+E000/a.png": picture(),
+        "set/U+3042/.hidden.png": b"",
+    }
+    (source,) = folders.sources(write(tmp_path, content), "raw/x")
+    samples = source.read(32)
+    assert len(drain(samples)) == 5
+    assert len(samples.rejects) == 5
+    reasons = {r.reason.partition(": ")[0]: r.reason.partition(": ")[2] for r in samples.rejects}
+    assert reasons["set/U+3042/cut.png"].startswith("expected an image, found")
+    assert reasons["set/U+D800/a.png"] == "expected a character's folder"
+    assert not any("BytesIO object" in r.reason.split("found")[0] for r in samples.rejects)
+
+
+def test_other_folders_are_not_of_this_kind(tmp_path):
+    write(tmp_path, {"a/1.png": picture(), "U+30/1.png": picture(), "kkanji2/U+3042/1.png": b""})
+    assert folders.sources(tmp_path, "raw/x") == []
+
+
+def test_many_pictures_are_read_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "PART", 2)
+    found = folders.sources(write(tmp_path, CONTENT), "raw/x")
+    assert [len(s.names) for s in found] == [2, 2, 1]
+    assert [s.file for s in found] == [f"{tmp_path.name} part {k}" for k in (1, 2, 3)]
+    assert sum(len(drain(s.read(32))) for s in found) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "codepoint"),
+    [("U+3042", 0x3042), ("U+20089", 0x20089), ("U+0041", 0x41), ("3042", None), ("U+0020", None),
+     ("U+FFFFFF", None), ("U+FFFF", None), ("U+304", None), ("u+3042", None)],
+)  # fmt: skip
+def test_names_of_characters(name, codepoint):
+    assert folders.codepoint_of(name) == codepoint
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(sorted(CONTENT)), st.data())
+def test_damaged_pictures_are_rejects(tmp_path_factory, name, data):
+    raw = bytearray(CONTENT[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] ^= data.draw(st.integers(1, 255))
+    raw = raw[: data.draw(st.integers(0, len(raw)))]
+    path = write(tmp_path_factory.mktemp("fuzz"), {"U+3042/x": bytes(raw)})
+    (source,) = folders.sources(path, "raw/x")
+    samples = source.read(16)
+    assert len(drain(samples)) + len(samples.rejects) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "classes"), [("kanjicanvas", 2225, 2225), ("omniglot-katakana", 940, 47)]
+)
+def test_real_drawings(name, count, classes):
+    path = HANDWRITING / f"{name}.zip"
+    if not path.is_file():
+        pytest.skip("no ../shared/handwriting here")
+    (source,) = folders.sources(path, f"raw/{name}")
+    assert len(source.names) == count
+    few = folders.Source(source.corpus, source.root, source.names[:60])
+    samples = few.read(64)
+    images = drain(samples)
+    assert not samples.rejects and len(images) == 60
+    ink = (images > 127).mean((1, 2))
+    assert ink.min() > 0.01 and ink.max() < 0.5
+    codepoints = {folders.codepoint_of(Path(n).parent.name) for n in source.names}
+    assert len(codepoints) == classes and None not in codepoints
+
+
+def test_a_damaged_zip_is_an_error(tmp_path):
+    path = make_zip(tmp_path / "x.zip", CONTENT)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"x\.zip: expected a zip archive"):
+        folders.sources(path, "raw/x")
+
+
+def test_images_of_one_size_at_any_size(tmp_path):
+    (source,) = folders.sources(write(tmp_path, CONTENT), "raw/x")
+    assert drain(source.read(48)).shape == (5, 48, 48)
+    assert np.array_equal(drain(source.read(48)), drain(source.read(48)))
