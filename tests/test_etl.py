@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kakitori.corpora import archives, catalog, etl, extraction, forms
+from kakitori.corpora import archives, catalog, etl, extraction, forms, layouts
 from kakitori.errors import DataError
 from kakitori.writing import charset
 from kakitori.writing.charset import etl9_characters, etl_positions, jis_code
@@ -23,8 +23,8 @@ fuzz = settings(
 )
 
 
-def layout_of(name: str) -> etl.Layout:
-    return etl.LAYOUTS[etl.SETS[name].layout]
+def layout_of(name: str) -> layouts.Layout:
+    return layouts.LAYOUTS[etl.SETS[name].layout]
 
 
 def levels_of(count: int, name: str = "ETL9G", seed: int = 0) -> np.ndarray:
@@ -119,8 +119,8 @@ def test_first_record_of_etl4():
         number = number << 36 | value
     record = (number << 1008).to_bytes(216, "big") + bytes(2736)
     raw = np.frombuffer(record, np.uint8)[None]
-    layout = etl.LAYOUTS["C"]
-    found = {name: etl.field(raw, layout, name)[0] for name in layout.fields}
+    layout = layouts.LAYOUTS["C"]
+    found = {name: layouts.field(raw, layout, name)[0] for name in layout.fields}
     assert found.pop("mnemonic") == b"H  A"
     assert list(found.values()) == [
         500100, 5001, 0xB1, 0x81, 0, 0, 1, 0, 1, 23, 9144, 11, 741202, 741216, 72, 76, 16, 133, 0,
@@ -130,56 +130,103 @@ def test_first_record_of_etl4():
     ours = forms.records("ETL4", ("あ",), levels_of(1, "ETL4"), 0, 0, PERSON)
     forms.number(ours, "ETL4", np.array([0]))
     for name in ("serial", "sheet", "code", "mnemonic", "collected", "scanned", "levels", "age"):
-        assert etl.field(ours, layout, name)[0] == etl.field(raw, layout, name)[0], name
+        assert layouts.field(ours, layout, name)[0] == layouts.field(raw, layout, name)[0], name
 
 
 def test_k_type_image_is_four_pixels_in_three_bytes():
-    layout = etl.LAYOUTS["K"]
+    layout = layouts.LAYOUTS["K"]
     levels = levels_of(1, "ETL2")
-    packed = etl.encode(levels, layout)
+    packed = layouts.encode(levels, layout)
     assert packed.shape == (1, 2700)
     bits = "".join(f"{byte:08b}" for byte in packed[0, :6].tolist())
     assert [int(bits[k : k + 6], 2) for k in range(0, 48, 6)] == levels[0, 0, :8].tolist()
-    assert etl.decode(np.full((1, 2700), 0xFF, np.uint8), layout).min() == 255
+    assert layouts.decode(np.full((1, 2700), 0xFF, np.uint8), layout).min() == 255
 
 
 def test_t56_has_64_entries():
-    assert len(etl.T56) == 64
-    assert (etl.T56[17], etl.T56[24], etl.T56[33], etl.T56[50], etl.T56[63]) == tuple("AHJS!")
+    assert len(layouts.T56) == 64
+    assert (
+        layouts.T56[17],
+        layouts.T56[24],
+        layouts.T56[33],
+        layouts.T56[50],
+        layouts.T56[63],
+    ) == tuple("AHJS!")
 
 
 # --- every layout, written and read ------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", etl.LAYOUTS)
+@pytest.mark.parametrize("kind", layouts.LAYOUTS)
 @given(data=st.data())
 @fuzz
 def test_random_records_survive(kind, data):
     """Every field and pixel of random records, and no bit of a neighbour's."""
-    layout = etl.LAYOUTS[kind]
+    layout = layouts.LAYOUTS[kind]
     count = data.draw(st.integers(1, 3))
     raw = np.zeros((count, layout.record), np.uint8)
     seed = data.draw(st.integers(0, 2**32 - 1))
     levels = np.random.default_rng(seed).integers(
         0, 1 << layout.bits, (count, layout.height, layout.width), dtype=np.uint8
     )
-    raw[:, layout.packed] = etl.encode(levels, layout)
+    raw[:, layout.packed] = layouts.encode(levels, layout)
     written = {}
     for name, (what, _, bits) in layout.fields.items():
         if what == "u":
             value = st.integers(0, (1 << bits) - 1)
         else:
-            letters = etl.T56 if what == "t" else [chr(c) for c in range(32, 127)]
+            letters = layouts.T56 if what == "t" else [chr(c) for c in range(32, 127)]
             size = bits // (6 if what == "t" else 8)
             value = st.text(st.sampled_from(sorted(set(letters))), min_size=size, max_size=size)
         written[name] = data.draw(st.lists(value, min_size=count, max_size=count))
-        etl.put(raw, layout, name, written[name])
+        layouts.put(raw, layout, name, written[name])
     scale = 255 / ((1 << layout.bits) - 1)
-    found = etl.decode(np.ascontiguousarray(raw[:, layout.packed]), layout)
+    found = layouts.decode(np.ascontiguousarray(raw[:, layout.packed]), layout)
     np.testing.assert_array_equal(found, np.round(levels * scale))
     for name, values in written.items():
-        read = etl.field(raw, layout, name).tolist()
+        read = layouts.field(raw, layout, name).tolist()
         assert [v.decode() if isinstance(v, bytes) else v for v in read] == values, name
+
+
+@pytest.mark.parametrize("name", etl.SETS)
+@given(data=st.data())
+@settings(fuzz, max_examples=15)
+def test_files_of_every_set_survive(tmp_path_factory, name, data):
+    """Random records with codes of the set: identical pixels, labels and metadata from the file."""
+    folder = tmp_path_factory.mktemp(name)
+    layout, chosen = layout_of(name), etl.SETS[name]
+    count = data.draw(st.integers(1, 5))
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    levels = levels_of(count, name, int(rng.integers(1 << 30)))
+    if name == "ETL2":
+        text, codes = ["亜"] * count, [21 << 6 | 6] * count
+        (folder / "euc_co59.dat").write_bytes("亜:21,6".encode("euc_jp"))
+    else:
+        positions = etl_positions(name)
+        picked = rng.choice(len(positions), count, replace=False)
+        text = [positions[k] for k in (np.sort(picked) if name == "ETL8B" else picked)]
+        x0208 = chosen.code == "X0208"
+        codes = [jis_code(c) if x0208 else forms._x0201_code(c) for c in text]
+    values = {
+        key: rng.integers(0, 1 << min(bits, 31), count)
+        for key, (kind, _, bits) in layout.fields.items()
+        if kind == "u"
+    } | {"code": np.array(codes)}
+    if chosen.writer == "sheet":
+        values["sheet"] = np.full(count, 7)
+    write(folder, name, layouts.pack(layout, levels, values))
+    (found,) = etl.sources(folder, f"raw/{name}", folder / "none")
+    raw = found.raw()
+    for key, expected in values.items():
+        np.testing.assert_array_equal(layouts.field(raw, layout, key), expected)
+    ink = layouts.decode(np.ascontiguousarray(raw[:, layout.packed]), layout)
+    np.testing.assert_array_equal(ink, np.round(levels * (255 / ((1 << layout.bits) - 1))))
+    samples = found.read(64)
+    assert "".join(map(chr, samples.codepoint)) == "".join(text)
+    if "quality" in values:
+        np.testing.assert_array_equal(samples.quality, values["quality"].clip(max=32767))
+    if "sheet" in values:
+        np.testing.assert_array_equal(samples.sheet, values["sheet"])
 
 
 @pytest.mark.parametrize("name", HANDWRITTEN)
@@ -228,11 +275,11 @@ def test_file_lengths_are_the_published_ones():
 
 
 def test_halved_decoding_is_the_mean_of_four_pixels():
-    layout = etl.LAYOUTS["G9"]
-    packed = etl.encode(levels_of(5), layout)
-    full = etl.decode(packed, layout).astype(float)
+    layout = layouts.LAYOUTS["G9"]
+    packed = layouts.encode(levels_of(5), layout)
+    full = layouts.decode(packed, layout).astype(float)
     mean = full[:, :126].reshape(5, 63, 2, 64, 2).mean((2, 4))
-    halved = etl.decode_halved(packed, layout)
+    halved = layouts.decode_halved(packed, layout)
     assert halved.shape == (5, 64, 64)
     assert np.abs(halved[:, :63] - mean).max() <= 1.5  # rounding of two halvings
 
@@ -242,7 +289,7 @@ def test_halved_decoding_is_the_mean_of_four_pixels():
 
 def test_known_wrong_codes_are_read_from_the_mnemonic(tmp_path):
     raw = gray_set(tuple("AB()[¥"), name="ETL6")
-    layout = etl.LAYOUTS["M"]
+    layout = layouts.LAYOUTS["M"]
     code = layout.fields["code"][1] // 8
     raw[2, code], raw[3, code] = 0x29, 0x28  # ( and ) exchanged
     raw[4, code] = raw[5, code] = 0  # empty, mnemonics (( and $Y
@@ -274,9 +321,9 @@ def test_a_file_of_another_set_is_refused(tmp_path):
 
 def test_co59_by_the_users_table(tmp_path):
     """Two six-bit numbers; ▲ marks a position that nobody could read."""
-    layout = etl.LAYOUTS["K"]
+    layout = layouts.LAYOUTS["K"]
     raw = np.zeros((40, layout.record), np.uint8)
-    etl.put(
+    layouts.put(
         raw,
         layout,
         "code",
@@ -389,7 +436,7 @@ def test_a_file_cut_at_any_byte_is_an_error_or_listed(tmp_path, name):
     text = etl_positions("ETL6" if name == "ETL2" else name)[:2]
     if name == "ETL2":
         raw = np.zeros((4, 2745), np.uint8)
-        etl.put(raw, etl.LAYOUTS["K"], "code", 21 << 6 | 6)
+        layouts.put(raw, layouts.LAYOUTS["K"], "code", 21 << 6 | 6)
         (tmp_path / "euc_co59.dat").write_bytes("亜:21,6".encode("euc_jp"))
     else:
         base = name.replace("B", "G")

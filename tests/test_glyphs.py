@@ -1,6 +1,3 @@
-import zipfile
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -8,8 +5,6 @@ import pytest
 from kakitori.errors import DataError
 from kakitori.writing import glyphs
 from kakitori.writing.charset import etl9_characters
-
-KANJIVG = Path(__file__).resolve().parents[2] / "shared/kanjivg/kanjivg-all.zip"
 
 
 def drawn(*lines: list[tuple[int, int]], pen: int = 11) -> np.ndarray:
@@ -52,12 +47,51 @@ def test_separate_dots_are_separate_strokes():
     assert len(glyphs.trace(drawn(*dots))) == 3
 
 
-@pytest.mark.parametrize(
-    ("character", "strokes"), [("一", 1), ("十", 2), ("三", 3), ("田", 5), ("川", 3)]
-)
-def test_known_stroke_counts_of_the_bundled_font(character, strokes):
-    traced = glyphs.trace_font(glyphs.bundled_font(), [character], workers=1)
-    assert len(traced[character]) == strokes
+def test_a_hook_stays_with_its_stroke():
+    """亅 jerks up to the left, 乚 up: one stroke each, and the hook is its end."""
+    for line in ([(110, 20), (110, 160), (75, 140)], [(60, 20), (60, 150), (140, 150), (140, 110)]):
+        (stroke,) = glyphs.trace(drawn(line))
+        assert np.linalg.norm(stroke[-1] - np.array(line[-1]) / 192) < 0.06
+
+
+def test_a_bar_that_crosses_beside_a_corner():
+    """ヨ with a long middle bar, as in 書: the corner's stroke goes on through the crossing."""
+    strokes = glyphs.trace(
+        drawn([(30, 40), (130, 40), (130, 90), (30, 90)], [(20, 64), (170, 64)], pen=9)
+    )
+    assert len(strokes) == 3
+    turned = max(strokes, key=lambda s: np.ptp(s[:, 1]))
+    assert np.ptp(turned[:, 0]) > 0.4 and np.ptp(turned[:, 1]) > 0.2
+
+
+def test_a_corner_with_a_tip_is_one_stroke():
+    """ム: a bar falls to the left onto another that sticks out by a tip."""
+    strokes = glyphs.trace(drawn([(100, 30), (50, 150)], [(32, 150), (160, 140)]))
+    assert len(strokes) == 1
+    assert strokes[0][0, 1] < 0.25 and strokes[0][-1, 0] > 0.75
+
+
+def test_the_side_of_a_comb_is_a_stroke_of_its_own():
+    """隹's left side and bottom are two strokes; 山's are one: no bars set out from its side."""
+    side, bottom = [(40, 20), (40, 160), (160, 160)], [(45, 65), (150, 65)]
+    assert len(glyphs.trace(drawn(side, bottom, [(45, 110), (150, 110)], pen=9))) == 4
+    assert len(glyphs.trace(drawn(side, [(150, 60), (150, 130)], pen=9))) == 2
+
+
+def test_known_stroke_counts_of_the_bundled_font():
+    """As every school book has them."""
+    known = {"一": 1, "十": 2, "三": 3, "田": 5, "川": 3, "書": 10, "女": 3, "水": 4, "代": 5}
+    traced = glyphs.trace_font(glyphs.bundled_font(), list(known), workers=1)
+    assert {c: len(s) for c, s in traced.items()} == known
+
+
+def test_strokes_come_in_the_order_of_writing():
+    traced = glyphs.trace_font(glyphs.bundled_font(), list("川三十明"), workers=1)
+    assert (np.diff([s[0, 0] for s in traced["川"]]) > 0).all()  # left to right
+    assert (np.diff([s[0, 1] for s in traced["三"]]) > 0).all()  # top to bottom
+    level, upright = traced["十"]
+    assert np.ptp(level[:, 0]) > np.ptp(upright[:, 0])
+    assert max(s[:, 0].max() for s in traced["明"][:4]) < 0.5  # 日, then 月
 
 
 def test_bundled_font_covers_every_class():
@@ -74,53 +108,6 @@ def test_a_file_that_is_no_font(tmp_path):
         glyphs.strokes_of(str(path), ["一"], tmp_path, 1)
     with pytest.raises(DataError, match="found no file"):
         glyphs.strokes_of(str(tmp_path / "absent.ttf"), ["一"], tmp_path, 1)
-
-
-SVG = """<?xml version="1.0" encoding="UTF-8"?>
-<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 109 109">
-<g id="kvg:StrokePaths_05341">
-<path id="kvg:05341-s1" d="M10,54.5h90"/>
-<path id="kvg:05341-s2" d="M54.5,10c0,30,0,60,0,90"/>
-</g></svg>"""
-
-
-def test_kanjivg_strokes_in_order(tmp_path):
-    archive = tmp_path / "kanjivg.zip"
-    with zipfile.ZipFile(archive, "w") as bundle:
-        bundle.writestr("kanji/05341.svg", SVG)
-    (character, (level, upright)), *rest = glyphs.read_kanjivg(archive, ["十", "無"])
-    assert character == "十" and not rest
-    np.testing.assert_allclose(level[[0, -1]], np.array([[10, 54.5], [100, 54.5]]) / 109, atol=1e-6)
-    np.testing.assert_allclose(upright[-1], np.array([54.5, 100]) / 109, atol=1e-6)
-    assert (np.diff(upright[:, 1]) > 0).all()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [("<svg", "expected an SVG"), ("<svg xmlns='http://www.w3.org/2000/svg'/>", "at least one")],
-)
-def test_svg_that_is_not_kanjivg(tmp_path, content, message):
-    archive = tmp_path / "kanjivg.zip"
-    with zipfile.ZipFile(archive, "w") as bundle:
-        bundle.writestr("kanji/05341.svg", content)
-    with pytest.raises(DataError, match=message):
-        list(glyphs.read_kanjivg(archive, ["十"]))
-
-
-def test_missing_or_broken_archive(tmp_path):
-    with pytest.raises(DataError, match="found no file"):
-        list(glyphs.read_kanjivg(tmp_path / "kanjivg.zip", ["十"]))
-    (tmp_path / "kanjivg.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match="expected a zip archive"):
-        list(glyphs.read_kanjivg(tmp_path / "kanjivg.zip", ["十"]))
-
-
-@pytest.mark.skipif(not KANJIVG.is_file(), reason="KanjiVG's release archive is not beside us")
-def test_official_kanjivg_release():
-    strokes = dict(glyphs.read_kanjivg(KANJIVG, ["書", "あ", "欝"]))
-    assert {c: len(s) for c, s in strokes.items()} == {"書": 10, "あ": 3, "欝": 25}
-    for polyline in (p for s in strokes.values() for p in s):
-        assert polyline.min() >= 0 and polyline.max() <= 1
 
 
 @pytest.mark.parametrize("side", [3, 6, 9])

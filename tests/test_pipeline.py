@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 
 from kakitori import params
 from tests.conftest import Project, environment
+from tests.test_recognizer import drawn
 
 STAGES = list(yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
 COMMANDS = [*STAGES, "recognize", "gate"]
@@ -155,6 +156,26 @@ def test_wrong_labels_are_listed_first(finished, tmp_path):
     found = table.head(20).query("shard == 5")
     assert len(set(found["row"]) & set(wrong)) >= 9
     assert (copy / "metrics/plots/audit/audit.png").stat().st_size > 1000
+
+
+def test_external_sets_are_reported_by_name(finished, tmp_path):
+    """Drawings of two known characters and one that the model has no class for."""
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.root, copy)
+    for character in "あの鬱":
+        folder = copy / f"data/raw/drawings/U+{ord(character):04X}"
+        folder.mkdir(parents=True)
+        drawn(character).save(folder / "1.png")
+        drawn(character, side=70).save(folder / "2.png")
+    project = Project(copy)
+    project.set(data={"corpora": ["synthetic/ETL9G", "raw/drawings"]})
+    for stage in ("extract", "split", "evaluate"):
+        project.stage(stage)
+    before, after = (metric(p, "evaluate") for p in (finished, project))
+    found = after["external"]["raw/drawings"]
+    assert (found["samples"], found["samples_of_other_characters"]) == (4, 2)
+    assert set(found["int8"]) == set(after["int8"]) and found["torch"]["top5"] >= 0.5
+    assert before["external"] == {} and after["torch"] == before["torch"]
 
 
 def test_many_corpora_in_one_label_space(project):

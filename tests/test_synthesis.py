@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori.corpora import catalog, etl, extraction, synthesis, verification
+from kakitori.corpora import catalog, etl, extraction, layouts, synthesis, verification
 from kakitori.params import Synthesize
 from kakitori.writing import charset
 
@@ -115,7 +115,7 @@ def answers(folder, name: str) -> dict[str, verification.Check]:
 )
 def test_the_checks_see_what_is_otherwise(data, tmp_path, name, field, records, value, what):
     """The same files with one field changed: the check of it, and what it then says."""
-    chosen, layout = etl.SETS[name], etl.LAYOUTS[etl.SETS[name].layout]
+    chosen, layout = etl.SETS[name], layouts.LAYOUTS[etl.SETS[name].layout]
     before = next(c for w, c in answers(data, name).items() if w.startswith(what))
     folder = tmp_path / f"synthetic/{name}"
     folder.mkdir(parents=True)
@@ -129,7 +129,7 @@ def test_the_checks_see_what_is_otherwise(data, tmp_path, name, field, records, 
     first, bits = layout.fields[field][1:]
     for bit in range(first, first + bits):
         part[:, bit // 8] &= 0xFF ^ (0x80 >> bit % 8)
-    etl.put(part, layout, field, value)
+    layouts.put(part, layout, field, value)
     raw.tofile(path)
     after = next(c for w, c in answers(tmp_path, name).items() if w.startswith(what))
     assert after.seen != before.seen
@@ -147,7 +147,7 @@ def test_pixels_and_twins(data):
             numbers, _ = source.set_numbers(labels)
             here = np.flatnonzero(numbers == 2)
             here = here[np.argsort(labels[here])][:20]
-            frames = etl.decode(
+            frames = layouts.decode(
                 np.ascontiguousarray(raw[here][:, source.layout.packed]), source.layout
             )
             images.append(frames if name[-1] == "B" else frames[:, :126:2, ::2])
@@ -161,7 +161,7 @@ def test_faint_sheets_of_etl4_are_read(tmp_path, characters):
     chosen = settings(sets=["ETL4"], writers=10)
     synthesis.write_corpora(characters, tmp_path / "synthetic", chosen, seed=0)
     (source,) = catalog.sources(tmp_path, "synthetic/ETL4")
-    faint = etl.decode(np.ascontiguousarray(source.raw()[-51:, 216:]), source.layout) // 17
+    faint = layouts.decode(np.ascontiguousarray(source.raw()[-51:, 216:]), source.layout) // 17
     assert faint.min() >= 4 and faint.max() <= 9
     samples = source.read(64)
     images, contrast = (np.concatenate(x) for x in zip(*samples.chunks, strict=True))

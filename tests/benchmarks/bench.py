@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
 from kakitori import params  # noqa: E402
-from kakitori.corpora import archives, catalog, etl, extraction, synthesis  # noqa: E402
+from kakitori.corpora import archives, catalog, etl, extraction, layouts, synthesis  # noqa: E402
 from kakitori.corpora.source import CHUNK  # noqa: E402
 from kakitori.params import Synthesize  # noqa: E402
 from kakitori.writing import charset, glyphs  # noqa: E402
@@ -96,7 +96,7 @@ def decode(source: etl.EtlFile) -> None:
     source.labels(raw)
     for start in range(0, len(raw), CHUNK):
         packed = np.ascontiguousarray(raw[start : start + CHUNK, source.layout.packed])
-        etl.decode_halved(packed, source.layout)
+        layouts.decode_halved(packed, source.layout)
 
 
 def record_loop(entry: archives.File, count: int) -> list[np.ndarray]:

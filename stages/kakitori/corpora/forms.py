@@ -22,7 +22,7 @@ Where the official documents leave something open, our own files hold this:
 
 import numpy as np
 
-from kakitori.corpora import etl
+from kakitori.corpora import etl, layouts
 from kakitori.writing import charset
 
 FORM = 152  # samples on one form of ETL9, in 16 columns; ETL8's hold a tenth of its characters
@@ -96,9 +96,7 @@ def records(
     writer : from 0.
     person : sex, age, industry, occupation.
     """
-    layout = etl.LAYOUTS[etl.SETS[name].layout]
-    raw = np.zeros((len(levels), layout.record), np.uint8)
-    raw[:, layout.packed] = etl.encode(levels, layout)
+    layout = layouts.LAYOUTS[etl.SETS[name].layout]
     values: dict[str, object] = {"collected": COLLECTED[name], "scanned": SCANNED[name]}
     position = np.arange(len(levels))
     if name != "ETL9G":  # whose samples hold zeros there
@@ -125,15 +123,13 @@ def records(
         values["number"] = position + 1
         values["lowest"], values["highest"] = levels.min((1, 2)), levels.max((1, 2))
     values["x"], values["y"] = place % COLUMNS, place // COLUMNS
-    for key, value in values.items():
-        etl.put(raw, layout, key, value)
-    return raw
+    return layouts.pack(layout, levels, values)
 
 
 def number(raw: np.ndarray, name: str, rows: np.ndarray) -> None:
     """Write the serial data numbers of records that stand at `rows` of their file."""
     first = 500100 if name == "ETL4" else 1
-    etl.put(raw, etl.LAYOUTS[etl.SETS[name].layout], "serial", rows + first)
+    layouts.put(raw, layouts.LAYOUTS[etl.SETS[name].layout], "serial", rows + first)
 
 
 def etl9_order(characters: tuple[str, ...]) -> np.ndarray:
@@ -167,20 +163,23 @@ def bilevel(gray: np.ndarray, name: str, number: int) -> np.ndarray:
     gray : records uint8 (P, 8199) of one set.
     number : of the set, from 1; sheets count on over all sets.
     """
-    source, layout = (etl.LAYOUTS[etl.SETS[n].layout] for n in (name.replace("B", "G"), name))
-    halves = etl.decode(gray[:, source.packed], source)[:, :126].astype(np.uint16)
+    source, layout = (layouts.LAYOUTS[etl.SETS[n].layout] for n in (name.replace("B", "G"), name))
+    halves = layouts.decode(gray[:, source.packed], source)[:, :126].astype(np.uint16)
     halves = halves.reshape(len(gray), 63, 2, 64, 2).sum((2, 4)) // 4 // 17
     threshold = 0.4 * _otsu(halves) + 0.6 * halves.mean((1, 2))
-    raw = np.zeros((len(gray), layout.record), np.uint8)
-    raw[:, layout.packed] = etl.encode(halves > threshold[:, None, None], layout)
     per_set, per_form = (
         (FORMS, FORM) if name == "ETL9B" else (ETL8_FORMS, -(-len(gray) // ETL8_FORMS))
     )
-    etl.put(raw, layout, "sheet", per_set * (number - 1) + np.arange(len(gray)) // per_form + 1)
-    codes = etl.field(gray, source, "code")
-    etl.put(raw, layout, "code", codes)
-    readings = [r.decode("ascii") for r in etl.field(gray, source, "reading")]
-    etl.put(raw, layout, "reading", readings)
+    codes = layouts.field(gray, source, "code")
+    raw = layouts.pack(
+        layout,
+        halves > threshold[:, None, None],
+        {
+            "sheet": per_set * (number - 1) + np.arange(len(gray)) // per_form + 1,
+            "code": codes,
+            "reading": [r.decode("ascii") for r in layouts.field(gray, source, "reading")],
+        },
+    )
     return raw[np.argsort(codes, kind="stable")]
 
 
@@ -216,4 +215,4 @@ def _mnemonic(name: str, character: str) -> str:
     letter = {"digit": "N", "latin": "A", "hiragana": "H", "katakana": "K"}.get(kind, "S")
     if sound:
         return letter + sound.rjust(3)
-    return f"{letter}{character} " if character in etl.T56 else letter
+    return f"{letter}{character} " if character in layouts.T56 else letter

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from kakitori.corpora import etl, forms
+from kakitori.corpora import etl, forms, layouts
 from kakitori.params import Synthesize
 from kakitori.writing import charset
 from kakitori.writing.handwriting import Hand, StrokeTable, draw_page, write_page
@@ -89,7 +89,7 @@ def _allocate(folder: Path, name: str, writers: int, count: int) -> None:
     for file, length in zip(chosen.files, lengths.tolist(), strict=True):
         if length:
             with open(folder / file, "wb") as out:
-                out.truncate((length + chosen.dummy) * etl.LAYOUTS[chosen.layout].record)
+                out.truncate((length + chosen.dummy) * layouts.LAYOUTS[chosen.layout].record)
 
 
 def _start(tables: dict, pages: dict, folder: Path, seed: int) -> None:
@@ -120,7 +120,7 @@ def _write(job: tuple[str, int]) -> int:
             levels = draw_page(table, Hand.printed(), np.random.default_rng(0))
         else:
             levels = write_page(table, seed, who, page)
-        levels = _scanned(levels, etl.LAYOUTS[etl.SETS[base].layout])
+        levels = _scanned(levels, layouts.LAYOUTS[etl.SETS[base].layout])
         if base == "ETL4" and writer % 10 == 9:
             # Some sheets of ETL4 are faint: paper at levels 4–5, ink at 6–9.
             levels = (4 + levels // 3).astype(np.uint8)
@@ -158,7 +158,7 @@ def _place(folder: Path, name: str, raw: np.ndarray, place: forms.Place) -> None
             out[row[here]] = raw[here]
 
 
-def _scanned(levels: np.ndarray, layout: etl.Layout) -> np.ndarray:
+def _scanned(levels: np.ndarray, layout: layouts.Layout) -> np.ndarray:
     """A page of 128 × 127 pixels at the resolution of a layout, levels 0–15."""
     if layout.width == 128:
         return levels

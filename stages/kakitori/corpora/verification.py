@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori.corpora import etl
-from kakitori.corpora.etl import EtlFile, field
+from kakitori.corpora import etl, layouts
+from kakitori.corpora.etl import EtlFile
+from kakitori.corpora.layouts import field
 from kakitori.errors import DataError
 from kakitori.writing import charset
 
@@ -267,7 +268,7 @@ def _sheets(
             even == len(pairs),
             f"{even} of {len(pairs)} groups hold an even number of sheets",
         )
-    if files[0].layout is etl.LAYOUTS["M"]:
+    if files[0].layout is layouts.LAYOUTS["M"]:
         mnemonics = np.concatenate([field(raw, files[0].layout, "mnemonic") for raw in raws])
         symbol = np.array([charset.script(c) == "symbol" for c in unique.tolist()])
         table = {
@@ -317,7 +318,9 @@ def _first_images(files: list[EtlFile]) -> dict[tuple[int, int], np.ndarray]:
         # The same characters of the same sets on both sides, wherever they stand.
         wanted = np.isin(labels, np.unique(labels)[:: max(len(np.unique(labels)) // 50, 1)])
         wanted &= (numbers % 7 == 1) & ~models
-        frames = etl.decode(np.ascontiguousarray(raw[wanted][:, file.layout.packed]), file.layout)
+        frames = layouts.decode(
+            np.ascontiguousarray(raw[wanted][:, file.layout.packed]), file.layout
+        )
         if frames.shape[2] == 128:
             frames = frames[:, :126].reshape(len(frames), 63, 2, 64, 2).mean((2, 4))
         keys = zip(numbers[wanted].tolist(), labels[wanted].tolist(), strict=True)
@@ -329,7 +332,7 @@ def _polarity(checked: Callable, files: list[EtlFile], raws: list[np.ndarray]) -
     border, centre = [], []
     for file, raw in zip(files, raws, strict=True):
         some = np.ascontiguousarray(raw[:: max(len(raw) // LOOKED_AT, 1), file.layout.packed])
-        frames = etl.decode(some, file.layout)
+        frames = layouts.decode(some, file.layout)
         h, w = frames.shape[1:]
         centre.append(frames[:, h // 4 : -h // 4, w // 4 : -w // 4].mean())
         border.append(

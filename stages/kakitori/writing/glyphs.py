@@ -1,31 +1,33 @@
 """Where strokes come from: a font's outlines traced to centre lines, or KanjiVG's own strokes.
 
 Both give, per character, a list of *strokes*: float32 polylines of shape (points, 2), x right
-and y down in the unit square, in writing order as far as the source knows it.
+and y down in the unit square, in writing order: KanjiVG's own, or for a font the likely one.
 """
 
 import dataclasses
+import itertools
 import multiprocessing
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from xml.etree import ElementTree
 
 import cv2
 import numpy as np
-from fontTools.pens.recordingPen import RecordingPen
-from fontTools.svgLib.path import parse_path
 from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFont
 
-from kakitori.errors import DAMAGED_ZIP, DataError
-
-Strokes = list[np.ndarray]
+from kakitori.errors import DataError
+from kakitori.writing.kanjivg import read as read_kanjivg
+from kakitori.writing.strokes import Strokes, writing_order
 
 RESOLUTION = 192  # pixels to an em: at half of it the strokes of 鬱-like kanji run together
 SPUR = 0.02  # of an em: shorter side branches of the skeleton are noise of the outline's corners
-STRAIGHT_ON = np.cos(np.radians(40))  # branches that differ by less continue through a junction
+FLARE = 1.5  # half pen widths: so long are those where a stroke's slanted end has two corners
+SPAN = 1.5  # half pen widths, along which a branch tells its direction at a junction
+STRAIGHT_ON = np.cos(np.radians(43))  # branches that differ by less continue through a junction
+CROSSING = np.cos(np.radians(55))  # and the second pair of arms of a crossing by less than this
 LEG = 0.13  # of an em: how much of the path before and after a corner tells its angle
+HOOK = 0.28  # of an em: a pen may jerk back along a shorter free leg
+TIP = 0.13  # of an em: a corner's second leg may stick out by less beyond the first
 CORNER = np.cos(np.radians(55))  # a sharper turn between two long legs is a corner
 
 
@@ -42,7 +44,7 @@ def strokes_of(source: str, characters: Iterable[str], kanjivg: Path, workers: i
     Parameters
     ----------
     source : "font" (the bundled one), "kanjivg", or the path of a TTF or OTF file.
-    kanjivg : the official release archive, read for "kanjivg" alone.
+    kanjivg : KanjiVG's official release, read for "kanjivg" alone.
     workers : processes that trace; 0 takes one per core.
 
     Returns
@@ -51,7 +53,7 @@ def strokes_of(source: str, characters: Iterable[str], kanjivg: Path, workers: i
     """
     characters = list(characters)
     if source == "kanjivg":
-        return dict(read_kanjivg(kanjivg, characters))
+        return {c.character: c.strokes for c in read_kanjivg(kanjivg, characters)}
     font = bundled_font() if source == "font" else Path(source)
     if not font.is_file():
         raise DataError(f"{font}: expected a TTF or OTF font, found no file (synthesize.glyphs)")
@@ -107,8 +109,9 @@ def trace(ink: np.ndarray) -> Strokes:
 
     The glyph is thinned (Guo and Hall 1989); the skeleton becomes a graph whose short side
     branches are pruned and whose junctions, torn apart where thick strokes cross, are merged;
-    branches that go straight on through a junction are one stroke; long strokes are cut where no
-    pen turns.
+    branches that go straight on through a junction are one stroke; strokes are cut where no pen
+    turns, joined where one does, and put in the order of writing. tests/benchmarks/strokes.py
+    measures what comes out.
 
     Parameters
     ----------
@@ -137,15 +140,16 @@ def trace(ink: np.ndarray) -> Strokes:
     for points, closed, free in paths:
         points = _smooth(points, closed)
         points = _extend_to_outline(points, free, ink)
-        strokes += _cut_where_no_pen_turns(points, closed, LEG * size)
-    strokes = [_orient(s) for s in strokes]
-    strokes.sort(key=lambda s: s[0, 1] + 0.7 * s[0, 0])
-    return [((_simplify(s) + 0.5) / size).astype(np.float32) for s in strokes]
+        strokes += _cut_where_no_pen_turns(points, closed, free, LEG * size, HOOK * size)
+    strokes = _cut_combs(_join_overshoots(strokes, TIP * size), TIP * size)
+    strokes = [((_simplify(s) + 0.5) / size).astype(np.float32) for s in strokes]
+    return [strokes[i] for i in writing_order(strokes)]
 
 
 def _neighbours(skeleton: np.ndarray) -> dict[tuple[int, int], list[tuple[int, int]]]:
     """8-neighbours on the skeleton; a diagonal counts only where no straight step leads round."""
-    pixels = {(int(x), int(y)) for y, x in np.argwhere(skeleton)}
+    rows, columns = np.nonzero(skeleton)
+    pixels = set(zip(columns.tolist(), rows.tolist(), strict=True))
     graph = {}
     for x, y in pixels:
         near = [p for p in ((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1)) if p in pixels]
@@ -228,7 +232,7 @@ def _spurs(
         tied = [n for n in branch.ends if degree[n] > 2]
         if len(free) == 1 and len(tied) == 1:
             x, y = nodes[tied[0]].astype(int)
-            if _length(branch.points) < max(limit, 1.3 * thickness[y, x]):
+            if _length(branch.points) < max(limit, FLARE * thickness[y, x]):
                 keep = tied[0] == branch.ends[0]
                 points = branch.points[1:] if keep else branch.points[:-1]
                 spurs.append(_Branch(points, branch.ends))
@@ -268,13 +272,13 @@ def _join_through_junctions(
             for side in (0, 1):
                 ends.setdefault(root(branch.ends[side]), []).append((i, side))
 
-    def outward(i: int, side: int, node: int) -> np.ndarray:
+    def outward(i: int, side: int, node: int, span: float) -> np.ndarray:
         """Direction in which the branch leaves the junction, measured clear of its blur."""
         points = branches[i].points if side == 0 else branches[i].points[::-1]
         distance = np.linalg.norm(points - centre[node], axis=1)
         clear = np.flatnonzero(distance >= 1.2 * reach[node])
         first = clear[0] if len(clear) else len(points) - 1
-        last = min(first + int(2.5 * reach[node]) + 2, len(points) - 1)
+        last = min(first + int(span * reach[node]) + 2, len(points) - 1)
         direction = points[last] - points[first]
         if last - first < 3:
             direction = points[last] - centre[node]
@@ -284,7 +288,7 @@ def _join_through_junctions(
     for node, incident in ends.items():
         if len(incident) < 2:
             continue
-        directions = [outward(i, side, node) for i, side in incident]
+        directions = [outward(i, side, node, SPAN) for i, side in incident]
         scored = sorted(
             (
                 (float(-directions[a] @ directions[b]), a, b)
@@ -293,9 +297,14 @@ def _join_through_junctions(
             ),
             reverse=True,
         )
-        taken = set()
+        taken: set[int] = set()
         for score, a, b in scored:
-            straight = score > STRAIGHT_ON or len(incident) == 2
+            # Of the four arms of a crossing the last two belong together, unless plainly not.
+            crossing = len(incident) == 4 and len(taken) == 2
+            if crossing:  # 書: an arm of one may turn a corner close by
+                short = [outward(*incident[k], node, SPAN / 3) for k in (a, b)]
+                crossing = max(score, float(-short[0] @ short[1])) > CROSSING
+            straight = score > STRAIGHT_ON or len(incident) == 2 or crossing
             if straight and not {a, b} & taken:
                 taken |= {a, b}
                 partner[incident[a]], partner[incident[b]] = incident[b], incident[a]
@@ -402,6 +411,13 @@ def _extend_to_outline(points: np.ndarray, free: tuple[bool, bool], ink: np.ndar
     return points
 
 
+def _hook(before: np.ndarray, after: np.ndarray) -> bool:
+    """Whether a stroke that comes down or from the left may end in a jerk up or to the left."""
+    return (before[1] > 0.3 or before[0] > 0.7) and (
+        after[1] < -0.3 or (after[0] < -0.5 and after[1] < 0.6)
+    )
+
+
 def _natural_turn(before: np.ndarray, after: np.ndarray, ring: bool) -> bool:
     """Whether a pen that moves along `before` may turn sharply into `after` (unit vectors).
 
@@ -415,13 +431,15 @@ def _natural_turn(before: np.ndarray, after: np.ndarray, ring: bool) -> bool:
     return right_to_down or (not ring and (down_to_right or fall_to_right))
 
 
-def _cut_where_no_pen_turns(points: np.ndarray, closed: bool, leg: float) -> Strokes:
+def _cut_where_no_pen_turns(
+    points: np.ndarray, closed: bool, free: tuple[bool, bool], leg: float, hook: float
+) -> Strokes:
     """Cut a path at its sharp corners, then join the pieces whose corner a pen can write."""
     steps = max(int(leg / 2 / 2), 2)
     ring = points[:-1] if closed else points
     n = len(ring)
     if n < 2 * steps + 1:
-        return [points]
+        return [_orient(points)]
     index = np.arange(n) if closed else np.arange(steps, n - steps)
     before = ring[index] - ring[(index - steps) % n]
     after = ring[(index + steps) % n] - ring[index]
@@ -443,94 +461,116 @@ def _cut_where_no_pen_turns(points: np.ndarray, closed: bool, leg: float) -> Str
         for a, b in zip(corners, [*corners[1:], corners[0] + n], strict=True):
             pieces.append(ring[np.arange(a, b + 1) % n])
     else:
-        pieces = np.split(points, corners)
-        pieces = [
-            p if i == 0 else np.concatenate([pieces[i - 1][-1:], p]) for i, p in enumerate(pieces)
-        ]
-    pieces = [_orient(p) for p in pieces]
+        bounds = [0, *corners, n - 1]
+        pieces = [points[i : j + 1] for i, j in itertools.pairwise(bounds)]
+    hooked = [False] * len(pieces)
+    for end in (0, -1):
+        # A hook at a free end stays with what it ends, and tells which way the pen went.
+        if closed or len(pieces) < 2 or not free[end] or _length(pieces[end]) > hook:
+            continue
+        body, tip = (pieces[-2], pieces[-1]) if end else (pieces[1][::-1], pieces[0][::-1])
+        if _hook(_heading(body, steps)[1], _heading(tip, steps)[0]):
+            del pieces[end], hooked[end]
+            pieces[end], hooked[end] = np.concatenate([body, tip[1:]]), True
+    pieces = [p if h else _orient(p) for p, h in zip(pieces, hooked, strict=True)]
     joined = True
-    while joined and len(pieces) > 1:
+    while joined:
         joined = False
-        for a in range(len(pieces)):
-            for b in range(len(pieces)):
-                if a == b or np.linalg.norm(pieces[a][-1] - pieces[b][0]) > 3.0:
-                    continue
-                turn_in = pieces[a][-1] - pieces[a][max(len(pieces[a]) - 1 - steps, 0)]
-                turn_out = pieces[b][min(steps, len(pieces[b]) - 1)] - pieces[b][0]
-                turn_in /= np.linalg.norm(turn_in) + 1e-9
-                turn_out /= np.linalg.norm(turn_out) + 1e-9
-                if _natural_turn(turn_in, turn_out, closed):
-                    merged = np.concatenate([pieces[a], pieces[b][1:]])
-                    pieces = [p for k, p in enumerate(pieces) if k not in (a, b)] + [merged]
-                    joined = True
-                    break
-            if joined:
+        for a, b in itertools.permutations(range(len(pieces)), 2):
+            if np.linalg.norm(pieces[a][-1] - pieces[b][0]) > 3.0:
+                continue
+            if _natural_turn(_heading(pieces[a], steps)[1], _heading(pieces[b], steps)[0], closed):
+                merged = np.concatenate([pieces[a], pieces[b][1:]])
+                pieces = [p for k, p in enumerate(pieces) if k not in (a, b)] + [merged]
+                joined = True
                 break
     return pieces
 
 
+def _join_overshoots(strokes: Strokes, tip: float) -> Strokes:
+    """Join ム's first stroke, whose legs a font draws as two bars of which one sticks out.
+
+    A stroke that falls to the left and meets another, close to where that one sets out to the
+    right, turns into it; so does one that comes down to a rising one; the tip goes. Where more
+    strokes meet at the tip it is a corner (白's, 口's) and not a tip.
+    """
+    steps = int(tip / 4)  # points lie two pixels apart
+    strokes = list(strokes)
+    rightward = [_heading(s, steps)[0][0] > 0.3 for s in strokes]
+    for a, first in enumerate(strokes):
+        x, y = _heading(first, steps)[1]
+        if y < 0.3 or (x > -0.2 and y < 0.9):
+            continue  # neither falls to the left nor comes down
+        for b, second in enumerate(strokes):
+            if a == b or not rightward[b] or not len(second):
+                continue
+            # Where the first ends on the second, or, as in 女, the second sets out from the first.
+            onto = np.linalg.norm(second - first[-1], axis=1)
+            from_ = np.linalg.norm(first - second[0], axis=1)
+            meet, leave = int(onto.argmin()), len(first) - 1
+            sets_out = from_.min() < onto.min()
+            if sets_out:
+                meet, leave = 0, int(from_.argmin())
+            if min(onto.min(), from_.min()) > tip / 4 or leave < steps:
+                continue
+            over = _length(second[: meet + 1]) + _length(first[leave:])
+            before = _heading(first[: leave + 1], steps)[1]
+            after = _heading(second[meet:], steps)[0]
+            falls = before[0] < -0.2 and before[1] > 0.3 and after[0] > 0.5
+            if sets_out:  # steeper it is 夂's last stroke, leveller 金's second bar
+                falls = falls and 0.35 < after[1] < 0.6
+            rises = before[1] > 0.9 and after[0] > 0.7 and after[1] < -0.15 and over < tip / 3
+            if over > tip or not (falls or rises):
+                continue
+            ends = [s[[0, -1]] for i, s in enumerate(strokes) if i not in (a, b) and len(s)]
+            near = np.linalg.norm(np.concatenate([*ends, [[np.inf, 0]]]) - second[0], axis=1)
+            if near.min() > 0.3 * tip:
+                strokes[b] = np.concatenate([first[: leave + 1], second[meet:]])
+                strokes[a], rightward[b] = first[:0], False
+                break
+    return [s for s in strokes if len(s)]
+
+
+def _cut_combs(strokes: Strokes, tip: float) -> Strokes:
+    """Cut 隹's bottom bar off its left side: ㇄ carries no bars, as the side of a comb does."""
+    steps, parted = int(tip / 4), []
+    for number, stroke in enumerate(strokes):
+        corner = int((stroke[:, 1] - stroke[:, 0]).argmax())
+        side, base = stroke[: corner + 1], stroke[corner:]
+        if min(_length(side), _length(base)) > tip:
+            down, (right, end) = _heading(side, steps)[1], _heading(base, steps)
+            upper = side[steps:-steps]  # without its ends
+            if (
+                down[1] > 0.9
+                and right[0] > 0.9
+                and end[1] > -0.5  # 匕 ends in a hook
+                and len(upper)
+                and any(
+                    np.linalg.norm(upper - other[0], axis=1).min() < tip / 4
+                    and _heading(other, steps)[0][0] > 0.9
+                    for k, other in enumerate(strokes)
+                    if k != number
+                )
+            ):
+                parted += [side, base]
+                continue
+        parted.append(stroke)
+    return parted
+
+
+def _heading(points: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Unit vectors in which a polyline starts and ends, each over `steps` points."""
+    first = points[min(steps, len(points) - 1)] - points[0]
+    last = points[-1] - points[max(len(points) - 1 - steps, 0)]
+    return first / (np.linalg.norm(first) + 1e-9), last / (np.linalg.norm(last) + 1e-9)
+
+
 def _orient(points: np.ndarray) -> np.ndarray:
-    """Strokes run downward, and rightward where they are nearly level."""
+    """Strokes run downward, and rightward where they rise by less than 25° (㇀ rises, ㇒ falls)."""
     dx, dy = points[-1] - points[0]
-    return points if 0.5 * dx + 0.87 * dy >= 0 else points[::-1]
+    return points if 0.42 * dx + 0.91 * dy >= 0 else points[::-1]
 
 
 def _simplify(points: np.ndarray) -> np.ndarray:
     """Ramer–Douglas–Peucker with a tolerance of 0.5 pixels."""
     return cv2.approxPolyDP(points.astype(np.float32)[:, None], 0.5, False)[:, 0]
-
-
-# ---------------------------------------------------------------------------------------------
-# KanjiVG
-
-_KANJIVG_SIDE = 109.0  # its view box
-
-
-def read_kanjivg(archive: Path, characters: list[str]) -> Iterator[tuple[str, Strokes]]:
-    """True strokes, in order, from KanjiVG's official release archive.
-
-    Raises DataError for an archive or an SVG that is not KanjiVG's.
-    """
-    if not archive.is_file():
-        raise DataError(
-            f"{archive}: expected KanjiVG's release archive (kanjivg-YYYYMMDD-all.zip), found no "
-            "file; download it from the project's releases, or set synthesize.glyphs: font"
-        )
-    try:
-        with zipfile.ZipFile(archive) as bundle:
-            names = {Path(name).name: name for name in bundle.namelist()}
-            for character in characters:
-                name = names.get(f"{ord(character):05x}.svg")
-                if name:
-                    yield character, _svg_strokes(bundle.read(name), f"{archive}: {name}")
-    except DAMAGED_ZIP as error:
-        raise DataError(f"{archive}: expected a zip archive, found: {error}") from None
-
-
-def _svg_strokes(svg: bytes, where: str) -> Strokes:
-    try:
-        root = ElementTree.fromstring(svg)
-    except ElementTree.ParseError as error:
-        raise DataError(f"{where}: expected an SVG of KanjiVG, found: {error}") from None
-    strokes = [_flatten(p.get("d", "")) for p in root.iter("{http://www.w3.org/2000/svg}path")]
-    if not strokes:
-        raise DataError(f"{where}: expected at least one <path> stroke, found none")
-    return strokes
-
-
-def _flatten(path: str) -> np.ndarray:
-    """A cubic Bézier path as a polyline, twelve steps a segment."""
-    pen = RecordingPen()
-    parse_path(path, pen)
-    t = np.linspace(0, 1, 13)[1:, None]
-    points: list[np.ndarray] = []
-    for command, control in pen.value:
-        if command in ("moveTo", "lineTo"):
-            points.append(np.array(control, float))
-        elif command == "curveTo":
-            p0 = points[-1][-1]
-            p1, p2, p3 = np.array(control, float)
-            points.append(
-                (1 - t) ** 3 * p0 + 3 * (1 - t) ** 2 * t * p1 + 3 * (1 - t) * t**2 * p2 + t**3 * p3
-            )
-    return (np.concatenate(points) / _KANJIVG_SIDE).astype(np.float32)

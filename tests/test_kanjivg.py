@@ -1,0 +1,171 @@
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kakitori.errors import DataError
+from kakitori.writing import kanjivg, strokes
+from kakitori.writing.charset import etl9_characters
+
+OFFICIAL = Path(__file__).resolve().parents[2] / "shared/kanjivg/kanjivg-all.zip"
+official = pytest.mark.skipif(
+    not OFFICIAL.is_file(), reason="KanjiVG's release archive is not beside us"
+)
+
+HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE svg [<!ATTLIST g xmlns:kvg CDATA #FIXED "http://kanjivg.tagaini.net">%s]>
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 109 109">
+<g id="kvg:StrokePaths_05341"><g id="kvg:05341" kvg:element="十">%s</g></g>
+<g id="kvg:StrokeNumbers_05341"><text>1</text></g></svg>"""
+LEVEL = '<path id="kvg:05341-s1" kvg:type="㇐a/㇀" d="M10,54.5h90"/>'
+UPRIGHT = '<path id="kvg:05341-s2" kvg:type="㇑" d="M54.5,10c0,30,0,60,0,90"/>'
+PATH = '<path kvg:type="㇐" d="M0,0h9"/>'
+
+
+def archive(folder: Path, *members: tuple[str, str]) -> Path:
+    path = folder / "kanjivg.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name, content in members:
+            bundle.writestr(name, content)
+    return path
+
+
+def tree(content: str):
+    return kanjivg.parse((HEAD % ("", content)).encode(), "十", "here").tree
+
+
+def test_strokes_in_order_with_their_types(tmp_path):
+    path = archive(tmp_path, ("kanji/05341.svg", HEAD % ("", LEVEL + UPRIGHT)))
+    (found,) = kanjivg.read(path, ["十", "無"])
+    assert found.character == "十" and found.types == ("㇐", "㇑")
+    level, upright = found.strokes
+    np.testing.assert_allclose(level[[0, -1]], np.array([[10, 54.5], [100, 54.5]]) / 109, atol=1e-6)
+    np.testing.assert_allclose(upright[-1], np.array([54.5, 100]) / 109, atol=1e-6)
+    # At half its parameter a Bézier is at (p0 + 3 p1 + 3 p2 + p3) / 8.
+    assert upright[6, 1] == pytest.approx((10 + 3 * 40 + 3 * 70 + 100) / 8 / 109)
+    assert found.tree.element == "十" and found.tree.strokes == (0, 1) and not found.tree.parts
+
+
+def test_variant_forms(tmp_path):
+    path = archive(
+        tmp_path,
+        ("kanji/05341.svg", HEAD % ("", LEVEL + UPRIGHT)),
+        ("kanji/05341-Kaisho.svg", HEAD % ("", LEVEL)),
+    )
+    (brush,) = kanjivg.read(path, ["十", "二"], form="Kaisho")
+    assert len(brush.strokes) == 1
+
+
+def test_parts_written_apart_are_one():
+    """街: 行 around 圭. The two 行 of one number are joined; those of another are not."""
+    found = tree(
+        f'<g kvg:element="行" kvg:part="1" kvg:position="kamae">{PATH}</g>'
+        f'<g kvg:element="圭">{PATH}</g>'
+        f'<g kvg:element="行" kvg:part="2" kvg:position="kamae">{PATH}</g>'
+        f'<g kvg:element="口" kvg:part="1" kvg:number="1">{PATH}</g>'
+        f'<g kvg:element="口" kvg:part="1" kvg:number="2">{PATH}</g>'
+        f'<g kvg:element="口" kvg:part="2" kvg:number="1">{PATH}</g>'
+        f'<g kvg:element="口" kvg:part="2" kvg:number="2">{PATH}</g>'
+    )
+    assert [(p.element, p.position, p.strokes) for p in found.parts] == [
+        ("行", "kamae", (0, 2)),
+        ("圭", "", (1,)),
+        ("口", "", (3, 5)),
+        ("口", "", (4, 6)),
+    ]
+
+
+def test_parts_apart_within_parts_apart():
+    """武: an outer part without a code point holds an inner one, both written in two goes."""
+    found = tree(
+        f'<g kvg:element="CDP-8CB8" kvg:part="1"><g kvg:element="弋" kvg:part="1">{PATH}</g></g>'
+        f'<g kvg:element="止" kvg:position="kamaec">{PATH}</g>'
+        f'<g kvg:element="CDP-8CB8" kvg:part="2"><g kvg:element="弋" kvg:part="2">{PATH}</g></g>'
+    )
+    outer, inner = found.parts
+    assert (outer.element, outer.strokes) == ("CDP-8CB8", (0, 2))
+    assert [(p.element, p.strokes) for p in outer.parts] == [("弋", (0, 2))]
+    assert inner.element == "止" and found.strokes == (0, 1, 2)
+
+
+def test_loose_strokes_beside_groups_and_nameless_groups():
+    found = tree(
+        f'{PATH}<g kvg:element="人" kvg:original="入" kvg:position="⿵A" kvg:phon="人" '
+        f'kvg:variant="true" kvg:radical="general">{PATH}</g><g kvg:position="right">{PATH}</g>'
+    )
+    loose, named, nameless = found.parts
+    assert (loose.element, loose.strokes) == ("㇐", (0,))
+    assert (named.original, named.position, named.phon) == ("入", "kamae", "人")
+    assert named.variant and not named.partial and named.radical == "general"
+    assert (nameless.element, nameless.position) == ("", "right")
+    assert [p.element for p in nameless.parts] == ["㇐"]
+
+
+BOMB = "<!ENTITY a 'ha'>" + "".join(
+    f"<!ENTITY {new} '{f'&{old};' * 10}'>" for old, new in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("<svg", "expected an SVG of KanjiVG, found: unclosed token"),
+        ("", "expected an SVG of KanjiVG, found: no element"),
+        ("<svg xmlns='http://www.w3.org/2000/svg'/>", "at least one <path> stroke"),
+        ("<svg><path d='M0,0h9'/></svg>", "at least one <path> stroke"),  # a picture of its own
+        (HEAD % ("", ""), "at least one <path> stroke"),
+        (HEAD % (BOMB, PATH + "&i;"), "declaration of the entity 'a'"),
+        (HEAD % ("", PATH + "<path/>"), r"stroke 2: expected a path .*found ''"),
+        (HEAD % ("", "<path d='M5,5'/>"), r"stroke 1: expected a path .*found 'M5,5'"),
+        (HEAD % ("", "<path d='M5,5c1,1'/>"), r"stroke 1: expected a path .*found 'M5,5c1,1'"),
+        (HEAD % ("", "<path d='M0,0L1e999,0'/>"), r"stroke 1: expected a path"),
+        (HEAD % ("", "<path d='nonsense'/>"), r"stroke 1: expected a path"),
+        ("x" * (kanjivg.LARGEST + 1), "at most 1048576 bytes, found 1048577"),
+    ],
+)
+def test_svg_that_is_not_kanjivg(tmp_path, content, message):
+    path = archive(tmp_path, ("kanji/05341.svg", content))
+    with pytest.raises(DataError, match=r"kanjivg\.zip: kanji/05341\.svg: .*" + message):
+        list(kanjivg.read(path, ["十"]))
+
+
+def test_missing_or_broken_archive(tmp_path):
+    with pytest.raises(DataError, match="found no file"):
+        list(kanjivg.read(tmp_path / "kanjivg.zip", ["十"]))
+    (tmp_path / "kanjivg.zip").write_bytes(b"PK")
+    with pytest.raises(DataError, match="expected a zip archive"):
+        list(kanjivg.read(tmp_path / "kanjivg.zip", ["十"]))
+
+
+def test_truncated_or_damaged_archive(tmp_path):
+    whole = archive(tmp_path, ("kanji/05341.svg", HEAD % ("", LEVEL + UPRIGHT))).read_bytes()
+    path = tmp_path / "kanjivg.zip"
+    path.write_bytes(whole[:-30])
+    with pytest.raises(DataError, match="expected a zip archive"):
+        list(kanjivg.read(path, ["十"]))
+    path.write_bytes(whole[:60] + bytes(40) + whole[100:])
+    with pytest.raises(DataError, match="expected a zip archive"):
+        list(kanjivg.read(path, ["十"]))
+
+
+@official
+def test_official_release():
+    """Counts that FORMATS.md section 14 states."""
+    names = etl9_characters()
+    found = {c.character: c for c in kanjivg.read(OFFICIAL, names)}
+    assert len(found) == 3036 and sum(len(c.strokes) for c in found.values()) == 32544
+    assert len(found["欝"].strokes) == 25
+    used = [t for c in found.values() for t in c.types]
+    assert set(used) - {""} == set(strokes.TYPES) and used.count("") == 208
+    assert used.count("㇐") == 9431 and used.count("㇀") == 784 + 1  # with the ６ of 寓
+    assert found["寓"].types[10] == "㇀"
+    for c in found.values():
+        assert c.tree.element == c.character
+        assert c.tree.strokes == tuple(range(len(c.strokes)))
+        leaves = sorted(s for leaf in c.tree.leaves() for s in leaf.strokes)
+        assert leaves == list(range(len(c.strokes)))  # each stroke in one leaf
+    brush = list(kanjivg.read(OFFICIAL, names, form="Kaisho"))
+    assert len(brush) == 1578
+    same = sum(len(b.strokes) == len(found[b.character].strokes) for b in brush)
+    assert same == 1574
