@@ -1,53 +1,107 @@
 """The table of characters: codes, scripts, strokes and radicals of every class.
 
-    python stages/characters.py
+    python stages/characters.py [--show TEXT]
 
-Reads the glyph source named by synthesize.glyphs and KRADFILE; writes data/characters.parquet.
+Reads the glyph sources named by synthesize.glyphs and KRADFILE; writes data/characters.parquet.
+With --show it writes nothing but a picture of each character of TEXT: its strokes numbered in
+order, and its decomposition where a source knows it.
 """
 
+import functools
 from typing import get_args
 
+import numpy as np
 import pandas as pd
 
 from kakitori import outputs, stage
 from kakitori.errors import DataError
 from kakitori.params import ROOT, SetName, Settings, Synthesize
-from kakitori.writing import charset, glyphs, radicals
+from kakitori.writing import charset, glyphs, kanjivg, radicals
+from kakitori.writing.strokes import Form
 
 
 def main(settings: Settings) -> None:
     wanted, needed = _characters(settings.synthesize)
-    source = settings.synthesize.glyphs
-    strokes = glyphs.strokes_of(
-        source, wanted, ROOT / "data/external/kanjivg.zip", settings.synthesize.workers
-    )
-    without = [c for c in wanted if c not in strokes]
+    archive = ROOT / "data/external/kanjivg.zip"
+    sources = settings.synthesize.sources()
+    found = {
+        source: glyphs.forms_of(source, wanted, archive, settings.synthesize.workers)
+        for source in sources
+    }
+    trees = {}
+    if archive.is_file() and "kanjivg" not in found:  # what it knows of structure is of use anyway
+        trees = {c.character: c.tree for c in kanjivg.read(archive, wanted)}
+    have = [c for c in wanted if any(c in forms for forms in found.values())]
+    without = [c for c in wanted if c not in set(have)]
+    named = ", ".join(sources)
     if without:
-        print(f"characters: {len(without)} without a glyph in {source}: {''.join(without)}")
+        print(f"characters: {len(without)} without a glyph in {named}: {''.join(without)}")
     missing = [c for c in without if c in needed]
     if len(missing) > settings.synthesize.max_missing:
         raise DataError(
             f"synthesize.glyphs: expected at most {settings.synthesize.max_missing} characters "
-            f"missing from {source} (synthesize.max_missing), found {len(missing)}: "
+            f"missing from {named} (synthesize.max_missing), found {len(missing)}: "
             f"{''.join(missing[:20])}"
         )
-    characters = list(strokes)
-    double = {chr(c) for c in charset.jis_table() if c}
-    table = pd.DataFrame(
-        {
-            "character": characters,
-            "codepoint": [ord(c) for c in characters],
-            "jis": [charset.jis_code(c) if c in double else 0 for c in characters],
-            "script": [charset.script(ord(c)) for c in characters],
-            "stroke_count": [len(strokes[c]) for c in characters],
-            # Polylines in order, each flat: x0, y0, x1, y1, … in the unit square.
-            "strokes": [[s.ravel().tolist() for s in strokes[c]] for c in characters],
-            "radicals": [radicals.kradfile(c) for c in characters],
-            "stroke_source": source,
-        }
-    ).astype({"codepoint": "int32", "jis": "int32", "stroke_count": "int16"})
+    table = pd.DataFrame([_row(c, found, trees.get(c)) for c in have])
+    table = table.astype({"codepoint": "int32", "jis": "int32", "stroke_count": "int16"})
     outputs.write_parquet(ROOT / "data/characters.parquet", table)
     print(f"characters: {len(table)}, {table['stroke_count'].mean():.2f} strokes each on average")
+
+
+def show(text: str, settings: Settings) -> None:
+    # Only here: a picture is no part of the stage, and changes of it must not run it again.
+    from kakitori.results import anatomy
+
+    table = pd.read_parquet(ROOT / "data/characters.parquet").set_index("character")
+    folder = ROOT / "metrics/plots/characters"
+    folder.mkdir(parents=True, exist_ok=True)
+    for character in text:
+        if character not in table.index:
+            raise DataError(f"--show: expected characters of the ETL sets, found {character!r}")
+        row = table.loc[character]
+        strokes = [np.asarray(s).reshape(-1, 2) for s in row["strokes"]]
+        tree = row["decomposition"] and radicals.Part.from_json(row["decomposition"])
+        path = folder / f"{character}.png"
+        anatomy.draw(path, f"{character} ({row['stroke_source']})", strokes, tree or None)
+        print(path.relative_to(ROOT))
+
+
+def _row(character: str, found: dict[str, dict], tree: radicals.Part | None) -> dict:
+    """What is known of a character: of the first source that has it, and its forms in all; `tree`
+    where no source of forms knows one."""
+    forms = {source: known[character] for source, known in found.items() if character in known}
+    source, (first, _) = next(iter(forms.items()))
+    tree = next((known for _, known in forms.values() if known), tree)
+    double = character in _double_byte()
+    return {
+        "character": character,
+        "codepoint": ord(character),
+        "jis": charset.jis_code(character) if double else 0,
+        "script": charset.script(ord(character)),
+        "stroke_count": len(first.strokes),
+        **_plain(first),
+        "stroke_source": source,
+        "forms": [{"source": s, **_plain(form)} for s, (form, _) in forms.items()],
+        "radicals": radicals.kradfile(character),
+        "radical_source": "kradfile" if charset.script(ord(character)) == "kanji" else "itself",
+        "decomposition": tree.to_json() if tree else "",
+        "decomposition_source": "kanjivg" if tree else "",
+    }
+
+
+def _plain(form: Form) -> dict:
+    """A form as columns. Polylines in order, each flat: x0, y0, x1, y1, … in the unit square."""
+    return {
+        "strokes": [stroke.ravel().tolist() for stroke in form.strokes],
+        "stroke_types": list(form.types),
+        "components": list(form.components),
+    }
+
+
+@functools.cache
+def _double_byte() -> set[str]:
+    return {chr(c) for c in charset.jis_table() if c}
 
 
 def _characters(settings: Synthesize) -> tuple[list[str], set[str]]:
@@ -61,4 +115,4 @@ def _characters(settings: Synthesize) -> tuple[list[str], set[str]]:
 
 
 if __name__ == "__main__":
-    stage.run(main, __doc__, measure_energy=True)
+    stage.run(main, __doc__, measure_energy=True, instead={"show TEXT": show})

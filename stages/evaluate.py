@@ -20,6 +20,7 @@ from kakitori.recognizer import Recognizer
 from kakitori.results import figures, scoring
 from kakitori.writing.charset import script
 
+FORMATS = ("torch", "onnx", "int8")
 STROKE_BINS = {"01-04": 4, "05-08": 8, "09-12": 12, "13-16": 16, "17 and more": 99}
 
 
@@ -36,14 +37,16 @@ def main(settings: Settings) -> None:
         "int8": (int8.logits, int8.temperature),
     }
 
-    def predicted(images: np.ndarray, labels: np.ndarray) -> dict[str, scoring.Predictions]:
+    def predicted(
+        images: np.ndarray, labels: np.ndarray, names: tuple[str, ...] = FORMATS
+    ) -> dict[str, scoring.Predictions]:
         return {
-            name: scoring.predict(logits_of, images, labels, temperature)
-            for name, (logits_of, temperature) in formats.items()
+            name: scoring.predict(formats[name][0], images, labels, formats[name][1])
+            for name in names
         }
 
     predictions = predicted(images, labels)
-    external = data.load_part(ROOT, index, "external", classes)
+    parts = {name: data.load_part(ROOT, index, name, classes) for name in ("hard", "external")}
     reference = predictions["torch"]
     characters = pd.read_parquet(ROOT / "data/characters.parquet").set_index("codepoint")
     strokes = test.rows["codepoint"].map(characters["stroke_count"])
@@ -52,17 +55,17 @@ def main(settings: Settings) -> None:
     metrics = {
         "model": settings.model,
         "dataset": {"corpora": ", ".join(corpora), "fingerprint": data.fingerprint(ROOT)},
-        "glyphs": characters["stroke_source"].iloc[0],
+        "glyphs": ", ".join(
+            dict.fromkeys(f["source"] for forms in characters["forms"] for f in forms)
+        ),
         "synthetic": all(name.startswith("synthetic/") for name in corpora),
         "scheme": settings.split.scheme,
         "classes": len(classes),
         "test_samples": len(labels),
         "test_writer_groups": int(test.rows["writer_group"].nunique()),
         **{name: scoring.score(p) for name, p in predictions.items()},
-        "external": {
-            corpus: _external(predicted, external, (external.rows["corpus"] == corpus).to_numpy())
-            for corpus in sorted(external.rows["corpus"].unique())
-        },
+        "hard": _own_sets(predicted, parts["hard"], ("torch", "int8")),
+        "external": _own_sets(predicted, parts["external"]),
         "by_script": scoring.sliced_top1(reference.right, test.rows["codepoint"].map(script)),
         "by_strokes": scoring.sliced_top1(reference.right, bins.astype(str)),
     }
@@ -93,16 +96,23 @@ def _torch_logits(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:
     return training.logits_of(model, torch.from_numpy(images)[:, None]).numpy()
 
 
-def _external(predicted: Callable, part: data.Part, here: np.ndarray) -> dict:
-    """Scores of a test set of its own; characters that are no class of ours are counted alone."""
-    known = here & (part.labels.numpy() >= 0)
-    result = {
-        "samples": int(known.sum()),
-        "samples_of_other_characters": int((here & ~known).sum()),
-    }
-    if known.any():
-        found = predicted(part.images[:, 0].numpy()[known], part.labels.numpy()[known])
-        result |= {name: scoring.score(p) for name, p in found.items()}
+def _own_sets(
+    predicted: Callable, part: data.Part, names: tuple[str, ...] = FORMATS
+) -> dict[str, dict]:
+    """Scores of each corpus of a part; characters that are no class of ours are only counted."""
+    result = {}
+    for corpus, rows in part.rows.reset_index(drop=True).groupby("corpus"):
+        labels = part.labels.numpy()[rows.index]
+        known = rows.index[labels >= 0]
+        result[corpus] = {
+            "samples": len(known),
+            "samples_of_other_characters": len(rows) - len(known),
+            "writer_groups": int(rows.loc[rows["writer_group"] != "", "writer_group"].nunique()),
+        }
+        if len(known):
+            images = part.images[:, 0].numpy()[known]
+            found = predicted(images, part.labels.numpy()[known], names)
+            result[corpus] |= {name: scoring.score(p) for name, p in found.items()}
     return result
 
 

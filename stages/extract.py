@@ -14,7 +14,7 @@ import time
 import pandas as pd
 
 from kakitori import outputs, stage
-from kakitori.corpora import catalog, etl, extraction, images, verification
+from kakitori.corpora import catalog, etl, extraction, images
 from kakitori.corpora.source import Reject, Source
 from kakitori.errors import DataError
 from kakitori.params import ROOT, Settings
@@ -51,6 +51,9 @@ def named(corpora: str | list[str]) -> list[Source]:
 
 
 def verify(settings: Settings) -> None:
+    # Only here: it is no part of the stage, and changes of it must not run it again.
+    from kakitori.corpora import verification
+
     files = [s for s in named(settings.data.corpora) if isinstance(s, etl.EtlFile)]
     if verification.report(files):
         sys.exit(1)

@@ -3,14 +3,15 @@
     python stages/synthesize.py
 
 Reads data/characters.parquet; writes data/synthetic/ETL9G/ETL9G_01… (and ETL9B on request) and
-a contact sheet of every writer's hand.
+contact sheets of the writers' hands; and data/synthetic/partial.h5, characters with strokes left
+out, for training alone.
 """
 
 import pandas as pd
 from PIL import Image
 
 from kakitori import outputs, stage
-from kakitori.corpora import synthesis
+from kakitori.corpora import partial, synthesis
 from kakitori.params import ROOT, Settings
 
 SAMPLE_TEXT = "あきのゆ書東機識愛永飛国一人口職"  # easy and hard, kana and kanji
@@ -18,14 +19,25 @@ SAMPLE_TEXT = "あきのゆ書東機識愛永飛国一人口職"  # easy and har
 
 def main(settings: Settings) -> None:
     characters = pd.read_parquet(ROOT / "data/characters.parquet")
-    sheet = synthesis.contact_sheet(
-        characters, settings.seed, min(settings.synthesize.writers, 40), SAMPLE_TEXT
-    )
+    chosen, seed = settings.synthesize, settings.seed
+    everyone = range(min(chosen.writers, 100))
+    page = "".join(characters["character"][::15][:200])
+    sheets = {
+        "writers": (everyone[:40], SAMPLE_TEXT, len(SAMPLE_TEXT)),
+        "one_character": (everyone, SAMPLE_TEXT[4], 10),
+        "one_writer": (everyone[:1], page, 20),
+    }
     with outputs.whole_folder(ROOT / "metrics/plots/synthesize") as folder:
-        Image.fromarray(255 - sheet).save(folder / "writers.png", optimize=True)
+        for name, (writers, text, columns) in sheets.items() if chosen.writers else ():
+            sheet = synthesis.contact_sheet(characters, seed, writers, text, chosen.preset)
+            sheet = synthesis.folded(sheet, columns)
+            Image.fromarray(255 - sheet).save(folder / f"{name}.png", optimize=True)
     with outputs.whole_folder(ROOT / "data/synthetic") as folder:
-        rate = synthesis.write_corpora(characters, folder, settings.synthesize, settings.seed)
-    print(f"synthesize: {settings.synthesize.writers} writers, {rate:,.0f} images/s")
+        rate = synthesis.write_corpora(characters, folder, chosen, seed)
+        if chosen.partial_writers:
+            path = folder / "partial.h5"
+            partial.write(characters, path, chosen.partial_writers, chosen.classes, seed)
+    print(f"synthesize: {chosen.writers} writers, {rate:,.0f} images/s")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,13 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 
 TINY = {
-    "synthesize": {"writers": 24, "classes": 60, "workers": 2},
+    "synthesize": {
+        "writers": 24,
+        "hard_writers": 2,
+        "partial_writers": 1,
+        "classes": 60,
+        "workers": 2,
+    },
     "train": {"epochs": 12, "batch": 32, "learning_rate": 0.002},
     "quantize": {"calibration_samples": 128},
     "carbon": {"inferences": 300},

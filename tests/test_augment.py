@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from kakitori.learning import augment
 from kakitori.learning.augment import Augmenter
 from kakitori.params import Augment, load
 
@@ -81,3 +82,26 @@ def test_rotation_turns_by_about_its_sigma():
     assert total.min() > 0
     assert 4.0 < angle.std() < 6.0
     assert abs(angle.mean()) < 1.0
+
+
+def test_a_forgotten_stroke_leaves_the_image_and_the_list():
+    """Two bars: one goes, with its soft rim; the other stays as it is; a single stroke stays."""
+    images = torch.zeros(3, 1, 32, 32, dtype=torch.uint8)
+    layers = torch.zeros_like(images)
+    presence = torch.zeros(3, 4)
+    for row, number in ((8, 1), (20, 2)):
+        images[:, :, row - 1 : row + 3, 4:28] = 120
+        images[:, :, row : row + 2, 4:28] = 255
+        layers[:, :, row : row + 2, 4:28] = number
+        presence[:, number - 1] = 1
+    images[2, :, 18:], layers[2, :, 18:], presence[2, 1] = 0, 0, 0
+    generator = torch.Generator().manual_seed(0)
+    out, left = augment.drop_strokes(images, layers, presence, 1.0, generator)
+    for k in (0, 1):
+        gone = int((left[k, :2] == 0).nonzero()[0, 0])
+        at, other = ((8, 20), (20, 8))[gone]
+        assert left[k].sum() == 1 and not out[k, 0, at - 1 : at + 3].any()
+        assert torch.equal(out[k, 0, other - 1 : other + 3], images[k, 0, other - 1 : other + 3])
+    assert torch.equal(out[2], images[2]) and torch.equal(left[2], presence[2])
+    same, still = augment.drop_strokes(images, layers, presence, 0.0, generator)
+    assert torch.equal(same, images) and torch.equal(still, presence)

@@ -105,9 +105,9 @@ def test_a_file_that_is_no_font(tmp_path):
     path = tmp_path / "no.ttf"
     path.write_bytes(b"no font")
     with pytest.raises(DataError, match=r"no\.ttf: expected a TTF or OTF font"):
-        glyphs.strokes_of(str(path), ["一"], tmp_path, 1)
+        glyphs.forms_of(str(path), ["一"], tmp_path, 1)
     with pytest.raises(DataError, match="found no file"):
-        glyphs.strokes_of(str(tmp_path / "absent.ttf"), ["一"], tmp_path, 1)
+        glyphs.forms_of(str(tmp_path / "absent.ttf"), ["一"], tmp_path, 1)
 
 
 @pytest.mark.parametrize("side", [3, 6, 9])

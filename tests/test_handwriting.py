@@ -1,7 +1,10 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from kakitori.writing.handwriting import StrokeTable, write_page
+from kakitori.writing.handwriting import Hand, StrokeTable, draw_page, write_page
+from kakitori.writing.strokes import Form, classify, components, halves
 
 CROSS = [
     np.array([[0.1, 0.5], [0.9, 0.5]], np.float32),
@@ -10,9 +13,14 @@ CROSS = [
 LEVEL = [np.array([[0.1, 0.5], [0.9, 0.5]], np.float32)]
 
 
+def form_of(strokes) -> Form:
+    return Form(strokes, tuple(classify(strokes)), components(strokes))
+
+
 @pytest.fixture(scope="module")
 def table() -> StrokeTable:
-    return StrokeTable.of([CROSS, LEVEL] * 10)
+    forms = {"十": form_of(CROSS), "一": form_of(LEVEL)}
+    return StrokeTable.of(forms, "十一" * 10)
 
 
 def test_a_page_is_sixteen_levels_in_an_etl9g_frame(table):
@@ -61,3 +69,103 @@ def test_another_page_is_the_same_hand_with_other_noise(table):
     ]
     ink = np.mean(ink, axis=1).reshape(12, 2)
     assert np.corrcoef(ink[:, 0], ink[:, 1])[0, 1] > 0.9
+
+
+# --- habits, one at a time: a printed hand with one thing changed ------------------------------
+
+
+def drawn(forms: dict, text: str, **habits) -> np.ndarray:
+    hand = dataclasses.replace(Hand.printed(), **habits)
+    return draw_page(StrokeTable.of(forms, text), hand, np.random.default_rng(0)).astype(int)
+
+
+THREE = [np.array([[0.1, y], [0.9, y]], np.float32) for y in (0.2, 0.5, 0.8)]
+DOWN = [np.array([[0.5, 0.1], [0.5, 0.9]], np.float32)]
+FORMS = {"三": form_of(THREE), "十": form_of(CROSS), "一": form_of(LEVEL), "｜": form_of(DOWN)}
+
+
+def ink(page: np.ndarray) -> np.ndarray:
+    return (page > 7).sum((1, 2))
+
+
+def test_a_broad_nib_is_thick_across_and_thin_along_its_edge():
+    plain = ink(drawn(FORMS, "一｜"))
+    level, upright = ink(drawn(FORMS, "一｜", nib=np.array([0.0, 0.4]))) / plain
+    assert level < 0.7 and upright == pytest.approx(1, abs=0.1)
+
+
+def test_strokes_that_are_joined_are_drawn_joined():
+    apart, joined = (drawn(FORMS, "三", joining=j, reach=9.0)[0] for j in (0.0, 1.0))
+    between = slice(40, 50)  # rows between the first two strokes
+    assert not (apart[between] > 7).any() and (joined[between] > 7).any()
+
+
+def test_a_flowing_stroke_bends_towards_the_next():
+    near = [np.array([[0.2, 0.3], [0.7, 0.3]]), np.array([[0.7, 0.6], [0.2, 0.6]])]
+    forms = {"二": form_of([s.astype(np.float32) for s in near])}
+    still, flowing = (drawn(forms, "二", flow=f)[0] for f in (0.0, 1.0))
+    between = slice(46, 56)  # rows between the strokes, of which the first ends above them
+    assert not (still[between] > 7).any() and (flowing[between] > 7).any()
+
+
+def test_kana_may_be_written_smaller_than_kanji():
+    forms = {"十": form_of(CROSS), "あ": form_of(CROSS)}
+    small, large = (ink(drawn(forms, "あ十", kana_size=s)) for s in (0.7, 1.0))
+    assert small[0] < 0.8 * large[0] and small[1] == large[1]
+
+
+def test_sa_in_two_strokes():
+    """さ: the pen stays down after the second of its three strokes, for those who write it so."""
+    sa = [THREE[0], np.array([[0.6, 0.1], [0.7, 0.6]]), np.array([[0.3, 0.9], [0.6, 1.0]])]
+    forms = {"さ": form_of([s.astype(np.float32) for s in sa])}
+    counts = [ink(drawn(forms, "さ" * 20, runs_on=r)).mean() for r in (False, True)]
+    assert counts[1] > 1.1 * counts[0]
+
+
+def test_a_component_is_shaped_alike_wherever_it_comes():
+    """Two characters with the same left side: a writer's habit of it shows in both."""
+    left = [np.array([[0.15, 0.1], [0.15, 0.9]]), np.array([[0.05, 0.4], [0.3, 0.4]])]
+    rights = ([[0.5, 0.3], [0.95, 0.3]], [[0.7, 0.1], [0.7, 0.9]])
+    strokes = [[np.array(s, np.float32) for s in (*left, right)] for right in rights]
+    forms = {c: form_of(s) for c, s in zip("休仏", strokes, strict=True)}
+    assert forms["休"].components == (0, 0, 1)
+    table = StrokeTable.of(forms, "休仏")
+    assert table.part[0] == table.part[2] != table.part[1]
+    habits = np.zeros((1024, 4))
+    habits[table.part[0]] = [0.0, -0.5, 0.0, 0.1]
+    usual, own = (drawn(forms, "休仏" * 30, parts=h)[:, :, :40] > 7 for h in (habits * 0, habits))
+    heights = own.any(2).sum(1) / usual.any(2).sum(1)
+    assert heights[::2].mean() == pytest.approx(heights[1::2].mean(), abs=0.1)
+    assert heights.mean() < 0.85
+
+
+def test_halves_of_a_character_are_shaped_by_their_place():
+    """The left half narrower, whatever it is, and everything else as it was."""
+    strokes = [np.array([[x, 0.1], [x, 0.9]], np.float32) for x in (0.1, 0.35, 0.65, 0.9)]
+    forms = {"川": form_of(strokes), "一": form_of(LEVEL)}
+    assert halves(strokes) == (0, 0, 1, 1) and halves(LEVEL) == (-1,)
+    habit = np.zeros((5, 4))
+    habit[0] = [-0.7, 0, 0, 0]
+    usual, own = (drawn(forms, "川一" * 30, sides=h) > 7 for h in (habit * 0, habit))
+    left, right = (
+        np.mean([np.ptp(np.flatnonzero(row)) for row in half[:, 63]])
+        for half in np.split(own[::2], 2, axis=2)
+    )
+    assert left < 0.75 * right
+    assert (own[1::2] == usual[1::2]).all()
+
+
+@pytest.mark.parametrize("preset", ["plain", "varied", "hard"])
+def test_presets(table, preset):
+    page = write_page(table, 0, 0, preset=preset)
+    assert page.max() <= 15 and all(image.max() >= 5 for image in page)
+
+
+def test_hard_hands_differ_more_than_plain_ones(table):
+    spread = {
+        preset: np.std(
+            [write_page(table, 0, w, preset=preset)[::2] for w in range(16)], axis=0
+        ).mean()
+        for preset in ("plain", "varied", "hard")
+    }
+    assert spread["plain"] < spread["varied"] < spread["hard"]

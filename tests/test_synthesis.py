@@ -23,13 +23,31 @@ WRITERS, CLASSES = 6, 60
 def characters() -> pd.DataFrame:
     """Three shapes for all characters: what is written does not matter here, but where."""
     names = charset.etl_repertoire()
-    strokes = [STROKES[k % 3] for k in range(len(names))]
-    return pd.DataFrame({"character": names, "strokes": strokes})
+    forms = [
+        {
+            "source": "font",
+            "strokes": STROKES[k],
+            "stroke_types": ["㇐"] * len(STROKES[k]),
+            "components": [0] * len(STROKES[k]),
+        }
+        for k in range(3)
+    ]
+    return pd.DataFrame({"character": names, "forms": [[forms[k % 3]] for k in range(len(names))]})
 
 
 def settings(**changes) -> Synthesize:
-    base = {"glyphs": "font", "sets": SETS, "writers": WRITERS, "classes": CLASSES}
-    return Synthesize(**base | {"max_missing": 0, "workers": 1} | changes)
+    base = {"glyphs": "font", "preset": "varied", "sets": SETS, "writers": WRITERS}
+    return Synthesize(
+        **base
+        | {
+            "classes": CLASSES,
+            "hard_writers": 0,
+            "partial_writers": 0,
+            "max_missing": 0,
+            "workers": 1,
+        }
+        | changes
+    )
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +152,26 @@ def test_the_checks_see_what_is_otherwise(data, tmp_path, name, field, records, 
     after = next(c for w, c in answers(tmp_path, name).items() if w.startswith(what))
     assert after.seen != before.seen
     assert after.holds is (None if before.holds is None else False)
+
+
+def test_hard_writers_are_the_same_in_every_run(tmp_path, characters):
+    """Whatever the seed and the other writers; a corpus and writer groups of their own."""
+    for seed, preset in enumerate(["plain", "varied"]):
+        folder = tmp_path / str(seed) / "synthetic"
+        folder.mkdir(parents=True)
+        chosen = settings(sets=["ETL9G"], writers=1 + seed, hard_writers=2, preset=preset)
+        synthesis.write_corpora(characters, folder, chosen, seed)
+    one, other = (digest(tmp_path / s / "synthetic") for s in "01")
+    assert one["ETL9G-hard/ETL9G_01"] == other["ETL9G-hard/ETL9G_01"]
+    assert one["ETL9G/ETL9G_01"] != other["ETL9G/ETL9G_01"]
+    names = catalog.corpora(tmp_path / "0")
+    assert names == ["synthetic/ETL9G", "synthetic/ETL9G-hard"]
+    (tmp_path / "shards").mkdir()
+    sources = [s for n in names for s in catalog.sources(tmp_path / "0", n)]
+    index, _, _ = extraction.write_shards(sources, tmp_path / "shards", 64)
+    assert sorted(set(index["writer_group"])) == [
+        "synthetic/ETL9-hard/set001", "synthetic/ETL9-hard/set002", "synthetic/ETL9/set001",
+    ]  # fmt: skip
 
 
 def test_pixels_and_twins(data):

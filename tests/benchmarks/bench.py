@@ -35,14 +35,18 @@ ROUNDS = 5
 def main() -> None:
     names = list(charset.etl9_characters())
     started = time.perf_counter()
-    strokes = glyphs.strokes_of("font", names, Path(), 0)
+    forms = glyphs.forms_of("font", names, Path(), 0)
     rows = [("characters traced", len(names) / (time.perf_counter() - started), "characters/s")]
-    characters = pd.DataFrame(
+    plain = [
         {
-            "character": names,
-            "strokes": [[s.ravel().tolist() for s in strokes[c]] for c in names],
+            "source": "font",
+            "strokes": [s.ravel().tolist() for s in forms[c][0].strokes],
+            "stroke_types": forms[c][0].types,
+            "components": forms[c][0].components,
         }
-    )
+        for c in names
+    ]
+    characters = pd.DataFrame({"character": names, "forms": [[form] for form in plain]})
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         rows += files(root, characters, names)
@@ -53,7 +57,15 @@ def main() -> None:
 
 def files(root: Path, characters: pd.DataFrame, names: list[str]) -> list[tuple[str, float, str]]:
     settings = Synthesize(
-        glyphs="font", sets=["ETL9G"], writers=40, classes=len(names), max_missing=0, workers=0
+        glyphs="font",
+        preset="varied",
+        sets=["ETL9G"],
+        writers=40,
+        hard_writers=0,
+        partial_writers=0,
+        classes=len(names),
+        max_missing=0,
+        workers=0,
     )
     folder = root / "synthetic"
     folder.mkdir()

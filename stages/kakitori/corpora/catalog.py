@@ -1,7 +1,8 @@
 """Which corpora there are, and the files of each.
 
 A corpus is called `synthetic/NAME` or `raw/NAME` after its folder or archive below data/. ETL sets
-are told by their names (ETL1 … ETL9G, in any case of letters), all others by what the folder holds.
+are told by their names (ETL1 … ETL9G, in any case of letters; ETL9G-hard and the like are sheets of
+other writers in the same layout), all others by what the folder holds.
 """
 
 from pathlib import Path
@@ -25,13 +26,13 @@ def corpora(data: Path) -> list[str]:
     names = []
     for place in PLACES:
         there = {name: path for path in _entries(data / place) for name in [_name(path)]}
-        etl_sets = [name for name in etl.SETS if name in there]
-        names += [
-            f"{place}/{name}"
-            for name in etl_sets
-            if not (name.endswith("B") and name.replace("B", "G") in there)
-        ]
-        names += [f"{place}/{name}" for name in there if name not in etl.SETS]
+        etl_sets = sorted(
+            (name for name in there if etl.set_name(name)),
+            key=lambda name: (list(etl.SETS).index(etl.set_name(name)), name),
+        )
+        gray = {name.replace("G", "B", 1) for name in etl_sets if etl.set_name(name)[-1] == "G"}
+        names += [f"{place}/{name}" for name in etl_sets if name not in gray]
+        names += [f"{place}/{name}" for name in there if name not in etl_sets]
     if not names:
         raise DataError(
             f"{data / 'raw'}: expected at least one corpus, found none; unpack one there, or let "
@@ -66,7 +67,7 @@ def sources(data: Path, corpus: str) -> list[Source]:
     path = (unpacked or found)[0]
     if len(found) > 1:
         print(f"{corpus}: read from {path.name}/, not from the archive beside it")
-    if name in etl.SETS:
+    if etl.set_name(name):
         return etl.sources(path, corpus, data / "external/euc_co59.dat")
     if files := [file for family in FAMILIES for file in family.sources(path, corpus)]:
         return files
@@ -90,4 +91,5 @@ def _entries(folder: Path) -> list[Path]:
 
 def _name(path: Path) -> str:
     name = path.name if path.is_dir() else path.name.partition(".")[0]
-    return name.upper() if name.upper() in etl.SETS else name
+    known = etl.set_name(name)
+    return f"{known}{name[len(known) :]}" if known else name

@@ -8,7 +8,7 @@ import pandas as pd
 from kakitori.corpora import shards
 
 # Where an image is in several parts, the first of these keeps it.
-KEPT_IN = ("test", "zero_shot", "external", "val", "train")
+KEPT_IN = ("test", "hard", "zero_shot", "external", "val", "train")
 MOST_BITS = 4  # of the 64 of `look` in which near duplicates may differ
 MOST_LEVELS = 8.0  # mean difference of their pixels, of 255
 

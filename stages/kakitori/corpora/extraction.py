@@ -138,11 +138,15 @@ def _write_shard(job: tuple[Source, Path, int]) -> tuple[dict, list[Reject], dic
 
 
 def _placed(groups: np.ndarray | str, corpus: str) -> np.ndarray | str:
-    """Synthetic writers are never real ones."""
-    if not corpus.startswith("synthetic/"):
+    """Synthetic writers are never real ones, nor those of ETL9G-hard those of ETL9G."""
+    place, _, name = corpus.partition("/")
+    prefix = "synthetic/" if place == "synthetic" else ""
+    suffix = name[name.index("-") :] if etl.set_name(name) and "-" in name else ""
+    if not prefix and not suffix:
         return groups
     unique, inverse = np.unique(groups, return_inverse=True)
-    return np.array([g and f"synthetic/{g}" for g in unique.tolist()], object)[inverse]
+    named = [g and prefix + g.replace("/", f"{suffix}/", 1) for g in unique.tolist()]
+    return np.array(named, object)[inverse]
 
 
 _ODD = np.random.default_rng(0).integers(0, 1 << 63, 128 * 128 // 8, np.uint64) * 2 + 1

@@ -58,24 +58,8 @@ def measured(
     Images (N, size, size) and contrasts. A frame without ink stays empty.
     """
     paper, ink, rows, columns = _levels(frames)
-    threshold = (paper + 0.4 * (ink - paper))[:, None]
-    top, bottom = span(rows > threshold)
-    left, right = span(columns > threshold)
-    scale = EXTENT * size / np.maximum(bottom - top, right - left)
-    if framed:
-        scale = np.minimum(scale, MAX_ENLARGEMENT * size / max(frames.shape[1:]))
-    # A line of margin keeps the soft edge of the ink, where it fits into the output.
-    margin = (2 * scale <= (1 - EXTENT) * size).astype(np.int64)
-    top, left = np.maximum(top - margin, 0), np.maximum(left - margin, 0)
-    bottom = np.minimum(bottom + margin, frames.shape[1])
-    right = np.minimum(right + margin, frames.shape[2])
-    height, width = bottom - top, right - left
-    height = np.maximum(np.rint(height * scale), 1).astype(np.int64)
-    width = np.maximum(np.rint(width * scale), 1).astype(np.int64)
-    y, x = (size - height) // 2, (size - width) // 2
-
+    boxes = _boxes(paper, ink, rows, columns, size, framed)
     square = np.zeros((len(frames), size, size), np.uint8)
-    boxes = np.stack([top, bottom, left, right, y, y + height, x, x + width], 1).tolist()
     for image, frame, (t, b, lf, r, y0, y1, x0, x1) in zip(square, frames, boxes, strict=True):
         image[y0:y1, x0:x1] = resize(frame[t:b, lf:r], (x1 - x0, y1 - y0))
 
@@ -92,6 +76,55 @@ def measured(
     stretched >>= 8
     images = stretched.astype(np.uint8).reshape(square.shape)
     return Normalised(images, contrast.astype(np.uint8))
+
+
+def place_layers(layers: np.ndarray, frames: np.ndarray, size: int) -> np.ndarray:
+    """Numbers drawn over frames, moved and scaled as `measured` does with the frames.
+
+    Parameters
+    ----------
+    layers : uint8 (N, H, W), any numbers, such as which stroke a pixel belongs to.
+    frames : uint8 (N, H, W), the images that they belong to.
+
+    Returns
+    -------
+    uint8 (N, size, size), each number as it was.
+    """
+    placed = np.zeros((len(layers), size, size), np.uint8)
+    boxes = _boxes(*_levels(frames), size, True)
+    for image, layer, (t, b, lf, r, y0, y1, x0, x1) in zip(placed, layers, boxes, strict=True):
+        cut = Image.fromarray(layer[t:b, lf:r])
+        scaled = cut.resize((x1 - x0, y1 - y0), Image.Resampling.NEAREST)
+        image[y0:y1, x0:x1] = np.asarray(scaled)
+    return placed
+
+
+def _boxes(
+    paper: np.ndarray,
+    ink: np.ndarray,
+    rows: np.ndarray,
+    columns: np.ndarray,
+    size: int,
+    framed: bool,
+) -> list[list[int]]:
+    """For each frame what is cut out, top, bottom, left and right, and where it goes, likewise."""
+    threshold = (paper + 0.4 * (ink - paper))[:, None]
+    top, bottom = span(rows > threshold)
+    left, right = span(columns > threshold)
+    scale = EXTENT * size / np.maximum(bottom - top, right - left)
+    if framed:
+        scale = np.minimum(scale, MAX_ENLARGEMENT * size / max(rows.shape[1], columns.shape[1]))
+    # A line of margin keeps the soft edge of the ink, where it fits into the output.
+    margin = (2 * scale <= (1 - EXTENT) * size).astype(np.int64)
+    top, left = np.maximum(top - margin, 0), np.maximum(left - margin, 0)
+    bottom = np.minimum(bottom + margin, rows.shape[1])
+    right = np.minimum(right + margin, columns.shape[1])
+    height, width = bottom - top, right - left
+    height = np.maximum(np.rint(height * scale), 1).astype(np.int64)
+    width = np.maximum(np.rint(width * scale), 1).astype(np.int64)
+    y, x = (size - height) // 2, (size - width) // 2
+
+    return np.stack([top, bottom, left, right, y, y + height, x, x + width], 1).tolist()
 
 
 def _levels(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -7,12 +7,13 @@ from kakitori.corpora.images import MIN_CONTRAST
 from kakitori.errors import DataError
 from kakitori.params import Mix, Split
 
-PARTS = ("train", "val", "test", "zero_shot", "external")
+PARTS = ("train", "val", "test", "hard", "zero_shot", "external")
+HARD = "-hard"  # ends the name of a corpus by difficult writers, for testing alone
 
 
 def assign_parts(index: pd.DataFrame, settings: Split, mix: Mix, seed: int) -> pd.Series:
-    """The part of every sample: train, val, test, zero_shot, external, or none (model sheets, blank
-    images, classes set aside from training, corpora that `mix` keeps out).
+    """The part of every sample: train, val, test, hard, zero_shot, external, or none (model sheets,
+    blank images, classes set aside from training, corpora that `mix` keeps out).
 
     Whole writer groups in contiguous blocks: of each collection (all sheets of ETL9, of ETL7, …)
     the last `test_groups` are test, the `val_groups` before them validation, since a person may
@@ -36,7 +37,8 @@ def assign_parts(index: pd.DataFrame, settings: Split, mix: Mix, seed: int) -> p
         order = pd.Series(rng.random(len(index)), index=index.index)[mixed]
         rank = order.groupby(index.loc[mixed, "codepoint"]).rank(pct=True, method="first")
         part[mixed] = np.select([rank <= 0.72, rank <= 0.8], ["train", "val"], "test")
-    part[in_part["external"]] = "external"
+    for name in ("hard", "external"):
+        part[in_part[name]] = name
     if settings.zero_shot_classes:
         classes = np.unique(index["codepoint"])
         if settings.zero_shot_classes >= len(classes):
@@ -82,14 +84,21 @@ def corpora_of(index: pd.DataFrame, mix: Mix) -> dict[str, list[str]]:
                 f"data.mix.external: expected corpora that are in no other part, found {both[0]}, "
                 f"which is in data.mix.{name} too"
             )
+    hard = [c for c in every if c.endswith(HARD)]
+    misused = [c for name in asked for c in asked[name] if c in hard]
+    if misused:
+        raise DataError(
+            f"data.mix: expected corpora other than {misused[0]}, which is a test part of its own"
+        )
     external = [c for c in every if c in asked["external"] or c in unnamed]
     external = [c for c in external if c not in asked["train"]]
-    written = [c for c in every if c not in external and c not in unnamed]
+    written = [c for c in every if c not in (*external, *unnamed, *hard)]
     real = [c for c in written if not c.startswith("synthetic/")]
     return {
         "train": asked["train"] or written,
         "val": asked["val"] or real or written,
         "test": asked["test"] or real or written,
+        "hard": hard,
         "external": external,
     }
 
@@ -101,10 +110,10 @@ def _sides(index: pd.DataFrame, settings: Split, in_part: dict[str, pd.Series]) 
     side: dict[str, str] = {}
     for name in sorted(collection[in_part["val"] | in_part["test"]].unique()):
         here = collection == name
-        mine = {part: sorted(groups[here & in_part[part]].unique()) for part in in_part}
+        mine = {p: sorted(groups[here & in_part[p]].unique()) for p in ("train", "val", "test")}
         tested, validated = mine["test"], mine["val"]
         needed = settings.test_groups * bool(tested) + settings.val_groups * bool(validated)
-        every = sorted({g for part in ("train", "val", "test") for g in mine[part]})
+        every = sorted({group for part in mine.values() for group in part})
         if len(every) < needed + bool(mine["train"]):
             raise DataError(
                 f"data/index.parquet: expected more than {needed} writer groups of {name} "
@@ -130,7 +139,7 @@ def check(index: pd.DataFrame, part: pd.Series, scheme: str) -> None:
             raise DataError(f"data/index.parquet: expected samples in part {name}, found none")
     if scheme == "writer":
         side = part.replace({"zero_shot": "test"})
-        placed = ~side.isin(["none", "external"]) & (index["writer_group"] != "")
+        placed = ~side.isin(["none", "hard", "external"]) & (index["writer_group"] != "")
         parts_of = side[placed].groupby(index.loc[placed, "writer_group"]).unique()
         leaks = parts_of[parts_of.map(len) > 1]
         if len(leaks):

@@ -1,5 +1,6 @@
 """Whole corpora by synthetic writers, as ETL files."""
 
+import dataclasses
 import multiprocessing
 import os
 import time
@@ -13,66 +14,134 @@ from tqdm import tqdm
 from kakitori.corpora import etl, forms, layouts
 from kakitori.params import Synthesize
 from kakitori.writing import charset
-from kakitori.writing.handwriting import Hand, StrokeTable, draw_page, write_page
+from kakitori.writing.handwriting import SCAN, Hand, StrokeTable, draw_page, write_page
+from kakitori.writing.strokes import Form
 
 MODELS = -1  # the writer of the printed models
+HARD = "-hard"  # ends the name of the corpus by difficult writers, which is never trained on
+HARD_SEED = 1973  # theirs: never the seed of params.yaml
+
+
+@dataclasses.dataclass(frozen=True)
+class _Stack:
+    """Sheets to write: all renderings of them, by the same writers.
+
+    names : the sets. suffix : of their folders' names. text : the characters, in the order of the
+    set. writers : how many. preset, seed : whose hands.
+    """
+
+    names: tuple[str, ...]
+    suffix: str
+    text: tuple[str, ...]
+    writers: int
+    preset: str
+    seed: int
 
 
 def write_corpora(characters: pd.DataFrame, folder: Path, settings: Synthesize, seed: int) -> float:
     """Write the requested sets below `folder`: each in the hands of as many writers as the settings
-    ask for, and at most of those that the official set has.
+    ask for, and at most of those that the official set has; and the difficult writers of
+    ETL9G-hard, who stay the same whatever `seed` and the other settings are.
 
-    The bytes depend on `characters` and `seed` alone, not on the number of processes.
+    The bytes depend on `characters`, `seed` and the settings alone, not on the number of processes.
 
     Returns
     -------
     Images written per second, all files included; 0 when no writer was asked for.
     """
-    for name in settings.sets:
-        (folder / name).mkdir()
-    jobs, pages = [], {}
-    for family in dict.fromkeys(etl.SETS[name].family for name in settings.sets):
-        names = [n for n in settings.sets if etl.SETS[n].family == family]
-        writers = min(settings.writers, etl.SETS[names[0]].writers)
-        # A character that the glyph source lacks is on nobody's sheet.
-        written = characters[characters["character"].isin(charset.etl_positions(names[0]))]
-        wanted = charset.etl_positions(names[0])[: settings.classes]
-        have = set(written["character"])
-        pages[family] = (names, tuple(c for c in wanted if c in have), writers)
-        for name in names if writers else ():
-            _allocate(folder / name, name, writers, len(pages[family][1]))
-        jobs += [(family, writer) for writer in range(writers)]
-        if (writers and family == "ETL8") or (family == "ETL9" and writers == 200):
-            jobs.append((family, MODELS))
+    stacks = _stacks(set(characters["character"]), settings, seed)
+    jobs = []
+    for number, stack in enumerate(stacks):
+        for name in stack.names:
+            (folder / f"{name}{stack.suffix}").mkdir()
+            if stack.writers:
+                _allocate(folder / f"{name}{stack.suffix}", name, stack.writers, len(stack.text))
+        jobs += [(number, writer) for writer in range(stack.writers)]
+        if stack.writers and any(_has_models(name, stack.writers) for name in stack.names):
+            jobs.append((number, MODELS))
     if not jobs:
         return 0.0
     started = time.perf_counter()
-    tables = {
-        family: (stroke_table(characters, text), text) for family, (_, text, _) in pages.items()
-    }
+    sources = glyph_forms(characters).values()
+    tables = [[StrokeTable.of(known, stack.text) for known in sources] for stack in stacks]
     workers = min(settings.workers or os.cpu_count() or 1, len(jobs))
-    pool = multiprocessing.get_context("spawn").Pool(workers, _start, (tables, pages, folder, seed))
+    pool = multiprocessing.get_context("spawn").Pool(workers, _start, (stacks, tables, folder))
     with pool:
         done = pool.imap_unordered(_write, jobs)
         images = sum(tqdm(done, total=len(jobs), desc="synthesize", unit="writer", disable=None))
     return images / (time.perf_counter() - started)
 
 
-def stroke_table(characters: pd.DataFrame, text: str | tuple[str, ...]) -> StrokeTable:
-    """The strokes of the characters of `text`, one entry for each time they come."""
-    strokes = characters.set_index("character")["strokes"]
-    return StrokeTable.of(
-        [[np.asarray(s, np.float32).reshape(-1, 2) for s in strokes[c]] for c in text]
-    )
+def _stacks(have: set[str], settings: Synthesize, seed: int) -> list[_Stack]:
+    stacks = []
+    for family in dict.fromkeys(etl.SETS[name].family for name in settings.sets):
+        names = tuple(n for n in settings.sets if etl.SETS[n].family == family)
+        writers = min(settings.writers, etl.SETS[names[0]].writers)
+        text = text_of(names[0], have, settings.classes)
+        stacks.append(_Stack(names, "", text, writers, settings.preset, seed))
+    if settings.hard_writers:
+        text = text_of("ETL9G", have, settings.classes)
+        stacks.append(_Stack(("ETL9G",), HARD, text, settings.hard_writers, "hard", HARD_SEED))
+    return stacks
 
 
-def contact_sheet(characters: pd.DataFrame, seed: int, writers: int, text: str) -> np.ndarray:
-    """The same characters by many writers, one row each: uint8 levels 0–255, 255 = ink."""
+def text_of(name: str, have: set[str], classes: int) -> tuple[str, ...]:
+    """What stands on a set's sheets: a character that no glyph source has is on nobody's."""
+    return tuple(c for c in charset.etl_positions(name)[:classes] if c in have)
+
+
+def _has_models(name: str, writers: int) -> bool:
+    """ETL8's models are files or parts of files of their own, ETL9B's follow its last set."""
+    return name.startswith("ETL8") or (name == "ETL9B" and writers == etl.SETS[name].writers)
+
+
+def glyph_forms(characters: pd.DataFrame) -> dict[str, dict[str, Form]]:
+    """The forms of characters.parquet: for each glyph source a way to write all of them, with those
+    that a source lacks from the first that has them."""
+    rows = list(zip(characters["character"], characters["forms"], strict=True))
+    sources = dict.fromkeys(form["source"] for _, known in rows for form in known)
+    result = {}
+    for source in sources:
+        chosen = {}
+        for character, known in rows:
+            form = next((f for f in known if f["source"] == source), known[0])
+            strokes = [np.asarray(s, np.float32).reshape(-1, 2) for s in form["strokes"]]
+            chosen[character] = Form(
+                strokes, tuple(form["stroke_types"]), tuple(form["components"])
+            )
+        result[source] = chosen
+    return result
+
+
+def source_of(writer: int, sources: int) -> int:
+    """Which glyph source a writer learned from: in turn, so that every part of the writers mixes
+    them."""
+    return writer % sources
+
+
+def contact_sheet(
+    characters: pd.DataFrame, seed: int, writers: range, text: str, preset: str
+) -> np.ndarray:
+    """Characters by writers, one row each: uint8 (rows, columns) levels 0–255, 255 = ink."""
     have = set(characters["character"])
-    shown = [c for c in text if c in have] or characters["character"].head(16).tolist()
-    table = stroke_table(characters, tuple(shown))
-    rows = [np.hstack(list(write_page(table, seed, writer))) for writer in range(writers)]
-    return np.vstack(rows) * np.uint8(17) if rows else np.zeros((1, 1), np.uint8)
+    shown = [c for c in text if c in have] or characters["character"].head(len(text)).tolist()
+    rows = characters[characters["character"].isin(shown)]
+    tables = [StrokeTable.of(known, shown) for known in glyph_forms(rows).values()]
+    drawn = [
+        np.hstack(list(write_page(tables[source_of(w, len(tables))], seed, w, 0, preset)))
+        for w in writers
+    ]
+    return np.vstack(drawn) * np.uint8(17) if drawn else np.zeros((1, 1), np.uint8)
+
+
+def folded(sheet: np.ndarray, columns: int) -> np.ndarray:
+    """A sheet of one row or one column of ETL9G frames as many rows of `columns` frames."""
+    height, width = SCAN
+    cells = sheet.reshape(-1, height, sheet.shape[1] // width, width).swapaxes(1, 2)
+    cells = cells.reshape(-1, height, width)
+    columns = min(columns, len(cells))
+    cells = cells[: len(cells) // columns * columns].reshape(-1, columns, height, width)
+    return cells.swapaxes(1, 2).reshape(-1, columns * width)
 
 
 def _allocate(folder: Path, name: str, writers: int, count: int) -> None:
@@ -80,7 +149,7 @@ def _allocate(folder: Path, name: str, writers: int, count: int) -> None:
     chosen = etl.SETS[name]
     lengths = np.zeros(len(chosen.files), int)
     who = list(range(writers))
-    if name in ("ETL8B", "ETL8G") or (name == "ETL9B" and writers == chosen.writers):
+    if _has_models(name, writers):
         who.append(MODELS)
     for writer in who:
         for page in range(forms.PAGES.get(name, 1)):
@@ -92,18 +161,20 @@ def _allocate(folder: Path, name: str, writers: int, count: int) -> None:
                 out.truncate((length + chosen.dummy) * layouts.LAYOUTS[chosen.layout].record)
 
 
-def _start(tables: dict, pages: dict, folder: Path, seed: int) -> None:
+def _start(stacks: list[_Stack], tables: list[list[StrokeTable]], folder: Path) -> None:
     global _shared
     cv2.setNumThreads(1)
-    _shared = (tables, pages, folder, seed)
+    _shared = (stacks, tables, folder)
 
 
-def _write(job: tuple[str, int]) -> int:
-    """All pages of one writer of a family of sets; returns how many images were written."""
-    family, writer = job
-    tables, pages, folder, seed = _shared
-    table, text = tables[family]
-    names, _, writers = pages[family]
+def _write(job: tuple[int, int]) -> int:
+    """All pages of one writer of a stack; returns how many images were written."""
+    number, writer = job
+    stacks, tables, folder = _shared
+    stack = stacks[number]
+    names, text, writers, seed = stack.names, stack.text, stack.writers, stack.seed
+    table = tables[number][source_of(max(writer, 0), len(tables[number]))]
+    family = etl.SETS[names[0]].family
     base = family + "G" if family in ("ETL8", "ETL9") else family
     # ETL9's writers keep the seeds that they had when there was no other set.
     who = writer if family == "ETL9" else (writer, int(family[3:]))
@@ -119,7 +190,7 @@ def _write(job: tuple[str, int]) -> int:
         if writer == MODELS:
             levels = draw_page(table, Hand.printed(), np.random.default_rng(0))
         else:
-            levels = write_page(table, seed, who, page)
+            levels = write_page(table, seed, who, page, stack.preset)
         levels = _scanned(levels, layouts.LAYOUTS[etl.SETS[base].layout])
         if base == "ETL4" and writer % 10 == 9:
             # Some sheets of ETL4 are faint: paper at levels 4–5, ink at 6–9.
@@ -136,10 +207,11 @@ def _write(job: tuple[str, int]) -> int:
                 if name == "ETL9G" and writer == MODELS:
                     continue  # which has none
                 forms.number(gray, name, place[1])
-                _place(folder / name, name, gray, place)
+                _place(folder / f"{name}{stack.suffix}", name, gray, place)
             else:
-                number = writer + 1 if writer != MODELS else etl.SETS[name].writers + 1
-                _place(folder / name, name, forms.bilevel(gray, name, number), place)
+                last = etl.SETS[name].writers + 1
+                raw = forms.bilevel(gray, name, last if writer == MODELS else writer + 1)
+                _place(folder / f"{name}{stack.suffix}", name, raw, place)
             images += len(gray)
     return images
 

@@ -79,3 +79,36 @@ class Augmenter:
             fine = F.interpolate(coarse, self.size, mode="bicubic", align_corners=True)
             field = field + fine.permute(0, 2, 3, 1)
         return field
+
+
+def drop_strokes(
+    images: torch.Tensor,
+    layers: torch.Tensor,
+    presence: torch.Tensor,
+    share: float,
+    generator: torch.Generator,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Erase one stroke of some characters, as if its writer had forgotten it.
+
+    Parameters
+    ----------
+    images : uint8 (B, 1, S, S).
+    layers : uint8 (B, 1, S, S), the number of the stroke, from 1, that a pixel belongs to.
+    presence : (B, K), 1 for strokes that were written; one of these goes, but never the last.
+    share : of the characters that lose one.
+
+    Returns
+    -------
+    New images and presence. Where strokes cross, the gap shows in the one that stays.
+    """
+    device = images.device
+    lots = torch.rand(presence.shape, generator=generator, device=device)
+    stroke = (lots * (presence > 0)).argmax(1)
+    chosen = torch.rand(len(images), generator=generator, device=device) < share
+    chosen &= (presence > 0).sum(1) > 1
+    gone = (layers == (stroke + 1)[:, None, None, None]) & chosen[:, None, None, None]
+    # The soft rim of a stroke has no number: take a pixel around it as well, but nothing of others.
+    around = F.max_pool2d(gone.float(), 3, 1, 1).bool() & ((layers == 0) | gone)
+    left = presence.clone()
+    left[chosen.nonzero()[:, 0], stroke[chosen]] = 0
+    return images.masked_fill(around & chosen[:, None, None, None], 0), left

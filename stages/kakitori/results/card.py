@@ -4,6 +4,7 @@ FORMATS = {"torch": "PyTorch", "onnx": "ONNX float32", "int8": "ONNX INT8"}
 GLYPHS = {
     "font": "IPAexGothic (IPA Font License v1.0)",
     "kanjivg": "KanjiVG, © Ulrich Apel, CC BY-SA 3.0",
+    "kaisho": "KanjiVG's brush-regular forms, © Ulrich Apel, CC BY-SA 3.0",
 }
 FILES = {"torch": "model.safetensors", "onnx": "exports/fp32.onnx", "int8": "exports/int8.onnx"}
 
@@ -23,6 +24,19 @@ def text(metrics: dict[str, dict], model: dict) -> str:
         f"| {name} | {cell['samples']:,} | {cell['top1']:.2%} |"
         for name, cell in evaluate["by_script"].items()
     )
+    own_sets = "\n".join(
+        f"| {name} | {cell['samples']:,} | "
+        f"{cell['torch']['top1']:.2%} | {cell['int8']['top1']:.2%} |"
+        for kind in ("hard", "external")
+        for name, cell in evaluate[kind].items()
+        if "torch" in cell
+    )
+    if own_sets:
+        own_sets = (
+            "Test sets of their own, in which nobody was trained on:\n\n"
+            "| corpus | samples | top-1 (PyTorch) | top-1 (INT8) |\n|---|---|---|---|\n"
+            f"{own_sets}\n\n"
+        )
     grids = ", ".join(f"{name} {1000 * kg:.3g} g" for name, kg in carbon["kg_co2e"].items())
     warning = (
         "**The data is synthetic.** No real person's handwriting was used for training or for any "
@@ -32,7 +46,10 @@ def text(metrics: dict[str, dict], model: dict) -> str:
         else ""
     )
     unseen = split["scheme"] == "writer"
-    glyphs = GLYPHS.get(evaluate["glyphs"], f"the font `{evaluate['glyphs']}`, under its own terms")
+    glyphs = "; ".join(
+        GLYPHS.get(name, f"the font `{name}`, under its own terms")
+        for name in evaluate["glyphs"].split(", ")
+    )
     leak = (
         "**The split is random**: writers occur in training and test, which flatters the figures.\n"
         if split["leaks_writers"]
@@ -84,7 +101,7 @@ validation ({split["val"]["writer_groups"]} groups); split scheme: {evaluate["sc
 |---|---|---|
 {scripts}
 
-## Use
+{own_sets}## Use
 
 ```python
 from kakitori.recognizer import Recognizer

@@ -65,6 +65,10 @@ def _row_4() -> list[str]:
     return [chr(c) for c in jis_table()[0x2421:0x2474]]
 
 
+def is_kana(codepoint: int) -> bool:
+    return script(codepoint) in ("hiragana", "katakana")
+
+
 @functools.cache
 def etl9_characters() -> tuple[str, ...]:
     """The 3,036 characters of ETL9, in JIS order: 71 hiragana, 2,965 kanji of level 1."""

@@ -16,8 +16,9 @@ from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFont
 
 from kakitori.errors import DataError
-from kakitori.writing.kanjivg import read as read_kanjivg
-from kakitori.writing.strokes import Strokes, writing_order
+from kakitori.writing import kanjivg
+from kakitori.writing.radicals import Part
+from kakitori.writing.strokes import TYPES, Form, Strokes, classify, components, writing_order
 
 RESOLUTION = 192  # pixels to an em: at half of it the strokes of 鬱-like kanji run together
 SPUR = 0.02  # of an em: shorter side branches of the skeleton are noise of the outline's corners
@@ -38,26 +39,39 @@ def bundled_font() -> Path:
     return Path(matplotlib_fontja.__file__).parent / "fonts" / "ipaexg.ttf"
 
 
-def strokes_of(source: str, characters: Iterable[str], kanjivg: Path, workers: int) -> dict:
-    """Strokes of `characters` from `source`.
+def forms_of(
+    source: str, characters: Iterable[str], archive: Path, workers: int
+) -> dict[str, tuple[Form, Part | None]]:
+    """How `source` writes `characters`, and their decompositions where it knows them.
 
     Parameters
     ----------
-    source : "font" (the bundled one), "kanjivg", or the path of a TTF or OTF file.
-    kanjivg : KanjiVG's official release, read for "kanjivg" alone.
+    source : "font" (the bundled one), "kanjivg", "kaisho" (KanjiVG's brush-regular variants, which
+        half of the kanji have), or the path of a TTF or OTF file.
+    archive : KanjiVG's official release, read for its two sources alone.
     workers : processes that trace; 0 takes one per core.
 
     Returns
     -------
-    dict from character to strokes; characters that the source lacks are absent.
+    dict from character to form and tree; characters that the source lacks are absent.
     """
     characters = list(characters)
-    if source == "kanjivg":
-        return {c.character: c.strokes for c in read_kanjivg(kanjivg, characters)}
+    if source in ("kanjivg", "kaisho"):
+        found = kanjivg.read(archive, characters, "Kaisho" if source == "kaisho" else "")
+        return {c.character: (_form(c.strokes, c.types), c.tree) for c in found}
     font = bundled_font() if source == "font" else Path(source)
     if not font.is_file():
         raise DataError(f"{font}: expected a TTF or OTF font, found no file (synthesize.glyphs)")
-    return trace_font(font, characters, workers)
+    return {c: (_form(s), None) for c, s in trace_font(font, characters, workers).items()}
+
+
+def _form(strokes: Strokes, types: tuple[str, ...] = ()) -> Form:
+    """With the types that the source gives, and by geometry where it gives none."""
+    guessed = classify(strokes)
+    known = types or ("",) * len(strokes)
+    # Beyond JIS level 1 KanjiVG has a few types that are none of the vocabulary's.
+    types = tuple(k if k in TYPES else g for k, g in zip(known, guessed, strict=True))
+    return Form(strokes, types, components(strokes))
 
 
 # ---------------------------------------------------------------------------------------------

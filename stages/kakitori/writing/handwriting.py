@@ -1,20 +1,35 @@
 """A writer's hand: turns strokes into images as one person would write them.
 
-A *writer* is a seed. Habits (slant, proportions, pen, steadiness, joined strokes, …) are drawn
-once per writer; smaller noise is drawn per character and per stroke. All geometry of a writer's
-page is computed as whole arrays, then each character is drawn with an anti-aliased pen.
+A *writer* is a seed. Habits (slant, proportions, pen, steadiness, joined strokes, how a kind of
+stroke or a component is shaped, …) are drawn once per writer; smaller noise is drawn per character
+and per stroke. All geometry of a writer's page is computed as whole arrays, then each character is
+drawn with an anti-aliased pen.
 """
 
 import dataclasses
+import zlib
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from kakitori.writing.glyphs import Strokes
+from kakitori.writing import charset
+from kakitori.writing.strokes import TYPES, Form, halves, resample
 
 POINTS = 16  # per stroke: enough for three corners, few enough to draw quickly
 OVERSAMPLING = 2  # strokes are drawn at twice the scan's resolution, then averaged
 SCAN = (127, 128)  # rows, columns of an ETL9G image
+PARTS = 1024  # components that a writer can have habits for; further ones share them
+
+# How the pen leaves a stroke of each type: -1 runs out thin, 1 stops with pressure.
+_LEAVING = dict.fromkeys(TYPES, 0.4) | dict.fromkeys("㇒㇀㇓㇇㇋㇙㇖", -1.0)
+_LEAVING |= dict.fromkeys("㇆㇚㇟㇁㇂㇃㇈㇉", -0.8) | {"㇏": -0.3, "㇔": 0.8, "㇑": 0.2}
+_LEAVING_OF = np.array([_LEAVING[t] for t in TYPES], np.float32)
+
+# Kana of so many strokes, and the one (from 0) after which many hands do not lift the pen.
+_RUN_ON = {"き": (4, 2), "さ": (3, 1), "り": (2, 0), "ふ": (4, 0), "ゆ": (2, 0), "こ": (2, 0)}
+_RUN_ON |= {"い": (2, 0), "け": (3, 0), "は": (3, 0), "ほ": (4, 0), "に": (3, 1), "た": (4, 2)}
+_RUN_ON |= {"ぎ": (6, 2), "ざ": (5, 1), "ぶ": (6, 0), "ぷ": (5, 0), "ご": (4, 0), "だ": (6, 2)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,29 +38,62 @@ class StrokeTable:
 
     points : float32 (T, POINTS, 2), evenly spaced along each stroke, unit square, y down.
     character : int32 (T,), index of the character that the stroke belongs to.
-    characters : how many characters there are.
+    kind : int16 (T,), its type, counted as in strokes.TYPES.
+    group : int32 (T,), the component of its character that it belongs to, counted over the table.
+    part : int32 (G,), what each of these components is: strokes of the same types in the same order
+        have the same number in every character.
+    side : int16 (T,), where its half of the character is (strokes.halves), 4 where it has none.
+    number : int64 (T,), the stroke's number in its character, from 1.
+    runs_on : bool (T,), strokes that many hands do not lift the pen after (さ, り, ふ …).
+    kana : bool (C,), which of the C characters are kana.
     """
 
     points: np.ndarray
     character: np.ndarray
-    characters: int
+    kind: np.ndarray
+    group: np.ndarray
+    part: np.ndarray
+    side: np.ndarray
+    number: np.ndarray
+    runs_on: np.ndarray
+    kana: np.ndarray
+
+    @property
+    def characters(self) -> int:
+        return len(self.kana)
 
     @classmethod
-    def of(cls, strokes: list[Strokes]) -> "StrokeTable":
-        points = [_evenly(stroke) for character in strokes for stroke in character]
-        counts = [len(character) for character in strokes]
+    def of(cls, forms: dict[str, Form], text: Sequence[str]) -> "StrokeTable":
+        """The table of the characters of `text`, one entry for each time they come."""
+        chosen = [forms[character] for character in text]
+        group, part, runs_on = [], [], []
+        for character, form in zip(text, chosen, strict=True):
+            numbers = sorted(set(form.components))
+            group += [len(part) + numbers.index(n) for n in form.components]
+            for n in numbers:
+                own = (t for t, m in zip(form.types, form.components, strict=True) if m == n)
+                part.append(zlib.crc32("".join(own).encode()) % PARTS)
+            strokes, after = _RUN_ON.get(character, (0, 0))
+            true = len(form.strokes) == strokes  # a traced form may have them joined already
+            runs_on += [true and k == after for k in range(len(form.strokes))]
+        number = {name: k for k, name in enumerate(TYPES)}
+        counts = [len(form.strokes) for form in chosen]
         return cls(
-            np.stack(points).astype(np.float32),
-            np.repeat(np.arange(len(strokes), dtype=np.int32), counts),
-            len(strokes),
+            points=np.stack([resample(s, POINTS) for f in chosen for s in f.strokes]).astype("f4"),
+            character=np.repeat(np.arange(len(chosen), dtype=np.int32), counts),
+            kind=np.array([number[t] for form in chosen for t in form.types], np.int16),
+            group=np.array(group, np.int32),
+            part=np.array(part, np.int32),
+            side=np.array([s % 5 for form in chosen for s in halves(form.strokes)], np.int16),
+            number=np.concatenate([np.arange(1, count + 1) for count in counts]),
+            runs_on=np.array(runs_on),
+            kana=np.array([charset.is_kana(ord(c)) for c in text]),
         )
 
-
-def _evenly(stroke: np.ndarray) -> np.ndarray:
-    steps = np.linalg.norm(np.diff(stroke, axis=0), axis=1)
-    along = np.concatenate([[0.0], np.cumsum(steps)])
-    at = np.linspace(0, along[-1], POINTS)
-    return np.stack([np.interp(at, along, stroke[:, k]) for k in (0, 1)], axis=1)
+    def only(self, kept: np.ndarray) -> "StrokeTable":
+        """The table without the strokes for which `kept`, bool (T,), is false."""
+        names = ("points", "character", "kind", "group", "side", "number", "runs_on")
+        return dataclasses.replace(self, **{name: getattr(self, name)[kept] for name in names})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,80 +105,130 @@ class Hand:
     rotation: float
     aspect: float  # log of width over height
     size: float  # of the frame
+    kana_size: float  # of kana, beside that of kanji
     centre: np.ndarray  # (2,) shift of the character in its frame
     pen: float  # width in pixels of the scan
+    nib: np.ndarray  # (2,) angle of a broad nib, and its thickness over its width
     pressure: float  # spread of the width from stroke to stroke
     taper: np.ndarray  # (2,) change of the width at a stroke's start and end
+    flair: float  # how much thinner or thicker strokes end by their kind
     unsteadiness: float  # scale of the noise per stroke
     warp: np.ndarray  # (4, 4, 2) displacements of a grid over the square, the same on every page
     looseness: float  # the same kind of warp, anew for each character
     bow: float  # common curvature of this writer's strokes
+    kinds: np.ndarray  # (types, 4) turn, two log scales and bow of each type of stroke
+    parts: np.ndarray  # (PARTS, 4) two log scales and a shift of each component
+    sides: np.ndarray  # (5, 4) the same of a character's left, right, upper and lower half
     overshoot: float  # strokes end later (or sooner) than the model's
     hook: float  # chance that a stroke ends in a flick
-    rounding: int  # passes of the filter that rounds corners
+    rounding: float  # sigma of the filter that rounds corners
     joining: float  # chance that the pen stays down between two near strokes
+    reach: float  # how far apart these may be
+    link: float  # width of the path between them, beside the strokes'
+    flow: float  # how far a stroke's end bends towards the next one's start
+    runs_on: bool  # さ and き in one stroke less, り and こ with a link
+    swaps: float  # chance that a stroke is written after the next one
     darkness: float  # ink level, 0–1
+    grain: float  # unevenness of the ink, 0–1
+    bleed: float  # sigma in pixels by which ink creeps into the paper
     blur: float  # sigma in pixels of the scan
+    harden: float  # how far the scanner pushes grey to paper or ink
     noise: float  # of the scanner, in levels
+    specks: float  # dark specks a character
     paper: float  # background, in levels
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, preset: str = "varied") -> "Hand":
+        """A writer of a preset: `plain`, who writes as taught with a fine pen; `varied`, anyone;
+        `hard`, whose hand is hurried and whose pen and scanner are bad."""
+        far = {"plain": 0.6, "varied": 1.0, "hard": 1.35}[preset]
+        if preset != "plain":  # some write as in print, some far from it
+            far *= rng.choice([0.75, 1.0, 1.4])
+        kinds = {"plain": [0.6, 0.4, 0, 0], "hard": [0.2, 0.2, 0.25, 0.35]}
+        shares = kinds.get(preset, [0.35, 0.2, 0.2, 0.25])
+        pen = rng.choice(["ballpoint", "pencil", "felt", "brush"], p=shares)
+        # One in four writes semi-cursively: strokes flow into each other and lose their corners.
+        cursive = rng.random() < {"plain": 0.0, "varied": 0.25, "hard": 0.6}[preset]
+        widths = {"ballpoint": (2.2, 3.8), "pencil": (2.6, 5.0), "felt": (5.5, 11.0)}
+        low, high = widths.get(pen, (2.6, 7.5))
+        brush, felt = bool(pen == "brush"), bool(pen == "felt")
+        nib = [rng.normal(0.3, 0.35), rng.uniform(0.35, 0.8)] if brush else [0.0, 1.0]
+        if felt and rng.random() < 0.5:
+            nib = [rng.normal(0.2, 0.4), rng.uniform(0.7, 1.0)]
+        return cls(
+            slant=rng.normal(0.0, 0.12 * far),
+            rise=rng.normal(0.05, 0.06 * far),
+            rotation=rng.normal(0.0, 0.05 * far),
+            aspect=rng.normal(-0.03, 0.13 * far),
+            size=rng.uniform(0.72, 0.98),
+            kana_size=rng.uniform(0.75, 1.0),
+            centre=rng.normal(0.0, 0.02 * far, 2),
+            pen=np.exp(rng.uniform(np.log(low), np.log(high))),
+            nib=np.array(nib),
+            pressure=rng.uniform(0.05, 0.20),
+            taper=rng.uniform([-0.35, -0.5], [0.45, 0.25]) * (0.3 if felt else 1.0),
+            flair=rng.uniform(0.3, 0.9) if brush else rng.choice([0.0, 0.15, 0.4]) * (not felt),
+            unsteadiness=rng.uniform(0.010, 0.045) * far,
+            warp=rng.normal(0.0, 0.025 * far, (4, 4, 2)),
+            looseness=rng.uniform(0.010, 0.030) * far,
+            bow=rng.normal(0.0, 0.025 * far),
+            kinds=rng.normal(
+                0.0, [0.07 * far, 0.09 * far, 0.09 * far, 0.04 * far], (len(TYPES), 4)
+            ),
+            parts=rng.normal(0.0, far * np.array([0.09, 0.09, 0.025, 0.025]), (PARTS, 4)),
+            sides=rng.normal(0.0, far * np.array([0.10, 0.12, 0.03, 0.03]), (5, 4)),
+            overshoot=rng.normal(0.01, 0.02 * far),
+            hook=rng.choice([0.0, 0.1, 0.35], p=[0.4, 0.4, 0.2]),
+            rounding=rng.uniform(0.03, 0.06) if cursive else rng.uniform(0.0, 0.03),
+            joining=rng.uniform(0.3, 0.75) if cursive else rng.choice([0.0, 0.15], p=[0.75, 0.25]),
+            reach=rng.uniform(0.3, 0.6) if cursive else 0.3,
+            link=rng.uniform(0.35, 1.0),
+            flow=rng.uniform(0.15, 0.45) if cursive else rng.choice([0.0, 0.1]),
+            runs_on=bool(rng.random() < {"plain": 0.3, "varied": 0.45, "hard": 0.7}[preset]),
+            swaps=rng.choice([0.0, 0.03]),
+            darkness=rng.uniform(0.55, 1.0),
+            grain=rng.uniform(0.2, 0.6) if pen == "pencil" else rng.choice([0.0, 0.15]),
+            bleed=rng.choice([0.0, 0.7], p=[0.8, 0.2]) if felt or brush else 0.0,
+            blur=rng.uniform(0.0, 0.9),
+            harden=rng.choice([0.0, 0.8], p=[0.8, 0.2]),
+            noise=rng.uniform(0.0, 0.6) * far,
+            specks=rng.choice([0.0, 0.3 * far], p=[0.85, 0.15]),
+            paper=rng.uniform(0.0, 1.5),
+        )
 
     @classmethod
     def printed(cls) -> "Hand":
         """The hand of no one: even strokes where the model has them, for printed models."""
+        zeros = {
+            field.name: 0.0 for field in dataclasses.fields(cls) if field.type in (float, "float")
+        }
         return cls(
-            slant=0.0,
-            rise=0.0,
-            rotation=0.0,
-            aspect=0.0,
-            size=0.9,
+            **zeros
+            | {
+                "size": 0.9,
+                "kana_size": 1.0,
+                "pen": 4.5,
+                "darkness": 1.0,
+                "link": 1.0,
+                "reach": 0.3,
+            },
             centre=np.zeros(2),
-            pen=4.5,
-            pressure=0.0,
+            nib=np.array([0.0, 1.0]),
             taper=np.zeros(2),
-            unsteadiness=0.0,
+            runs_on=False,
             warp=np.zeros((4, 4, 2)),
-            looseness=0.0,
-            bow=0.0,
-            overshoot=0.0,
-            hook=0.0,
-            rounding=0,
-            joining=0.0,
-            darkness=1.0,
-            blur=0.0,
-            noise=0.0,
-            paper=0.0,
-        )
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator) -> "Hand":
-        unsteadiness = rng.uniform(0.010, 0.045)
-        return cls(
-            slant=rng.normal(0.0, 0.12),
-            rise=rng.normal(0.05, 0.06),
-            rotation=rng.normal(0.0, 0.05),
-            aspect=rng.normal(0.0, 0.10),
-            size=rng.uniform(0.72, 0.98),
-            centre=rng.normal(0.0, 0.02, 2),
-            pen=np.exp(rng.uniform(np.log(2.6), np.log(8.0))),
-            pressure=rng.uniform(0.05, 0.20),
-            taper=rng.uniform([-0.35, -0.7], [0.45, 0.25]),
-            unsteadiness=unsteadiness,
-            warp=rng.normal(0.0, 0.025, (4, 4, 2)),
-            looseness=rng.uniform(0.010, 0.030),
-            bow=rng.normal(0.0, 0.025),
-            overshoot=rng.normal(0.01, 0.02),
-            hook=rng.choice([0.0, 0.1, 0.35], p=[0.4, 0.4, 0.2]),
-            rounding=int(rng.integers(0, 4)),
-            joining=rng.choice([0.0, 0.15, 0.45], p=[0.66, 0.2, 0.14]),
-            darkness=rng.uniform(0.55, 1.0),
-            blur=rng.uniform(0.0, 0.9),
-            noise=rng.uniform(0.0, 0.6),
-            paper=rng.uniform(0.0, 1.5),
+            kinds=np.zeros((len(TYPES), 4)),
+            parts=np.zeros((PARTS, 4)),
+            sides=np.zeros((5, 4)),
         )
 
 
 def write_page(
-    table: StrokeTable, seed: int, writer: int | tuple[int, ...], page: int = 0
+    table: StrokeTable,
+    seed: int,
+    writer: int | tuple[int, ...],
+    page: int = 0,
+    preset: str = "varied",
 ) -> np.ndarray:
     """Every character of the table in one writer's hand.
 
@@ -141,11 +239,11 @@ def write_page(
     Returns
     -------
     uint8 (characters, 127, 128), scanner levels 0–15, 0 = paper, as ETL9G stores them.
-    The result depends on `seed`, `writer` and `page` alone.
+    The result depends on the arguments alone.
     """
     key = [seed, *np.atleast_1d(writer).tolist()]
     rng = np.random.default_rng(key)
-    hand = Hand.draw(rng)
+    hand = Hand.draw(rng, preset)
     if page:
         rng = np.random.default_rng([*key, page])
     return draw_page(table, hand, rng)
@@ -153,43 +251,123 @@ def write_page(
 
 def draw_page(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> np.ndarray:
     """Every character of the table in one hand, as `write_page` returns them."""
-    points, widths, first = _pen_paths(table, hand, rng)
+    paths = _pen_paths(table, hand, rng)
     blank = np.zeros((SCAN[0] * OVERSAMPLING, SCAN[1] * OVERSAMPLING), np.uint8)
     page = np.empty((table.characters, *SCAN), np.uint8)
-    scale = OVERSAMPLING * 16  # cv2 takes coordinates in sixteenths
-    centre = np.array(SCAN[::-1], np.float32) / 2
-    fixed = np.round((points * SCAN[1] + centre) * scale - 8).astype(np.int32)
-    thickness = np.maximum(np.round(widths * OVERSAMPLING), 2).astype(np.int32)
+    fixed, thickness = paths.on_canvas()
     for character in range(table.characters):
         canvas = blank.copy()
-        begin, end = first[character], first[character + 1]
-        _draw(canvas, fixed[begin:end], thickness[begin:end])
+        own = slice(paths.first[character], paths.first[character + 1])
+        _draw(canvas, fixed[own], thickness[own])
         page[character] = cv2.resize(canvas, SCAN[::-1], interpolation=cv2.INTER_AREA)
     return _scan(page, hand, rng)
 
 
-def _pen_paths(
-    table: StrokeTable, hand: Hand, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where the pen goes and how wide it writes.
+def draw_layers(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> np.ndarray:
+    """Which stroke every pixel of the page belongs to that `draw_page` draws with the same
+    arguments: uint8 (characters, 127, 128), 0 for paper and for the links between strokes, else the
+    stroke's number in its character, from 1; where strokes cross, the later one's."""
+    paths = _pen_paths(table, hand, rng)
+    layers = np.zeros((table.characters, *SCAN), np.uint8)
+    fixed, thickness = paths.on_canvas(1)
+    for character in range(table.characters):
+        for k in range(paths.first[character], paths.first[character + 1]):
+            if paths.number[k]:
+                layer = np.zeros(SCAN, np.uint8)
+                _draw(layer, fixed[k : k + 1], thickness[k : k + 1])
+                layers[character][layer > 0] = paths.number[k]
+    return layers
 
-    Returns points (T', POINTS, 2) around the frame's centre, in frame widths; the width at each
-    point (T', POINTS) in pixels of the scan; and the first path of each character (C + 1,).
+
+@dataclasses.dataclass(frozen=True)
+class _Paths:
+    """Where the pen goes and how wide it writes, sorted by character.
+
+    points : (T, POINTS, 2) around the frame's centre, in frame widths.
+    widths : (T, POINTS) in pixels of the scan.
+    number : int (T,), the stroke's number in its character, from 1; 0 for a link between two.
+    first : (C + 1,), the first path of each character.
     """
-    p = table.points - 0.5
-    of = table.character
-    total, count = len(p), table.characters
+
+    points: np.ndarray
+    widths: np.ndarray
+    number: np.ndarray
+    first: np.ndarray
+
+    def on_canvas(self, oversampling: int = OVERSAMPLING) -> tuple[np.ndarray, np.ndarray]:
+        """Points in sixteenths of pixels, as cv2 takes them, and thicknesses in pixels."""
+        centre = np.array(SCAN[::-1], np.float32) / 2
+        fixed = np.round((self.points * SCAN[1] + centre) * oversampling * 16 - 8)
+        thickness = np.maximum(np.round(self.widths * oversampling), oversampling)
+        return fixed.astype(np.int32), thickness.astype(np.int32)
+
+
+def _pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> _Paths:
+    """The writer's paths for every character of the table."""
+    of, kind, runs_on = table.character, table.kind, table.runs_on & hand.runs_on
+    total, count = len(of), table.characters
 
     def noise(*shape: int) -> np.ndarray:
         return rng.standard_normal(shape, np.float32)
 
-    # Per stroke: turn, stretch, bend and shift it about its own middle.
-    effort = hand.unsteadiness * np.exp(0.3 * noise(count))[of][:, None]
+    p = _shaped(table, hand, rng, noise)
+    number = table.number
+    if hand.swaps:
+        # Order alone changes, and with it which strokes flow into each other.
+        first = np.flatnonzero((of[1:] == of[:-1]) & (rng.random(total - 1) < hand.swaps))
+        order = np.arange(total)
+        for k in first.tolist():
+            order[k], order[k + 1] = order[k + 1], order[k]
+        p, kind, runs_on, number = p[order], kind[order], runs_on[order], number[order]
+    if hand.flow:
+        p = _flowing(p, of, hand.flow)
+    p = _rounded(p, hand.rounding)
+
+    widths = _widths(p, kind, hand) * np.exp(
+        hand.pressure * (0.7 * noise(total, 1) + 0.5 * noise(count)[of][:, None])
+    )
+    p, widths, of, number = _join(p, widths, of, number, runs_on, hand, rng)
+
+    # Per character and per writer: warp, lean, turn, proportions, size, place.
+    grid = hand.warp + hand.looseness * noise(count, 4, 4, 2)
+    p = p + _displacement(grid, of, p)
+    slant = hand.slant + 0.04 * noise(count)
+    rise = hand.rise + 0.025 * noise(count)
+    turn = hand.rotation + 0.025 * noise(count)
+    aspect = hand.aspect + 0.05 * noise(count)
+    size = hand.size * np.where(table.kana, hand.kana_size, 1) * np.exp(0.04 * noise(count))
+    shear = np.empty((count, 2, 2), np.float32)
+    shear[:, 0, 0], shear[:, 0, 1] = np.exp(aspect / 2), -slant
+    shear[:, 1, 0], shear[:, 1, 1] = -rise, np.exp(-aspect / 2)
+    rotate = np.empty((count, 2, 2), np.float32)
+    rotate[:, 0, 0] = rotate[:, 1, 1] = np.cos(turn)
+    rotate[:, 0, 1], rotate[:, 1, 0] = -np.sin(turn), np.sin(turn)
+    linear = size[:, None, None] * (rotate @ shear)
+    shift = hand.centre + 0.012 * noise(count, 2)
+    p = p @ linear[of].transpose(0, 2, 1)
+    first = np.searchsorted(of, np.arange(count + 1))
+    p = _into_frame(p, shift[of], of, first)
+    # Where strokes crowd, people write a little finer.
+    crowding = (np.diff(first) / 10).clip(1) ** -0.2
+    widths = widths * hand.pen * crowding.astype(np.float32)[of][:, None]
+    return _Paths(p, widths, number, first)
+
+
+def _shaped(table: StrokeTable, hand: Hand, rng: np.random.Generator, noise) -> np.ndarray:
+    """The strokes as this writer shapes them, each about its own middle, then the components."""
+    p = table.points - 0.5
+    of = table.character
+    total, count = len(p), table.characters
+    habit = hand.kinds.astype(np.float32)[table.kind]  # turn, two log scales, bow
+    # Kana are all curves, and everyone's are their own.
+    loose = np.where(table.kana, 1.25, 1.0)
+    effort = (hand.unsteadiness * loose * np.exp(0.3 * noise(count)))[of][:, None]
     middle = p.mean(1, keepdims=True)
     local = p - middle
     length = np.linalg.norm(np.diff(p, axis=1), axis=2).sum(1, keepdims=True)
     angle = (1.2 * effort * noise(total, 1) / np.sqrt(np.maximum(length, 0.25)))[..., None]
-    local = local * np.exp(2.0 * effort[..., None] * noise(total, 1, 2))
+    angle = angle + habit[:, :1, None]
+    local = local * np.exp(2.0 * effort[..., None] * noise(total, 1, 2) + habit[:, None, 1:3])
     local = np.concatenate(
         [
             local[..., :1] * np.cos(angle) - local[..., 1:] * np.sin(angle),
@@ -200,7 +378,7 @@ def _pen_paths(
     chord = local[:, -1] - local[:, 0]
     normal = np.stack([-chord[:, 1], chord[:, 0]], 1)
     along = np.linspace(-1, 1, POINTS, dtype=np.float32)
-    bend = (hand.bow + 1.2 * effort * noise(total, 1)) * (1 - along**2)
+    bend = (hand.bow + habit[:, 3:] + 1.2 * effort * noise(total, 1)) * (1 - along**2)
     local = local + bend[..., None] * normal[:, None]
     # A little further than the model, or not quite as far.
     step = local[:, -1] - local[:, -3]
@@ -217,64 +395,95 @@ def _pen_paths(
     local = local + tail * (flick * side * np.minimum(length * 3, 1))[:, None]
     stray = 0.8 * effort * np.minimum(np.sqrt(length / 0.3), 1)  # dots stay near their place
     p = middle + local + (stray * noise(total, 2))[:, None]
-    for _ in range(hand.rounding):
-        p[:, 1:-1] = (p[:, :-2] + 2 * p[:, 1:-1] + p[:, 2:]) / 4
 
-    widths = np.broadcast_to(_profile(hand), (total, POINTS)) * np.exp(
-        hand.pressure * (0.7 * noise(total, 1) + 0.5 * noise(count)[of][:, None])
-    )
-    p, widths, of = _join(p, widths, of, hand, rng)
-
-    # Per character and per writer: warp, lean, turn, proportions, size, place.
-    grid = hand.warp + hand.looseness * noise(count, 4, 4, 2)
-    p = p + _displacement(grid, of, p)
-    slant = hand.slant + 0.04 * noise(count)
-    rise = hand.rise + 0.025 * noise(count)
-    turn = hand.rotation + 0.025 * noise(count)
-    aspect = hand.aspect + 0.05 * noise(count)
-    size = hand.size * np.exp(0.04 * noise(count))
-    shear = np.empty((count, 2, 2), np.float32)
-    shear[:, 0, 0], shear[:, 0, 1] = np.exp(aspect / 2), -slant
-    shear[:, 1, 0], shear[:, 1, 1] = -rise, np.exp(-aspect / 2)
-    rotate = np.empty((count, 2, 2), np.float32)
-    rotate[:, 0, 0] = rotate[:, 1, 1] = np.cos(turn)
-    rotate[:, 0, 1], rotate[:, 1, 0] = -np.sin(turn), np.sin(turn)
-    linear = size[:, None, None] * (rotate @ shear)
-    shift = hand.centre + 0.012 * noise(count, 2)
-    p = p @ linear[of].transpose(0, 2, 1)
-    first = np.searchsorted(of, np.arange(count + 1))
-    p = _into_frame(p, shift[of], of, first)
-    # Where strokes crowd, people write a little finer.
-    crowding = (np.diff(first) / 10).clip(1) ** -0.2
-    return p, widths * hand.pen * crowding.astype(np.float32)[of][:, None], first
+    parts = hand.parts[table.part] * (1 + 0.5 * noise(len(table.part), 4))
+    p = _resized(p, table.group, parts)
+    side = 5 * table.character + table.side
+    habits = np.tile(hand.sides, (count, 1)) * (1 + 0.5 * noise(5 * count, 4))
+    habits[4::5] = 0  # those that have no halves
+    return _resized(p, side, habits)
 
 
-def _profile(hand: Hand) -> np.ndarray:
-    """Relative pen width along a stroke: pressed or light where it begins and ends."""
+def _resized(p: np.ndarray, group: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Groups of strokes scaled about their centres and moved: two log scales and a shift each."""
+    sizes = np.bincount(group, minlength=len(change)).clip(1)
+    middle = p.mean(1)
+    centre = [np.bincount(group, middle[:, k], len(change)) / sizes for k in (0, 1)]
+    centre = np.stack(centre, 1).astype(np.float32)[group][:, None]
+    change = change.astype(np.float32)[group][:, None]
+    return centre + (p - centre) * np.exp(change[..., :2]) + change[..., 2:]
+
+
+def _flowing(p: np.ndarray, of: np.ndarray, flow: float) -> np.ndarray:
+    """Strokes whose ends bend towards the next one's start, and whose starts come from there."""
+    gap = p[1:, 0] - p[:-1, -1]
+    near = (of[1:] == of[:-1]) * np.exp(-np.linalg.norm(gap, axis=1) / 0.3)
+    pull = (flow * near)[:, None] * gap
+    t = np.linspace(0, 1, POINTS, dtype=np.float32)[None, :, None]
+    p = p.copy()
+    p[:-1] += np.clip((t - 0.75) / 0.25, 0, 1) ** 2 * pull[:, None]
+    p[1:] -= 0.5 * np.clip((0.2 - t) / 0.2, 0, 1) * pull[:, None]
+    return p
+
+
+def _rounded(p: np.ndarray, sigma: float) -> np.ndarray:
+    """Strokes (T, POINTS, 2) smoothed along themselves, the more the quicker they are drawn: long
+    ones more than short ones, which have less to lose."""
+    length = np.linalg.norm(np.diff(p, axis=1), axis=2).sum(1)
+    spacing = np.maximum(length, 1e-3) / (POINTS - 1)
+    reach = np.minimum(sigma * (0.6 + 0.4 * length), 0.12 * length)
+    # A pass of (1 2 1) / 4 has a variance of half a step.
+    passes = np.minimum(2 * (reach / spacing) ** 2, 12)[:, None, None]
+    for step in range(int(np.ceil(passes.max()))):
+        share = np.clip(passes - step, 0, 1)
+        p[:, 1:-1] += share * (p[:, :-2] - 2 * p[:, 1:-1] + p[:, 2:]) / 4
+    return p
+
+
+def _widths(p: np.ndarray, kind: np.ndarray, hand: Hand) -> np.ndarray:
+    """Relative pen width along strokes (T, POINTS): pressed or light where they begin and end, by
+    the direction where the nib is broad."""
     t = np.linspace(0, 1, POINTS, dtype=np.float32)
     start, end = hand.taper
-    return np.maximum(1 + start * np.exp(-t / 0.15) + end * np.exp((t - 1) / 0.2), 0.3)
+    profile = 1 + start * np.exp(-t / 0.15) + end * np.exp((t - 1) / 0.2)
+    leaving = hand.flair * _LEAVING_OF[kind][:, None] * np.exp((t - 1) / 0.25)
+    width = np.maximum(profile + leaving, 0.25)
+    angle, ratio = hand.nib
+    if ratio < 1:
+        step = np.gradient(p, axis=1)
+        step /= np.linalg.norm(step, axis=2, keepdims=True) + 1e-6
+        # A stroke along the nib is as thin as the nib, one across it as wide.
+        across = step[..., 1] * np.cos(angle) - step[..., 0] * np.sin(angle)
+        width = width * np.sqrt(ratio**2 + (1 - ratio**2) * across**2)
+    return width.astype(np.float32)
 
 
 def _join(
-    p: np.ndarray, widths: np.ndarray, of: np.ndarray, hand: Hand, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    p: np.ndarray,
+    widths: np.ndarray,
+    of: np.ndarray,
+    number: np.ndarray,
+    runs_on: np.ndarray,
+    hand: Hand,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Where the pen stays down, a light connecting path from a stroke's end to the next's start."""
     gap = p[1:, 0] - p[:-1, -1]
-    near = np.linalg.norm(gap, axis=1) < 0.35
-    stays = rng.random(len(gap), np.float32) < hand.joining
-    after = np.flatnonzero((of[1:] == of[:-1]) & near & stays)
+    near = np.exp(-((np.linalg.norm(gap, axis=1) / max(hand.reach, 1e-3)) ** 2))
+    stays = rng.random(len(gap), np.float32) < np.maximum(hand.joining * near, 0.9 * runs_on[:-1])
+    after = np.flatnonzero((of[1:] == of[:-1]) & stays)
     if not len(after):
-        return p, widths, of
+        return p, widths, of, number
     t = np.linspace(0, 1, POINTS, dtype=np.float32)[None, :, None]
     link = p[after, -1][:, None] * (1 - t) + p[after + 1, 0][:, None] * t
     sag = np.stack([gap[after, 1], -gap[after, 0]], 1)[:, None] * 0.15 * (4 * t * (1 - t))
-    light = 0.55 * (widths[after, -1] + widths[after + 1, 0])[:, None] / 2
+    light = hand.link * (widths[after, -1] + widths[after + 1, 0])[:, None] / 2
     order = np.argsort(np.concatenate([of, of[after]]), kind="stable")
     return (
         np.concatenate([p, link + sag])[order],
         np.concatenate([widths, np.broadcast_to(light, (len(after), POINTS))])[order],
         np.concatenate([of, of[after]])[order],
+        np.concatenate([number, np.zeros_like(after)])[order],
     )
 
 
@@ -326,20 +535,38 @@ def _draw(canvas: np.ndarray, points: np.ndarray, thickness: np.ndarray) -> None
 
 
 def _scan(page: np.ndarray, hand: Hand, rng: np.random.Generator) -> np.ndarray:
-    """What the scanner makes of the page: blur, ink and paper levels, noise, 16 grey levels."""
+    """What pen, paper and scanner make of the page: grain, bleed, blur, levels of ink and paper,
+    noise, specks, 16 grey levels."""
+    # Noise has no memory: one table of it, read from a random place for each character. Drawing
+    # sixteen thousand numbers a character would cost more than the pen.
+    noise = rng.standard_normal(1 << 16, np.float32)
+    area = page.shape[1] * page.shape[2]
+    offsets = rng.integers(0, (1 << 16) - area, len(page))
+    if hand.grain:
+        rough = cv2.GaussianBlur(noise.reshape(256, 256), (3, 3), 0.8).ravel()
+        rough = (255 * np.clip(1 - hand.grain * np.abs(rough) * 2, 0, 1)).astype(np.uint8)
+        for image, k in zip(page, offsets.tolist(), strict=True):
+            cv2.multiply(image, rough[k : k + area].reshape(SCAN), image, 1 / 255)
+    if hand.bleed:
+        for image in page:
+            soft = cv2.GaussianBlur(image, (5, 5), hand.bleed)
+            np.maximum(image, cv2.convertScaleAbs(soft, alpha=1.3), out=image)
     if hand.blur > 0.2:
         for image in page:
             cv2.GaussianBlur(image, (5, 5), hand.blur, dst=image)
+    level = np.arange(256, dtype=np.float32) / 255
+    if hand.harden:
+        level = (1 - hand.harden) * level + hand.harden / (1 + np.exp(-14 * (level - 0.45)))
     ink = 15 * hand.darkness * np.exp(0.08 * rng.standard_normal(len(page), np.float32))
-    # One gain per character, one small table of noise rolled over the page: the scanner's noise
-    # has no memory, and drawing sixteen thousand numbers a character would cost more than the pen.
-    levels = (np.clip(ink, 6, 15) - hand.paper)[:, None] * np.arange(256, dtype=np.float32) / 255
-    levels = levels + hand.paper
-    noise = (hand.noise * rng.standard_normal(1 << 16, np.float32)).astype(np.float32)
-    area = page.shape[1] * page.shape[2]
-    offsets = rng.integers(0, (1 << 16) - area, len(page))
+    levels = (np.clip(ink, 6, 15) - hand.paper)[:, None] * level + hand.paper
+    noise *= hand.noise
     out = np.empty_like(page)
     for i, image in enumerate(page):
         grey = cv2.LUT(image, levels[i]) + noise[offsets[i] : offsets[i] + area].reshape(SCAN)
         out[i] = np.clip(np.rint(grey), 0, 15)
+    if hand.specks:
+        count = rng.poisson(hand.specks * len(page))
+        at = rng.integers(0, (len(page), SCAN[0] - 1, SCAN[1] - 1), (count, 3))
+        for character, y, x in at.tolist():
+            out[character, y : y + 2, x : x + 2] = 9
     return out

@@ -1,9 +1,26 @@
 """Strokes: what kinds there are, which kind a polyline is, and how two readings of one compare."""
 
+import dataclasses
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 Strokes = list[np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """One way to write a character.
+
+    strokes : float32 polylines (points, 2) in the unit square, in writing order.
+    types : per stroke its symbol in TYPES.
+    components : per stroke the number of the component that it belongs to.
+    """
+
+    strokes: Strokes
+    types: tuple[str, ...]
+    components: tuple[int, ...]
+
 
 APART = 0.2  # of the frame: strokes further from each other are not the same stroke
 
@@ -159,6 +176,37 @@ def writing_order(strokes: Strokes) -> list[int]:
     if len(strokes) < 2:
         return list(range(len(strokes)))
     return _ordered(framed(strokes, 16), np.arange(len(strokes)))
+
+
+def halves(strokes: Strokes) -> tuple[int, ...]:
+    """On which side of the widest gap each stroke is: 0 left, 1 right, 2 above, 3 below; -1 for all
+    where no gap goes through."""
+    points = framed(strokes, 16)
+    groups = _apart(points) if len(strokes) > 1 else None
+    if not groups:
+        return (-1,) * len(strokes)
+    first, second = (points[group].mean((0, 1)) for group in groups)
+    below = abs(second[1] - first[1]) > abs(second[0] - first[0])
+    sides = np.zeros(len(strokes), int)
+    sides[groups[0]], sides[groups[1]] = 2 * below, 2 * below + 1
+    return tuple(sides.tolist())
+
+
+def components(strokes: Strokes) -> tuple[int, ...]:
+    """Which component each stroke belongs to: groups that stand apart, cut again and again."""
+    points = framed(strokes, 16)
+    numbers = np.zeros(len(strokes), int)
+    queue = [np.arange(len(strokes))]
+    found = 0
+    while queue:
+        here = queue.pop(0)
+        groups = _apart(points[here]) if len(here) > 1 else None
+        if groups:
+            queue += [here[group] for group in groups]
+        else:
+            numbers[here] = found
+            found += 1
+    return tuple(numbers.tolist())
 
 
 def _ordered(points: np.ndarray, numbers: np.ndarray) -> list[int]:

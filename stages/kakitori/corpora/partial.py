@@ -1,0 +1,88 @@
+"""Characters with strokes left out: which of them a model finds missing, it can tell a writer.
+
+After Gyohten et al. 2020: images of partial characters with a presence vector over the strokes.
+"""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from kakitori.corpora import images, synthesis
+from kakitori.writing.handwriting import Hand, StrokeTable, draw_layers, draw_page
+
+MOST_STROKES = 32  # of a character: 30 in KanjiVG, some more where a font was traced
+SIZE = 64
+SEED = 7  # beside that of params.yaml: these writers are none of the corpora's
+
+
+def write(characters: pd.DataFrame, path: Path, writers: int, classes: int, seed: int) -> int:
+    """Write `writers` pages of ETL9's characters with one or more strokes left out of each that has
+    more than one.
+
+    The file is HDF5, N samples: `images` uint8 (N, 64, 64) as extract makes them; `codepoint`
+    int32; `strokes` int16, how many the whole character has; `presence` uint8 (N, 32), 1 for a
+    stroke that was written, in the order of characters.parquet's form of that `source` (an index
+    into the attribute `sources`); `layers` uint8 (N, 64, 64), the number of the stroke, from 1,
+    that a pixel belongs to, 0 for paper; `writer`.
+
+    Returns
+    -------
+    How many samples there are.
+    """
+    sources = synthesis.glyph_forms(characters)
+    text = synthesis.text_of("ETL9G", set(characters["character"]), classes)
+    tables = [StrokeTable.of(forms, text) for forms in sources.values()]
+    with h5py.File(path, "w") as file:
+        file.attrs["sources"] = ", ".join(sources)
+        total = writers * len(text)
+        shape = {"images": (SIZE, SIZE), "layers": (SIZE, SIZE), "presence": (MOST_STROKES,)}
+        for name, rest in shape.items():
+            file.create_dataset(name, (total, *rest), np.uint8)
+        for name, kind in (
+            ("codepoint", "i4"),
+            ("strokes", "i2"),
+            ("source", "i1"),
+            ("writer", "i4"),
+        ):
+            file.create_dataset(name, (total,), kind)
+        for writer in range(writers):
+            here = slice(writer * len(text), (writer + 1) * len(text))
+            source = synthesis.source_of(writer, len(tables))
+            rng = np.random.default_rng([seed, SEED, writer])
+            hand = Hand.draw(rng)
+            table = tables[source]
+            kept = left_out(table, rng)
+            noise = int(rng.integers(1 << 62))
+            page, layers = (
+                draw(table.only(kept), hand, np.random.default_rng(noise))
+                for draw in (draw_page, draw_layers)
+            )
+            frames = page * np.uint8(17)
+            file["images"][here] = images.normalise(frames, SIZE)
+            file["layers"][here] = images.place_layers(layers, frames, SIZE)
+            presence = np.zeros((len(text), MOST_STROKES), np.uint8)
+            numbered = table.number <= MOST_STROKES
+            presence[table.character[numbered], table.number[numbered] - 1] = kept[numbered]
+            file["presence"][here] = presence
+            file["strokes"][here] = np.bincount(table.character, minlength=len(text))
+            file["codepoint"][here] = [ord(c) for c in text]
+            file["source"][here], file["writer"][here] = source, writer
+    return total
+
+
+def left_out(table: StrokeTable, rng: np.random.Generator) -> np.ndarray:
+    """Which strokes are written, bool (T,): of each character with more than one, one is left out,
+    and of one character in three some more, but never all."""
+    count = np.bincount(table.character, minlength=table.characters)
+    more = rng.random(table.characters) < 1 / 3
+    missing = np.where(more, rng.integers(1, np.maximum(count // 2, 1) + 1), 1)
+    missing = np.minimum(missing, count - 1)
+    # The strokes with the lowest lots of their character go.
+    lots = rng.random(len(table.character))
+    order = np.lexsort((lots, table.character))
+    rank = np.empty(len(lots), int)
+    first = np.cumsum(count) - count
+    rank[order] = np.arange(len(lots)) - np.repeat(first, count)
+    return rank >= missing[table.character]

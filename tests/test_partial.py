@@ -1,0 +1,82 @@
+"""Characters with strokes left out, and where each stroke is."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from kakitori.corpora import partial
+from kakitori.writing.charset import etl9_characters
+from kakitori.writing.handwriting import Hand, StrokeTable, draw_layers, draw_page
+from kakitori.writing.strokes import Form
+
+BARS = [[0.1, y, 0.9, y] for y in (0.1, 0.4, 0.7)] + [[0.5, 0.05, 0.5, 0.95]]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Characters of one to four strokes: how many follows from their place in the list."""
+    names = etl9_characters()[:40]
+    forms = [
+        [
+            {
+                "source": s,
+                "strokes": BARS[: k % 4 + 1],
+                "stroke_types": "㇐㇐㇐㇑"[: k % 4 + 1],
+                "components": [0] * (k % 4 + 1),
+            }
+            for s in ("font", "kanjivg")
+        ]
+        for k in range(len(names))
+    ]
+    characters = pd.DataFrame({"character": names, "forms": forms})
+    path = tmp_path_factory.mktemp("partial") / "partial.h5"
+    assert partial.write(characters, path, 3, 3036, seed=0) == 120
+    with h5py.File(path) as file:
+        return {name: data[:] for name, data in file.items()} | {"about": dict(file.attrs)}
+
+
+def test_one_stroke_or_more_is_missing_but_never_all(written):
+    strokes, presence = written["strokes"], written["presence"]
+    np.testing.assert_array_equal(strokes, np.tile(np.arange(40) % 4 + 1, 3))
+    assert written["codepoint"][:40].tolist() == [ord(c) for c in etl9_characters()[:40]]
+    left = presence.sum(1)
+    assert (left[strokes == 1] == 1).all() and (left >= 1).all()
+    assert (left[strokes > 1] < strokes[strokes > 1]).all()
+    assert set((strokes - left)[strokes == 4]) == {1, 2}
+    for row, count in zip(presence, strokes, strict=True):
+        assert not row[count:].any()
+    assert set(written["source"]) == {0, 1} and written["about"] == {"sources": "font, kanjivg"}
+
+
+def test_every_stroke_goes_missing_somewhere(written):
+    four = written["presence"][written["strokes"] == 4][:, :4]
+    assert (four.mean(0) < 1).all() and (four.mean(0) > 0.3).all()
+
+
+def test_layers_tell_which_stroke_a_pixel_is_of(written):
+    """The numbers in a layer are those of the strokes that were written, and cover the ink."""
+    images, layers = written["images"], written["layers"]
+    covered = []
+    for image, layer, row in zip(images, layers, written["presence"], strict=True):
+        assert set(np.unique(layer)) - {0} <= set(np.flatnonzero(row) + 1)
+        covered.append((layer[image > 200] > 0).mean())
+        assert (image[layer > 0] > 30).mean() > 0.5
+    assert np.mean(covered) > 0.9
+
+
+def test_layers_are_in_the_order_of_the_strokes():
+    """三 with a printed hand: the bars from top to bottom are 1, 2 and 3."""
+    strokes = [np.array(b, np.float32).reshape(2, 2) for b in BARS[:3]]
+    table = StrokeTable.of({"三": Form(strokes, ("㇐",) * 3, (0, 1, 2))}, "三")
+    layers = draw_layers(table, Hand.printed(), np.random.default_rng(0))[0]
+    page = draw_page(table, Hand.printed(), np.random.default_rng(0))[0]
+    rows = [np.flatnonzero((layers == n).any(1)).mean() for n in (1, 2, 3)]
+    assert rows == sorted(rows) and np.unique(layers).tolist() == [0, 1, 2, 3]
+    assert ((layers > 0) == (page > 7)).mean() > 0.98
+    without = table.only(table.number != 2)
+    assert set(np.unique(draw_layers(without, Hand.printed(), np.random.default_rng(0)))) == {
+        0,
+        1,
+        3,
+    }
