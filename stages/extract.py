@@ -10,8 +10,7 @@ beside what its files hold.
 
 import sys
 import time
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from kakitori import outputs, stage
 from kakitori.corpora import catalog, etl, extraction, images
@@ -20,10 +19,16 @@ from kakitori.errors import DataError
 from kakitori.params import ROOT, Settings
 from kakitori.writing.charset import LOOK_ALIKES, script
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 FAINT = 64  # levels between paper and ink, of 255
 
 
 def main(settings: Settings) -> None:
+    # Only here: worker processes import this file anew, and need no pandas.
+    import pandas as pd
+
     sources = named(settings.data.corpora)
     started = time.perf_counter()
     with outputs.whole_folder(ROOT / "data/shards") as folder:
@@ -60,7 +65,7 @@ def verify(settings: Settings) -> None:
 
 
 def summary(
-    index: pd.DataFrame,
+    index: "pd.DataFrame",
     sources: list[Source],
     rejects: list[Reject],
     errata: dict[str, dict[str, int]],

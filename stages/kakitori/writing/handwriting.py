@@ -141,9 +141,10 @@ class Hand:
     def draw(cls, rng: np.random.Generator, preset: str = "varied") -> "Hand":
         """A writer of a preset: `plain`, who writes as taught with a fine pen; `varied`, anyone;
         `hard`, whose hand is hurried and whose pen and scanner are bad."""
-        far = {"plain": 0.6, "varied": 1.0, "hard": 1.35}[preset]
-        if preset != "plain":  # some write as in print, some far from it
-            far *= rng.choice([0.75, 1.0, 1.4])
+        # Some write as in print, some far from it.
+        far = rng.choice(
+            {"plain": [0.4, 0.5], "varied": [0.6, 0.8, 1.0], "hard": [1.1, 1.4]}[preset]
+        )
         kinds = {"plain": [0.6, 0.4, 0, 0], "hard": [0.2, 0.2, 0.25, 0.35]}
         shares = kinds.get(preset, [0.35, 0.2, 0.2, 0.25])
         pen = rng.choice(["ballpoint", "pencil", "felt", "brush"], p=shares)
@@ -168,15 +169,13 @@ class Hand:
             pressure=rng.uniform(0.05, 0.20),
             taper=rng.uniform([-0.35, -0.5], [0.45, 0.25]) * (0.3 if felt else 1.0),
             flair=rng.uniform(0.3, 0.9) if brush else rng.choice([0.0, 0.15, 0.4]) * (not felt),
-            unsteadiness=rng.uniform(0.010, 0.045) * far,
+            unsteadiness=rng.uniform(0.010, 0.040) * far,
             warp=rng.normal(0.0, 0.025 * far, (4, 4, 2)),
             looseness=rng.uniform(0.010, 0.030) * far,
             bow=rng.normal(0.0, 0.025 * far),
-            kinds=rng.normal(
-                0.0, [0.07 * far, 0.09 * far, 0.09 * far, 0.04 * far], (len(TYPES), 4)
-            ),
-            parts=rng.normal(0.0, far * np.array([0.09, 0.09, 0.025, 0.025]), (PARTS, 4)),
-            sides=rng.normal(0.0, far * np.array([0.10, 0.12, 0.03, 0.03]), (5, 4)),
+            kinds=rng.normal(0.0, far * np.array([0.06, 0.08, 0.08, 0.035]), (len(TYPES), 4)),
+            parts=rng.normal(0.0, far * np.array([0.08, 0.08, 0.022, 0.022]), (PARTS, 4)),
+            sides=rng.normal(0.0, far * np.array([0.09, 0.10, 0.025, 0.025]), (5, 4)),
             overshoot=rng.normal(0.01, 0.02 * far),
             hook=rng.choice([0.0, 0.1, 0.35], p=[0.4, 0.4, 0.2]),
             rounding=rng.uniform(0.03, 0.06) if cursive else rng.uniform(0.0, 0.03),
