@@ -15,24 +15,32 @@ import time
 from collections.abc import Callable
 from operator import truediv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
-from kakitori import params  # noqa: E402
-from kakitori.corpora import archives, catalog, etl, extraction, layouts, synthesis  # noqa: E402
+from kakitori.corpora import archives, catalog, etl, extraction, layouts  # noqa: E402
 from kakitori.corpora.source import CHUNK  # noqa: E402
-from kakitori.params import Synthesize  # noqa: E402
-from kakitori.writing import charset, glyphs  # noqa: E402
+from kakitori.writing import charset  # noqa: E402
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROUNDS = 5
 
 
+# Worker processes import this file anew: what they do not need is imported where it is used.
+
+
 def main() -> None:
+    import pandas as pd
+
+    from kakitori.writing import glyphs
+
     names = list(charset.etl9_characters())
     started = time.perf_counter()
     forms = glyphs.forms_of("font", names, Path(), 0)
@@ -55,7 +63,10 @@ def main() -> None:
         print(f"{name:<34}{rate:>14,.2f}  {unit}")
 
 
-def files(root: Path, characters: pd.DataFrame, names: list[str]) -> list[tuple[str, float, str]]:
+def files(root: Path, characters: "pd.DataFrame", names: list[str]) -> list[tuple[str, float, str]]:
+    from kakitori.corpora import synthesis
+    from kakitori.params import Synthesize
+
     settings = Synthesize(
         glyphs="font",
         preset="varied",
@@ -124,9 +135,10 @@ def record_loop(entry: archives.File, count: int) -> list[np.ndarray]:
 
 
 def inference(root: Path, names: list[str]) -> list[tuple[str, float, str]]:
-    # Only here: worker processes import this file anew, and torch would dwarf their work.
+    import pandas as pd
     import torch
 
+    from kakitori import params
     from kakitori.archs import contract
     from kakitori.learning import export, latency
 

@@ -157,7 +157,7 @@ def _digests(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """For uint8 images (N, S, S): a 64-bit number that differs where a pixel does, and a 64-bit
     difference hash (Krawetz 2013) of the means of 8×8 cells, both int64 (N,)."""
     words = images.reshape(len(images), -1).view(np.uint64)
-    exact = (words * _ODD[: words.shape[1]]).sum(1, dtype=np.uint64)
+    exact = np.einsum("ij,j->i", words, _ODD[: words.shape[1]])
     flat = images.reshape(-1, images.shape[2])
     cells = cv2.resize(flat, (8, 8 * len(images)), interpolation=cv2.INTER_AREA)
     cells = cells.reshape(len(images), 8, 8).astype(np.int16)

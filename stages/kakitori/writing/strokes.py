@@ -3,7 +3,6 @@
 import dataclasses
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 Strokes = list[np.ndarray]
 
@@ -54,6 +53,9 @@ def match(strokes: Strokes, others: Strokes) -> list[tuple[int, int]]:
     -------
     Pairs of numbers (stroke, other), by stroke.
     """
+    # Only here: importing it takes longer than a worker of synthesize needs to start.
+    from scipy.optimize import linear_sum_assignment
+
     a, b = framed(strokes), framed(others)
     both = np.stack([b, b[:, ::-1]])
     cost = np.linalg.norm(a[None, :, None] - both[:, None], axis=-1).mean(-1).min(0)
