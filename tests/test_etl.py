@@ -301,6 +301,21 @@ def test_known_wrong_codes_are_read_from_the_mnemonic(tmp_path):
     }
 
 
+def test_known_defects_of_the_g_type_are_counted(tmp_path):
+    """A scan date of month 80 (ETL8G's first record) and the serial number 49 in place of 201, as
+    one of the official ETL9G samples has it; counting in the file or in the set is regular."""
+    one = gray_set(CHARACTERS[71:81])
+    for rows in (np.arange(20), np.tile(np.arange(10), 2)):
+        raw = np.concatenate([one, one])
+        forms.number(raw, "ETL9G", rows)
+        assert not write(tmp_path, "ETL9G", raw).read(64).errata
+    raw[3, 12:16], raw[4, 26:28] = [0, 0, 0, 49], [0x41, 0xF0]  # 16880
+    assert write(tmp_path, "ETL9G", raw).read(64).errata == {
+        "scan date that is no year and month": 1,
+        "serial number that counts neither file nor set": 1,
+    }
+
+
 def test_a_code_that_the_set_cannot_hold_is_listed(tmp_path):
     raw = gray_set(tuple("アイウエオ") * 8, name="ETL6")
     raw[7, 6], raw[9, 6] = 0xA7, 0  # ァ was never written; no code at all, and no mnemonic

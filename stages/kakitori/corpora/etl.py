@@ -323,6 +323,11 @@ class EtlFile:
         if "scanned" in self.layout.fields and self.set.layout[0] == "G":
             month = field(raw, self.layout, "scanned") % 100
             errata["scan date that is no year and month"] = int(((month < 1) | (month > 12)).sum())
+            serial = field(raw, self.layout, "serial") - 1
+            counted = np.arange(len(raw))
+            here = counted - np.searchsorted(numbers, numbers)  # within the set
+            irregular = (serial != counted) & (serial != here)
+            errata["serial number that counts neither file nor set"] = int(irregular.sum())
         return Samples(
             codepoint=labels[kept],
             writer_group=groups[kept],
