@@ -4,10 +4,11 @@
 
 Reads the corpora that data.corpora names below data/synthetic and data/raw (folders or archives);
 writes data/shards/, data/index.parquet, metrics/extract.json and the list of what was left out.
-With --verify it writes nothing and prints what the official specifications say of each ETL set
-beside what its files hold.
+With --verify it writes nothing and prints, for every ETL set found there, what the official
+specifications say beside what its files hold.
 """
 
+import itertools
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -36,10 +37,11 @@ def main(settings: Settings) -> None:
     rate = len(index) / (time.perf_counter() - started)
     outputs.write_parquet(ROOT / "data/index.parquet", index)
     with outputs.whole_folder(ROOT / "metrics/plots/extract") as folder:
-        outputs.write_csv(folder / "rejects.csv", pd.DataFrame(rejects, columns=Reject._fields))
+        every = list(itertools.chain.from_iterable(rejects.values()))
+        outputs.write_csv(folder / "rejects.csv", pd.DataFrame(every, columns=Reject._fields))
     outputs.write_json(ROOT / "metrics/extract.json", summary(index, sources, rejects, errata))
     print(
-        f"extract: {len(index):,} samples from {len(sources)} files, {len(rejects)} records left "
+        f"extract: {len(index):,} samples from {len(sources)} files, {len(every)} records left "
         f"out, {rate:,.0f} records/s"
     )
 
@@ -55,11 +57,13 @@ def named(corpora: str | list[str]) -> list[Source]:
     return [s for name in names for s in catalog.sources(ROOT / "data", name)]
 
 
-def verify(settings: Settings) -> None:
+def verify(_: Settings) -> None:
     # Only here: it is no part of the stage, and changes of it must not run it again.
     from kakitori.corpora import verification
 
-    files = [s for s in named(settings.data.corpora) if isinstance(s, etl.EtlFile)]
+    found = catalog.corpora(ROOT / "data", both_renderings=True)
+    names = [name for name in found if etl.set_name(name.rpartition("/")[2])]
+    files = [file for name in names for file in catalog.sources(ROOT / "data", name)]
     if verification.report(files):
         sys.exit(1)
 
@@ -67,22 +71,22 @@ def verify(settings: Settings) -> None:
 def summary(
     index: "pd.DataFrame",
     sources: list[Source],
-    rejects: list[Reject],
+    rejects: dict[str, list[Reject]],
     errata: dict[str, dict[str, int]],
 ) -> dict:
     """What metrics/extract.json says."""
+    every = list(itertools.chain.from_iterable(rejects.values()))
     characters = index.drop_duplicates("codepoint")["codepoint"]
     have = {chr(c) for c in characters}
     alike = ["".join(c for c in group if c in have) for group in LOOK_ALIKES]
     corpora = {}
     for name, rows in index.groupby("corpus", sort=False):
-        files = [s for s in sources if s.corpus == name]
         corpora[name] = {
-            "files": len(files),
+            "files": sum(s.corpus == name for s in sources),
             "samples": len(rows),
             "classes": int(rows["codepoint"].nunique()),
             "writer_groups": int(rows.loc[rows["writer_group"] != "", "writer_group"].nunique()),
-            "rejected": sum(r.source in {str(s) for s in files} for r in rejects),
+            "rejected": len(rejects.get(name, [])),
             "blank": int((rows["contrast"] < images.MIN_CONTRAST).sum()),
             "faint": int(rows["contrast"].between(images.MIN_CONTRAST, FAINT - 1).sum()),
             "errata": errata.get(name, {}),
@@ -93,9 +97,9 @@ def summary(
         "writer_groups": int(index.loc[index["writer_group"] != "", "writer_group"].nunique()),
         "model_sheet_samples": int(index["is_model_sheet"].sum()),
         "shards": len(sources),
-        "rejected": len(rejects),
+        "rejected": len(every),
         # By name and offset, for a reader of this file alone; rejects.csv lists all of them.
-        "first_rejects": {f"{r.source} at {r.offset}": r.reason for r in rejects[:20]},
+        "first_rejects": {f"{r.source} at {r.offset}": r.reason for r in every[:20]},
         "corpora": corpora,
         "classes_by_script": {
             name: int(n) for name, n in sorted(characters.map(script).value_counts().items())

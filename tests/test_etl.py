@@ -630,6 +630,7 @@ def test_auto_takes_every_set_but_one_rendering(tmp_path):
         "raw/ETL4", "raw/ETL8B", "raw/ETL9G", "raw/mine",
         "synthetic/ETL4", "synthetic/ETL8B", "synthetic/ETL9G",
     ]  # fmt: skip
+    assert "raw/ETL9B" in catalog.corpora(tmp_path, both_renderings=True)
     with pytest.raises(DataError, match="expected at least one corpus, found none"):
         catalog.corpora(tmp_path / "raw/mine")
 

@@ -130,6 +130,7 @@ def test_shards_open_as_a_standard_dataset(finished):
 
 
 def test_extract_verifies_without_writing(finished):
+    """Every ETL set that is there, whatever data.corpora names."""
     before = (finished.root / "metrics/energy/extract.json").read_bytes()
     done = finished.stage("extract", "--verify")
     assert (
@@ -232,6 +233,8 @@ def test_many_corpora_in_one_label_space(project):
         page = np.full((50, 50), 255, np.uint8)
         page[10:40, 20 + k : 24 + k] = 0
         Image.fromarray(page).save(folder / "1.png")
+    broken = project.root / "data/raw/drawings/U+3042/2.png"
+    broken.write_bytes(b"no picture")
     project.set(
         synthesize={"sets": ["ETL4", "ETL5", "ETL9B", "ETL9G"], "classes": 12, "hard_writers": 0},
         data={"corpora": "auto"},
@@ -242,6 +245,9 @@ def test_many_corpora_in_one_label_space(project):
         "raw/drawings", "synthetic/ETL4", "synthetic/ETL5", "synthetic/ETL9G",
     ]  # fmt: skip
     assert seen["corpora"]["raw/drawings"]["writer_groups"] == 0
+    assert seen["corpora"]["raw/drawings"]["rejected"] == seen["rejected"] == 1
+    rejects = pd.read_csv(project.root / "metrics/plots/extract/rejects.csv")
+    assert "2.png" in rejects["reason"][0]
     split = metric(project, "split")
     assert split["external"]["samples"] == 3 and split["test"]["writer_groups"] == 30
     project.set(

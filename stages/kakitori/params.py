@@ -54,15 +54,15 @@ class Synthesize(_Group):
             raise PydanticCustomError("sets", "each set once, at least one")
         return sets
 
-    def sources(self) -> list[str]:
-        return [self.glyphs] if isinstance(self.glyphs, str) else self.glyphs
-
     writers: Annotated[int, Field(ge=0, le=1445)]  # of ETL1, the set with most
     partial_writers: Natural
     hard_writers: Annotated[int, Field(ge=0, le=200)]
     classes: Annotated[int, Field(ge=3, le=3036)]
     max_missing: Natural
     workers: Natural
+
+    def sources(self) -> list[str]:
+        return [self.glyphs] if isinstance(self.glyphs, str) else self.glyphs
 
 
 class Split(_Group):

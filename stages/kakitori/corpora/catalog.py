@@ -16,10 +16,10 @@ FAMILIES = (casia, kuzushiji, unipen, folders)
 PLACES = ("raw", "synthetic")
 
 
-def corpora(data: Path) -> list[str]:
+def corpora(data: Path, both_renderings: bool = False) -> list[str]:
     """Every corpus found below `data`: of data/raw, then of data/synthetic, the ETL sets by their
     numbers and then the others by name. Of two renderings of the same sheets only one is taken,
-    ETL8G before ETL8B and ETL9G before ETL9B.
+    ETL8G before ETL8B and ETL9G before ETL9B, unless both are asked for.
 
     Raises DataError when there is none.
     """
@@ -31,7 +31,8 @@ def corpora(data: Path) -> list[str]:
             key=lambda name: (list(etl.SETS).index(etl.set_name(name)), name),
         )
         gray = {name.replace("G", "B", 1) for name in etl_sets if etl.set_name(name)[-1] == "G"}
-        names += [f"{place}/{name}" for name in etl_sets if name not in gray]
+        taken = [name for name in etl_sets if both_renderings or name not in gray]
+        names += [f"{place}/{name}" for name in taken]
         names += [f"{place}/{name}" for name in there if name not in etl_sets]
     if not names:
         raise DataError(

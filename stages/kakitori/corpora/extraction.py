@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 def write_shards(
     sources: list[Source], folder: Path, size: int
-) -> tuple["pd.DataFrame", list[Reject], dict[str, dict[str, int]]]:
+) -> tuple["pd.DataFrame", dict[str, list[Reject]], dict[str, dict[str, int]]]:
     """Decode every source into a shard of its own, one process per core.
 
     Parameters
@@ -44,7 +44,8 @@ def write_shards(
     int16 (-1 where the corpus has none), `is_model_sheet` bool, `contrast` uint8 (levels between
     paper and ink before they were stretched; below images.MIN_CONTRAST the frame is blank),
     `digest` int64 (equal for equal images) and `look` int64 (few bits differ for images that look
-    the same). Then the records left out, and for each corpus how often known defects were seen.
+    the same). Then for each corpus that has any the records left out, and how often known defects
+    were seen.
     """
     # Only here: a worker needs no pandas, and importing it takes longer than decoding a file.
     import pandas as pd
@@ -62,9 +63,11 @@ def write_shards(
     )
     _check_sets(index, sources)
     index.insert(0, "sample", np.arange(len(index), dtype=np.int64))
-    rejects = [reject for _, rejected, _ in done for reject in rejected]
+    rejects: dict[str, list[Reject]] = {}
     errata: dict[str, Counter] = {}
-    for source, (_, _, seen) in zip(sources, done, strict=True):
+    for source, (_, rejected, seen) in zip(sources, done, strict=True):
+        if rejected:
+            rejects.setdefault(source.corpus, []).extend(rejected)
         errata.setdefault(source.corpus, Counter()).update(seen)
     return index, rejects, {corpus: dict(seen) for corpus, seen in errata.items() if seen}
 

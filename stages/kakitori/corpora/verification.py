@@ -66,7 +66,6 @@ def checks(files: list[EtlFile], others: list[EtlFile]) -> Iterator[Check]:
         yield checked("every file opens with an all-zero record", True, f"{len(files)} files")
     yield checked("complete", None, _completeness(files, raws))
 
-    of_file = np.repeat([f.number for f in files], [len(raw) for raw in raws])
     column = {
         key: np.concatenate([field(raw, layout, key) for raw in raws])
         for key in layout.fields
@@ -84,7 +83,7 @@ def checks(files: list[EtlFile], others: list[EtlFile]) -> Iterator[Check]:
         yield from _sets(checked, name, label, number, model)
         yield from _jis_set(checked, name, files, raws, column, number, model)
     elif chosen.code == "X0201":
-        yield from _sheets(checked, name, files, raws, label, column, of_file)
+        yield from _sheets(checked, name, files, raws, label, column)
     for other in ("ETL9B", "ETL8B"):
         pair = [f for f in others if f.corpus == corpus.replace(name, other)]
         if name == other.replace("B", "G") and pair:
@@ -229,24 +228,19 @@ def _sheets(
     raws: list[np.ndarray],
     label: np.ndarray,
     column: dict[str, np.ndarray],
-    of_file: np.ndarray,
 ) -> Iterator[Check]:
     """Sets whose sheets are all alike."""
     chosen = files[0].set
     kept = np.concatenate([f._rejected(r, x)[0] for f, r, x in _with_labels(files, raws, label)])
     yield checked("records with a code that the set cannot hold", None, int((~kept).sum()))
     yield checked("distinct characters", None, len(np.unique(label[kept])))
-    # ETL7's small sheets repeat the numbers of the large ones.
-    large = of_file <= 2 if name == "ETL7" else np.ones(len(label), bool)
-    sheets = len(np.unique(column["sheet"][large]))
+    sheets = len(np.unique(column["sheet"]))
     positions = charset.etl_positions(name)
-    per_sheet = {ord(c): positions.count(c) for c in positions}
-    times = 4 if name == "ETL7" else 1
     unique, counts = np.unique(label[kept], return_counts=True)
-    if name == "ETL7":
-        expected = np.array([times * chosen_sheets(column, large)] * len(unique))
+    if name == "ETL7":  # sheet numbers repeat: every character equally often, 700 times in all
+        expected = np.full(len(unique), kept.sum() // len(unique))
     else:
-        expected = sheets * np.array([per_sheet.get(c, 1) for c in unique.tolist()])
+        expected = sheets * np.array([max(positions.count(chr(c)), 1) for c in unique.tolist()])
     odd = np.flatnonzero(counts != expected)
     shown = ", ".join(f"{chr(unique[k])} {counts[k]} for {expected[k]}" for k in odd[:5])
     # ETL1 officially lacks katakana on 34 sheets and two single samples; real ETL6 is not known.
@@ -276,10 +270,6 @@ def _sheets(
             for c in unique[symbol].tolist()
         }
         yield checked("symbols and their mnemonics", None, table or "none")
-
-
-def chosen_sheets(column: dict[str, np.ndarray], large: np.ndarray) -> int:
-    return len(np.unique(column["sheet"][large]))
 
 
 def _with_labels(
