@@ -23,7 +23,7 @@ PARTS = ("train", "val", "test")
 
 def main(settings: Settings) -> None:
     model, classes, _ = saved.load(ROOT / "models")
-    precision = training.pick_precision("auto", training.pick_device())
+    precision = training.pick_precision("auto", torch.device("cpu"))
 
     def logits_of(images: np.ndarray) -> np.ndarray:
         return training.logits_of(model, torch.from_numpy(images)[:, None], precision).numpy()

@@ -17,10 +17,11 @@ from kakitori import outputs, stage
 from kakitori.learning import data, saved, training
 from kakitori.params import ROOT, Settings
 from kakitori.recognizer import Recognizer
-from kakitori.results import figures, scoring
+from kakitori.results import figures, scoring, sequences
 from kakitori.writing.charset import script
 
 FORMATS = ("torch", "onnx", "int8")
+OTHER_PARTS = ("hard", "external", "zero_shot")
 STROKE_BINS = {"01-04": 4, "05-08": 8, "09-12": 12, "13-16": 16, "17 and more": 99}
 
 
@@ -46,7 +47,7 @@ def main(settings: Settings) -> None:
         }
 
     predictions = predicted(images, labels)
-    parts = {name: data.load_part(ROOT, index, name, classes) for name in ("hard", "external")}
+    parts = {name: data.load_part(ROOT, index, name, classes) for name in OTHER_PARTS}
     reference = predictions["torch"]
     characters = pd.read_parquet(ROOT / "data/characters.parquet").set_index("codepoint")
     strokes = test.rows["codepoint"].map(characters["stroke_count"])
@@ -66,6 +67,8 @@ def main(settings: Settings) -> None:
         **{name: scoring.score(p) for name, p in predictions.items()},
         "hard": _own_sets(predicted, parts["hard"], ("torch", "int8")),
         "external": _own_sets(predicted, parts["external"]),
+        **_zero_shot(model, classes, parts["zero_shot"]),
+        **_sequences((onnx, int8), test, parts["zero_shot"], predictions, characters),
         "by_script": scoring.sliced_top1(reference.right, test.rows["codepoint"].map(script)),
         "by_strokes": scoring.sliced_top1(reference.right, bins.astype(str)),
     }
@@ -114,6 +117,61 @@ def _own_sets(
             found = predicted(images, part.labels.numpy()[known], names)
             result[corpus] |= {name: scoring.score(p) for name, p in found.items()}
     return result
+
+
+def _zero_shot(model: torch.nn.Module, classes: list[str], part: data.Part) -> dict:
+    """How well characters are read that the network was never trained on, by what it knows of them:
+    `zero_shot`, or nothing where there are none or it cannot."""
+    if not (len(part.labels) and hasattr(model, "answering")):
+        return {}
+    character = part.rows["codepoint"].map(chr)
+    unseen = sorted(set(character))
+    twins = {c for group in model.collisions for c in group}
+    readable = [c for c in unseen if c not in twins]
+    result: dict[str, int | float] = {
+        "classes": len(readable),
+        "classes_whose_codes_collide": len(unseen) - len(readable),
+        "samples": int(character.isin(readable).sum()),
+    }
+    images = part.images[:, 0].numpy()[character.isin(readable)]
+    for name, candidates in (("unseen", unseen), ("all", sorted({*classes, *unseen}))):
+        place = {c: k for k, c in enumerate(candidates)}
+        labels = character[character.isin(readable)].map(place).to_numpy()
+        answering = functools.partial(_torch_logits, model.answering(candidates))
+        scores = scoring.score(scoring.predict(answering, images, labels, 1.0))
+        result |= {f"top1_of_{name}": scores["top1"], f"top5_of_{name}": scores["top5"]}
+    return {"zero_shot": result}
+
+
+def _sequences(
+    exports: tuple[Recognizer, Recognizer],
+    test: data.Part,
+    unseen: data.Part,
+    predictions: dict[str, scoring.Predictions],
+    characters: pd.DataFrame,
+) -> dict:
+    """How right the stroke types are that the exports write down: `sequence`, or nothing where they
+    do not. Beside it what looking the sequence up of the class that was read gives; of classes
+    never trained on there is nothing to look up."""
+    if not all(export.stroke_types for export in exports):
+        return {}
+    names = characters["character"]
+    table = characters.reset_index()
+    result: dict[str, dict] = {}
+    for name, export in zip(FORMATS[1:], exports, strict=True):
+        classes = np.array(list(export.classes))
+        right = sequences.looked_up(test.rows["codepoint"].map(names), table)
+        found = [types for types, _ in export.strokes(test.images[:, 0].numpy())]
+        read = sequences.looked_up(classes[predictions[name].answers], table)
+        result[name] = {
+            "written": sequences.score(found, right),
+            "looked_up": sequences.score(read, right),
+        }
+        if len(unseen.labels):
+            right = sequences.looked_up(unseen.rows["codepoint"].map(names), table)
+            found = [types for types, _ in export.strokes(unseen.images[:, 0].numpy())]
+            result[name]["written_of_unseen_classes"] = sequences.score(found, right)
+    return {"sequence": result}
 
 
 def _by_writer(rows: pd.DataFrame, predictions: dict[str, scoring.Predictions]) -> pd.DataFrame:

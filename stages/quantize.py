@@ -10,7 +10,7 @@ and temperature, fitted on validation.
 import numpy as np
 
 from kakitori import outputs, stage
-from kakitori.learning import data, export, latency, saved, training
+from kakitori.learning import data, early_exit, export, latency, saved, training
 from kakitori.params import ROOT, Settings
 from kakitori.recognizer import Recognizer
 from kakitori.results import scoring
@@ -41,8 +41,12 @@ def main(settings: Settings) -> None:
         },
     }
     with outputs.whole_folder(ROOT / "models/exports") as folder:
-        export.to_onnx(model, size, settings.quantize.opset, folder / "fp32.onnx")
-        export.to_int8(folder / "fp32.onnx", calibration, folder / "int8.onnx")
+        fp32, int8, opset = folder / "fp32.onnx", folder / "int8.onnx", settings.quantize.opset
+        if hasattr(model, "staged"):
+            early_exit.write(*model.staged(), size, opset, calibration, fp32, int8)
+        else:
+            export.to_onnx(model, size, opset, fp32)
+            export.to_int8(fp32, export.batches(calibration), int8)
         for name in EXPORTS:
             path = folder / f"{name}.onnx"
             export.annotate(path, classes, size, 1.0)

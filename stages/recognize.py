@@ -3,6 +3,7 @@
     python stages/recognize.py photo.png scans/
     python stages/recognize.py --json labelled/          # labelled/U+66F8/*.png …
     python stages/recognize.py --candidates アイウエオ field.png
+    python stages/recognize.py --strokes photo.png       # of a model that writes them (seq2seq)
 
 Any size, grey or colour, dark on light or light on dark. A folder is searched for images; one
 named U+XXXX labels those in it.
@@ -36,22 +37,29 @@ def main() -> None:
     parser.add_argument(
         "--candidates", default="", metavar="TEXT", help="the characters that may be answered"
     )
+    parser.add_argument(
+        "--strokes", action="store_true", help="also the stroke types that the model writes down"
+    )
     options = parser.parse_args()
     try:
         recognizer = Recognizer(options.model, candidates=options.candidates)
-        recognize(options.paths, recognizer, options.json)
+        recognize(options.paths, recognizer, options.json, options.strokes)
     except DataError as error:
         sys.exit(f"recognize: {error}")
 
 
-def recognize(paths: list[Path], recognizer: Recognizer, as_json: bool) -> None:
+def recognize(
+    paths: list[Path], recognizer: Recognizer, as_json: bool, with_strokes: bool = False
+) -> None:
     files = list(find_images(paths))
     first = five = labelled = 0
     progress = tqdm(total=len(files), desc="recognize", unit="image", disable=None)
     for start in range(0, len(files), BATCH):
         chosen = files[start : start + BATCH]
         images = np.stack([prepare(file, recognizer.size) for file in chosen])
-        for file, top in zip(chosen, recognizer.read_normalised(images), strict=True):
+        written = recognizer.strokes(images) if with_strokes else [None] * len(images)
+        read = recognizer.read_normalised(images)
+        for file, top, strokes in zip(chosen, read, written, strict=True):
             label = label_of(file)
             if label is not None:
                 labelled += 1
@@ -60,10 +68,14 @@ def recognize(paths: list[Path], recognizer: Recognizer, as_json: bool) -> None:
             if as_json:
                 rounded = [[character, round(p, 6)] for character, p in top]
                 line = {"file": str(file), "label": label, "top": rounded}
+                if strokes:
+                    line |= {"strokes": strokes[0], "strokes_probability": round(strokes[1], 6)}
                 print(json.dumps(line, ensure_ascii=False))
             else:
                 cells = "  ".join(f"{character} {p:6.1%}" for character, p in top)
                 print(f"{file!s:<40}  {label or ' '}  {cells}")
+                if strokes:
+                    print(f"{'':<40}     {len(strokes[0])} strokes {strokes[0]} {strokes[1]:6.1%}")
         progress.update(len(chosen))
     progress.close()
     if labelled:

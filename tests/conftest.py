@@ -70,6 +70,11 @@ class Project:
             )
         return done
 
+    def copy(self, root: Path) -> "Project":
+        """The same project in another folder, with all that it has produced."""
+        shutil.copytree(self.root, root)
+        return Project(root)
+
     def stage(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         return self.run("python", f"stages/{name}.py", *arguments, check=check)
 

@@ -1,8 +1,9 @@
 """Every architecture faces the same checks."""
 
+import importlib
+
 import numpy as np
 import onnxruntime
-import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -12,11 +13,12 @@ from kakitori.archs import contract
 from kakitori.errors import SettingsError
 from kakitori.learning import complexity, export
 from kakitori.writing.charset import etl9_characters
+from tests import tables
 
 SETTINGS = params.load()
-CLASSES = list(etl9_characters()[:12])
-VARIANTS = [(name, {}) for name in params.known_models()] + [("cnn", {"block": "separable"})]
-NAMES = [name + "".join(f"-{v}" for v in net.values()) for name, net in VARIANTS]
+CLASSES = list("あいう一二三書林杏木相目")
+VARIANTS = [(name, SETTINGS.archs.get(name, params.Arch()).net) for name in params.known_models()]
+NAMES = [name for name, _ in VARIANTS]
 
 
 def made(name: str, net: dict, classes: list[str] = CLASSES, size: int = 64) -> nn.Module:
@@ -28,7 +30,7 @@ def made(name: str, net: dict, classes: list[str] = CLASSES, size: int = 64) -> 
             "data": SETTINGS.data.model_copy(update={"size": size}),
         }
     )
-    return contract.network(settings, classes, pd.DataFrame())
+    return contract.network(settings, classes, tables.characters("".join(classes) + "大森"))
 
 
 @pytest.fixture(params=VARIANTS, ids=NAMES)
@@ -53,6 +55,29 @@ def test_one_row_of_finite_logits_per_image(model, count):
 def test_the_full_scan_fits_too(name, net):
     logits = made(name, net, size=128).eval()(batch_of(2, 128).images).logits
     assert logits.shape == (2, len(CLASSES))
+
+
+def test_it_can_begin_on_smaller_images(model):
+    batch = batch_of(4, 32)
+    assert torch.isfinite(model.train().loss(model(batch.images), batch))
+
+
+def test_features_are_one_row_an_image(model):
+    features = model.eval()(batch_of(3).images).features
+    assert features.ndim == 2 and len(features) == 3
+
+
+def test_mixed_and_partial_images_are_learned_from_too(model):
+    """Every architecture can be trained with mix-up, and on characters that lack strokes."""
+    batch = batch_of(8)
+    mixed = batch._replace(others=batch.labels.flip(0), share=torch.rand(8))
+    presence = torch.full((8, 32), -1, dtype=torch.int8)
+    presence[:4] = torch.tensor([1] * 5 + [0] * 27, dtype=torch.int8)
+    layers = torch.zeros(8, 64, 64, dtype=torch.uint8)
+    layers[:4, 20:30, 20:30] = 3
+    for each in (mixed, batch._replace(presence=presence, layers=layers)):
+        loss = model.train().loss(model(each.images), each)
+        assert loss.ndim == 0 and torch.isfinite(loss)
 
 
 def test_a_gradient_reaches_every_parameter(model):
@@ -117,11 +142,11 @@ def test_an_export_is_deterministic_and_names_no_path(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("net", "low", "high"), [({}, 3.0e6, 4.0e6), ({"block": "separable"}, 1.735e6, 1.745e6)]
+    ("name", "low", "high"), [("cnn", 3.0e6, 4.0e6), ("published", 1.735e6, 1.745e6)]
 )
-def test_size_of_the_cnn(net, low, high):
+def test_sizes(name, low, high):
     """At most 4 M parameters by default; the published, separable one has 1.74 M."""
-    model = made("cnn", net, classes=list(etl9_characters()))
+    model = importlib.import_module(f"kakitori.archs.{name}").build(etl9_characters(), None, 64)
     measured = complexity.measure(model, 64)
     assert low <= measured["parameters"] <= high
     assert measured["multiply_adds"] > 1e6
@@ -136,8 +161,8 @@ def test_multiply_adds_of_a_known_layer():
     ("name", "net", "message"),
     [
         ("absent", {}, "model: expected one of .*cnn.*found 'absent'.*archs/absent.py"),
-        ("cnn", {"blok": "conv"}, r"archs\.cnn\.net\.blok: expected one of block"),
-        ("cnn", {"block": "round"}, r"archs\.cnn\.net: block: expected conv or separable"),
+        ("cnn", {"blok": "conv"}, r"archs\.cnn\.net\.blok: expected one of reduction"),
+        ("cnn", {"reduction": 0}, r"archs\.cnn\.net: reduction: expected a whole number from 1"),
     ],
 )
 def test_an_unknown_architecture_or_setting_is_named(name, net, message):

@@ -2,14 +2,15 @@ import pytest
 import torch
 
 from kakitori.learning import augment
-from kakitori.learning.augment import Augmenter
+from kakitori.learning.augment import Augmenter, Draws
 from kakitori.params import Augment, load
 
 OFF = Augment(
     rotation=0, scale=0, shear=0, shift=0, elastic=0, thicken=0, thicken_more=0, thin=0, blur=0,
-    contrast=0, brightness=0, noise=0,
+    contrast=0, brightness=0, noise=0, erase=0, mixup=0, cutmix=0, drop_strokes=0,
 )  # fmt: skip
 ALL = load().train.augment
+OF_BATCHES = ("thin", "mixup", "cutmix", "drop_strokes")  # tested on their own
 
 
 def letter_l() -> torch.Tensor:
@@ -21,9 +22,12 @@ def letter_l() -> torch.Tensor:
 
 
 def distorted(settings: Augment, count: int = 64, seed: int = 0) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
     augment = Augmenter(settings, 64, torch.device("cpu"))
-    return augment(letter_l().expand(count, -1, -1, -1), generator)
+    return augment(letter_l().expand(count, -1, -1, -1), draws(count, seed))[0]
+
+
+def draws(count: int, seed: int = 0, rows: slice | None = None) -> Draws:
+    return Draws(torch.Generator().manual_seed(seed), count, rows)
 
 
 def test_nothing_switched_on_changes_nothing():
@@ -46,9 +50,7 @@ def test_the_generator_decides():
 def test_never_flips():
     """The field of displacements keeps its orientation: det J > 0 nearly everywhere, and over
     every image as a whole."""
-    generator = torch.Generator().manual_seed(0)
-    augment = Augmenter(ALL, 64, torch.device("cpu"))
-    field = augment._field(lambda *shape: torch.randn(shape, generator=generator), 512)
+    field = Augmenter(ALL, 64, torch.device("cpu"))._field(draws(512), None)
     right, down = field[:, :-1, 1:] - field[:, :-1, :-1], field[:, 1:, :-1] - field[:, :-1, :-1]
     determinant = right[..., 0] * down[..., 1] - right[..., 1] * down[..., 0]
     assert (determinant > 0).float().mean() > 0.999
@@ -65,7 +67,7 @@ def test_thickness(name, value, grows):
     assert (changed > 1.2 * plain) if grows else (changed < 0.95 * plain)
 
 
-@pytest.mark.parametrize("name", [n for n in Augment.model_fields if n != "thin"])
+@pytest.mark.parametrize("name", [n for n in Augment.model_fields if n not in OF_BATCHES])
 def test_every_distortion_does_something(name):
     changed = distorted(OFF.model_copy(update={name: 0.5 if name != "rotation" else 20.0}))
     assert (changed - distorted(OFF)).abs().max() > 0.05
@@ -75,7 +77,7 @@ def test_rotation_turns_by_about_its_sigma():
     bar = torch.zeros(1, 1, 64, 64, dtype=torch.uint8)
     bar[0, 0, 30:34, 8:56] = 255
     augment = Augmenter(OFF.model_copy(update={"rotation": 5.0}), 64, torch.device("cpu"))
-    images = augment(bar.expand(400, -1, -1, -1), torch.Generator().manual_seed(0))[:, 0] + 1
+    images = augment(bar.expand(400, -1, -1, -1), draws(400))[0][:, 0] + 1
     y, x = torch.meshgrid(torch.arange(64.0) - 31.5, torch.arange(64.0) - 31.5, indexing="ij")
     total = images.sum((1, 2))
     angle = torch.rad2deg((images * x * y).sum((1, 2)) / (images * x * x).sum((1, 2)))
@@ -95,13 +97,72 @@ def test_a_forgotten_stroke_leaves_the_image_and_the_list():
         layers[:, :, row : row + 2, 4:28] = number
         presence[:, number - 1] = 1
     images[2, :, 18:], layers[2, :, 18:], presence[2, 1] = 0, 0, 0
-    generator = torch.Generator().manual_seed(0)
-    out, left = augment.drop_strokes(images, layers, presence, 1.0, generator)
+    out, below, left = augment.drop_strokes(images, layers, presence, 1.0, draws(3))
     for k in (0, 1):
         gone = int((left[k, :2] == 0).nonzero()[0, 0])
         at, other = ((8, 20), (20, 8))[gone]
-        assert left[k].sum() == 1 and not out[k, 0, at - 1 : at + 3].any()
+        assert left[k].sum() == 1 and set(below[k].unique().tolist()) == {0, 2 - gone}
+        assert not out[k, 0, at - 1 : at + 3].any()
         assert torch.equal(out[k, 0, other - 1 : other + 3], images[k, 0, other - 1 : other + 3])
     assert torch.equal(out[2], images[2]) and torch.equal(left[2], presence[2])
-    same, still = augment.drop_strokes(images, layers, presence, 0.0, generator)
+    same, under, still = augment.drop_strokes(images, layers, presence, 0.0, draws(3))
     assert torch.equal(same, images) and torch.equal(still, presence)
+    assert torch.equal(under, layers)
+
+
+def test_layers_move_with_their_image():
+    """Where the image has a stroke after distortion, its layer has the stroke's number."""
+    images, settings = letter_l().expand(40, -1, -1, -1), ALL.model_copy(update={"blur": 0})
+    layers = (images > 0).to(torch.uint8) * 7
+    settings = settings.model_copy(update={"noise": 0, "thicken": 0, "thicken_more": 0})
+    moved, below = Augmenter(settings, 64, torch.device("cpu"))(images, draws(40), layers=layers)
+    assert set(below.unique().tolist()) == {0, 7}
+    assert ((moved > 0.2) == (below == 7)).float().mean() > 0.98
+
+
+def test_a_share_of_a_batch_is_distorted_like_the_whole():
+    """Two processes with half of a batch each see what one sees."""
+    settings = ALL.model_copy(update={"erase": 0.3})
+    augment = Augmenter(settings, 64, torch.device("cpu"))
+    images = letter_l().expand(8, -1, -1, -1)
+    whole, _ = augment(images, draws(8))
+    halves = [augment(images[rows], draws(8, rows=rows))[0] for rows in (slice(0, 4), slice(4, 8))]
+    torch.testing.assert_close(torch.cat(halves), whole, atol=1e-6, rtol=0)
+
+
+def test_stronger_is_farther():
+    settings = OFF.model_copy(update={"shift": 0.05})
+    augment = Augmenter(settings, 64, torch.device("cpu"))
+    images = letter_l().expand(64, -1, -1, -1)
+    plain, _ = augment(images, draws(64))
+    same, _ = augment(images, draws(64), torch.ones(64))
+    farther, _ = augment(images, draws(64), torch.full((64,), 3.0))
+    torch.testing.assert_close(plain, same)
+    still = images.float() / 127.5 - 1
+    assert (farther - still).abs().mean() > 1.5 * (plain - still).abs().mean()
+
+
+def test_an_erased_rectangle_is_paper():
+    settings = OFF.model_copy(update={"erase": 1.0})
+    ink = torch.full((64, 1, 64, 64), 255, dtype=torch.uint8)
+    images, _ = Augmenter(settings, 64, torch.device("cpu"))(ink, draws(64))
+    gone = (images < 0).float().mean((1, 2, 3))
+    assert gone.min() > 0.02 and gone.max() < 0.27
+    rows = (images < 0).any(3)[:, 0]
+    assert ((rows.int().diff(dim=1) != 0).sum(1) <= 2).all(), "one rectangle an image"
+
+
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_a_mixture_says_how_much_is_whose(name):
+    """Of paper and ink: the share of the other image is the share of its pixels."""
+    augment = Augmenter(OFF.model_copy(update={name: 1.0}), 64, torch.device("cpu"))
+    images = torch.full((16, 1, 64, 64), -1.0)
+    images[::2] = 1.0
+    labels = torch.arange(16)
+    mixed, others, share = augment.mix(images, labels, draws(16))
+    assert torch.equal(others, labels.roll(1))
+    of_other = ((mixed - images) / (images.roll(1, 0) - images)).mean((1, 2, 3))
+    torch.testing.assert_close(share, of_other, atol=1e-5, rtol=0)
+    assert share.max() <= 0.5 and share.std() > 0.01
+    same, none, nothing = Augmenter(OFF, 64, torch.device("cpu")).mix(images, labels, draws(16))
+    assert torch.equal(same, images) and none is None and nothing is None

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from kakitori.corpora.synthesis import HARD_SEED
 from kakitori.writing.handwriting import Hand, StrokeTable, draw_page, write_page
 from kakitori.writing.strokes import Form, classify, components, halves
 
@@ -169,3 +170,23 @@ def test_hard_hands_differ_more_than_plain_ones(table):
         for preset in ("plain", "varied", "hard")
     }
     assert spread["plain"] < spread["varied"] < spread["hard"]
+
+
+@pytest.mark.parametrize(
+    ("writer", "expected"),
+    [
+        (0, [(3.563, 62.1, 55.76), (3.293, 58.37, 56.91)]),
+        (9, [(3.032, 63.44, 58.58), (3.122, 66.14, 58.37)]),
+    ],
+)
+def test_the_difficult_writers_are_frozen(writer, expected):
+    """Figures of `hard` are compared over the years: what changes these writers' mean ink, or where
+    it stands, has to become another preset."""
+    bars = [np.array([[0.1, y], [0.9, y]]) for y in (0.2, 0.5, 0.8)]
+    strokes = (*bars, np.array([[0.5, 0.1], [0.5, 0.9]]))
+    form = Form(strokes, ("㇐", "㇐", "㇐", "㇑"), (0, 0, 0, 0))
+    page = write_page(StrokeTable.of({"王": form}, "王王"), HARD_SEED, writer, preset="hard")
+    y, x = np.mgrid[:127, :128]
+    ink = page.astype(float)
+    found = [(i.mean(), (i * x).sum() / i.sum(), (i * y).sum() / i.sum()) for i in ink]
+    np.testing.assert_allclose(found, expected, rtol=5e-3)

@@ -218,3 +218,10 @@ def test_a_foreign_onnx_file_is_refused(tmp_path):
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "x.onnx")
     with pytest.raises(DataError, match="expected Kakitori's metadata"):
         Recognizer(tmp_path / "x.onnx")
+
+
+def test_a_model_that_writes_nothing_down_says_so(finished, tmp_path):
+    drawn().save(tmp_path / "a.png")
+    done = finished.stage("recognize", "--strokes", str(tmp_path / "a.png"), check=False)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
+    assert "int8.onnx: expected a model that writes strokes down (model: seq2seq)" in done.stderr

@@ -85,17 +85,52 @@ class Augment(_Group):
     contrast: NotNegative
     brightness: NotNegative
     noise: NotNegative
+    erase: Share
+    mixup: Share
+    cutmix: Share
+    drop_strokes: Share
+
+
+class Distillation(_Group):
+    teacher: str
+    share: Share
+    temperature: Positive
+
+
+class Sampling(_Group):
+    balance: Share
+    confused: NotNegative
+    curriculum: Share
+    partial: Annotated[float, Field(ge=0, le=0.5)]
+
+
+class Transfer(_Group):
+    init_from: str
+    freeze: Share
+    layer_decay: Annotated[float, Field(gt=0, le=1)]
 
 
 class Train(_Group):
     epochs: Count
+    stop_after: Natural
     batch: Annotated[int, Field(ge=2)]
+    processes: Count
+    optimiser: Literal["adamw", "adam", "sgd"]
     learning_rate: Positive
+    schedule: Literal["cosine", "one_cycle", "plateau", "constant"]
     warmup: Share
     weight_decay: NotNegative
+    clip: NotNegative
+    ema: Annotated[float, Field(ge=0, lt=1)]
     label_smoothing: Share
     patience: Count
     precision: Literal["auto", "bfloat16", "float32"]
+    sides: list[Annotated[int, Field(ge=32, multiple_of=16)]]
+    qat: Share
+    style_adversary: NotNegative
+    sampling: Sampling
+    transfer: Transfer
+    distillation: Distillation
     augment: Augment
 
 

@@ -34,7 +34,7 @@ class Recognizer:
             raise DataError(
                 f"{path}: expected an exported model (.onnx), found no file; `make repro` makes it"
             )
-        self.session = open_session(path, threads)
+        self.path, self.session = path, open_session(path, threads)
         metadata = self.session.get_modelmeta().custom_metadata_map
         missing = {"classes", "size", "temperature"} - metadata.keys()
         if missing:
@@ -44,6 +44,7 @@ class Recognizer:
         self.classes = metadata["classes"]
         self.size = int(metadata["size"])
         self.temperature = float(metadata["temperature"])
+        self.stroke_types = metadata.get("stroke_types", "")
         strange = sorted(set(candidates) - set(self.classes))
         if strange:
             raise DataError(
@@ -54,12 +55,32 @@ class Recognizer:
 
     def logits(self, images: np.ndarray, batch: int = 64) -> np.ndarray:
         """Logits float32 (N, C) of normalised images uint8 (N, S, S)."""
+        return self._run("logits", images, batch)
+
+    def _run(self, output: str, images: np.ndarray, batch: int) -> np.ndarray:
         scaled = images[:, None].astype(np.float32) / 127.5 - 1
+        # Heads that nobody asks for cost nothing.
+        options = onnxruntime.RunOptions()
+        options.only_execute_path_to_fetches = True
         parts = [
-            self.session.run(["logits"], {"input": scaled[i : i + batch]})[0]
+            self.session.run([output], {"input": scaled[i : i + batch]}, options)[0]
             for i in range(0, len(scaled), batch)
         ]
         return np.concatenate(parts)
+
+    def strokes(self, images: np.ndarray, batch: int = 64) -> list[tuple[str, float]]:
+        """What the model writes down of normalised images uint8 (N, S, S), stroke type by stroke
+        type, and how probable it takes just this to be; of a model with a `sequence` (seq2seq).
+
+        Raises DataError for a model that has none.
+        """
+        if not self.stroke_types:
+            raise DataError(
+                f"{self.path}: expected a model that writes strokes down (model: seq2seq), found "
+                "one without a `sequence`"
+            )
+        found, confidences = decode(self._run("sequence", images, batch), self.stroke_types)
+        return list(zip(found, confidences.tolist(), strict=True))
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Calibrated probabilities float64 (N, C) of normalised images uint8 (N, S, S), 0 for
@@ -82,6 +103,25 @@ class Recognizer:
             [(self.classes[k], float(row[k])) for k in ranked]
             for row, ranked in zip(probabilities, best, strict=True)
         ]
+
+
+def decode(probabilities: np.ndarray, types: str) -> tuple[list[str], np.ndarray]:
+    """What the probabilities of each step say, float (N, steps, T + 1), of T types and of the end.
+
+    Returns
+    -------
+    Per row its symbols up to the end, the likeliest at each step; and float64 (N,) the probability
+    that the network gave to just this sequence, its end included.
+    """
+    best = probabilities.argmax(2)
+    steps = best.shape[1]
+    ended = best == len(types)
+    lengths = np.where(ended.any(1), ended.argmax(1), steps)
+    symbols = np.array([*types, ""])[best]
+    found = ["".join(row[:length]) for row, length in zip(symbols, lengths, strict=True)]
+    counted = np.arange(steps) <= lengths[:, None]
+    likeliest = probabilities.max(2).astype(np.float64)
+    return found, np.where(counted, likeliest, 1.0).prod(1)
 
 
 def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:

@@ -1,8 +1,12 @@
 """Layers that architectures share."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+STEM = 4  # pixels a side that space-to-depth folds into channels
 
 
 def convolution(channels_in: int, channels: int, kernel: int = 3) -> nn.Sequential:
@@ -12,12 +16,6 @@ def convolution(channels_in: int, channels: int, kernel: int = 3) -> nn.Sequenti
         nn.BatchNorm2d(channels),
         nn.ReLU(inplace=True),
     )
-
-
-def separable(channels_in: int, channels: int) -> nn.Sequential:
-    """Depthwise-separable convolution (Howard et al. 2017), one norm after both halves."""
-    depthwise = nn.Conv2d(channels_in, channels_in, 3, padding=1, groups=channels_in, bias=False)
-    return nn.Sequential(depthwise, convolution(channels_in, channels, kernel=1))
 
 
 class SqueezeExcite(nn.Module):
@@ -34,13 +32,85 @@ class SqueezeExcite(nn.Module):
         return x * F.hardsigmoid(self.excite(F.relu(self.squeeze(summary))))
 
 
+def encoder(channels: Sequence[int], reduction: int = 8) -> nn.Sequential:
+    """Plain 3 × 3 convolutions in five stages behind a space-to-depth stem, which does the work of
+    a first stage on a quarter of the side; channel attention on the last three.
+
+    (B, 1, S, S) to (B, channels[3], S/8, S/8) after the first `FINE` layers and to
+    (B, channels[4], S/16, S/16) after all.
+    """
+    c1, c2, c3, c4, c5 = channels
+    return nn.Sequential(
+        nn.PixelUnshuffle(STEM),
+        convolution(STEM**2, c1),
+        convolution(c1, c2),
+        convolution(c2, c3),
+        nn.MaxPool2d(2),
+        SqueezeExcite(c3, reduction),
+        convolution(c3, c4),
+        convolution(c4, c4),
+        nn.MaxPool2d(2),
+        SqueezeExcite(c4, reduction),
+        convolution(c4, c5),
+        SqueezeExcite(c5, reduction),
+    )
+
+
+FINE = 8  # layers of `encoder` before its last pooling
+
+
 class WeightedPool(nn.Module):
     """Global pooling with a learned weight per channel and place: where a part of a character
-    stands matters (部, 陪), and the mean forgets it."""
+    stands matters (部, 陪), and the mean forgets it. Of a grid of another side than `side` the
+    weights are interpolated."""
 
     def __init__(self, channels: int, side: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.full((1, channels, side, side), 1.0 / side**2))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (x * self.weight).sum((2, 3))
+        weight, side = self.weight, self.weight.shape[-1]
+        if x.shape[-1] != side:
+            resized = F.interpolate(weight, x.shape[-2:], mode="bilinear", align_corners=False)
+            weight = resized * (side / x.shape[-1]) ** 2
+        return (x * weight).sum((2, 3))
+
+
+class Head(nn.Module):
+    """From a grid (B, channels, side, side) to features (B, channels) and logits (B, classes):
+    weighted pooling, batch-norm, dropout and one linear layer.
+
+    Pooled features are small; without the norm the classifier learns far more slowly.
+    """
+
+    def __init__(self, channels: int, side: int, classes: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.pool = WeightedPool(channels, side)
+        self.norm: nn.Module = nn.BatchNorm1d(channels)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(channels, classes)
+
+    def forward(self, grid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features = self.norm(self.pool(grid))
+        return features, self.classifier(self.dropout(features))
+
+
+def fold_norm(norm: nn.BatchNorm1d, linear: nn.Linear) -> None:
+    """Change a linear layer in place so that it does the work of the norm before it as well."""
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    shift = norm.bias - norm.running_mean * scale
+    with torch.no_grad():
+        linear.bias += linear.weight @ shift
+        linear.weight *= scale
+
+
+def fold_stem(layers: nn.Sequential) -> None:
+    """Make one strided convolution on the image, in place, of `encoder`'s space-to-depth and the
+    convolution that follows it: exports run faster, and stay in whole numbers."""
+    r, (old, *_) = layers[0].downscale_factor, layers[1]
+    out, _, k, _ = old.weight.shape
+    strided = nn.Conv2d(1, out, k * r, r, k // 2 * r, bias=False)
+    # Channel r·i + j of space-to-depth is the pixel (i, j) of each r × r cell.
+    weight = old.weight.view(out, r, r, k, k).permute(0, 3, 1, 4, 2)
+    strided.weight = nn.Parameter(weight.reshape(out, 1, k * r, k * r).detach().contiguous())
+    layers[1][0], layers[0] = strided, nn.Identity()

@@ -10,7 +10,16 @@ size : side of the images in pixels.
 net : its own settings, `archs.<name>.net` of params.yaml.
 
 The module's `forward` takes float (B, 1, S, S) in [-1, 1], ink +1, and returns a named tuple whose
-first field is `logits` (B, C). Its `loss(outputs, batch)` weighs all of its heads.
+first two fields are those of Outputs. Its `loss(outputs, batch)` weighs all of its heads; it may
+be called with other sides than `size` while training, where train.resolutions says so.
+
+A network may also offer
+    deployed() -> nn.Module : an equal network in the form that runs best, for export.
+    exported : names of the fields of its outputs that exports carry; `logits` alone by default.
+    answering(characters) -> nn.Module : the same network with other classes, any of the table's,
+        whether it was trained on them or not.
+    staged() -> (nn.Module, nn.Module), threshold : the network as two, for export with an early
+        exit; see archs/cascade.py.
 """
 
 import importlib
@@ -26,22 +35,69 @@ from torch import nn
 from kakitori.errors import SettingsError
 from kakitori.params import Settings, known_models
 
+NONE = -1  # the label of an image that shows no class
+
 
 class Outputs(NamedTuple):
     logits: torch.Tensor  # (B, C)
+    features: torch.Tensor  # (B, D), what the classifier sees
 
 
 class Batch(NamedTuple):
-    images: torch.Tensor  # float (B, 1, S, S) in [-1, 1]
-    labels: torch.Tensor  # int64 (B,)
+    """What a network is to learn from.
+
+    images : float (B, 1, S, S) in [-1, 1].
+    labels : int64 (B,), the class; of mixed images the first of two.
+    label_smoothing : share of the probability that is spread over all classes.
+    others : int64 (B,), the second class of mixed images, or None where none are mixed.
+    share : float (B,), how much of the image is the second class's.
+    presence : int8 (B, 32): per stroke of the character, in writing order, 1 where it is written, 0
+        where it was left out or the character has fewer; rows of -1 for whole characters. None
+        where all are whole.
+    layers : uint8 (B, S, S), the number from 1 of the stroke that a pixel belongs to, 0 for paper;
+        0 all over for whole characters. None where all are whole.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
     label_smoothing: float = 0.0
+    others: torch.Tensor | None = None
+    share: torch.Tensor | None = None
+    presence: torch.Tensor | None = None
+    layers: torch.Tensor | None = None
+
+    def whole(self) -> torch.Tensor:
+        """Which images are whole characters, bool (B,)."""
+        if self.presence is None:
+            return torch.ones_like(self.labels, dtype=torch.bool)
+        return self.presence[:, 0] < 0
+
+    def pure(self) -> torch.Tensor:
+        """Which images are whole characters of one class, bool (B,): those that a head which
+        describes the character can learn from."""
+        return self.whole() if self.share is None else self.whole() & (self.share == 0)
 
 
-def class_loss(outputs: NamedTuple, batch: Batch) -> torch.Tensor:
-    """Cross-entropy over the classes with label smoothing (Szegedy et al. 2016)."""
-    return F.cross_entropy(
-        outputs.logits.float(), batch.labels, label_smoothing=batch.label_smoothing
-    )
+def class_loss(outputs: Outputs, batch: Batch) -> torch.Tensor:
+    """Cross-entropy over the classes with label smoothing (Szegedy et al. 2016), the mean over
+    whole characters: a 大 that lacks a stroke may be a 人. Mixed images count for both classes."""
+    logits = outputs.logits.float()
+
+    def cross_entropy(labels: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(
+            logits,
+            labels,
+            ignore_index=NONE,
+            label_smoothing=batch.label_smoothing,
+            reduction="none",
+        )
+
+    labels = batch.labels.masked_fill(~batch.whole(), NONE)
+    loss = cross_entropy(labels)
+    if batch.share is not None:
+        others = batch.others.masked_fill(~batch.whole(), NONE)
+        loss = torch.lerp(loss, cross_entropy(others), batch.share)
+    return loss.sum() / (labels != NONE).sum().clamp(min=1)
 
 
 def check(settings: Settings) -> None:

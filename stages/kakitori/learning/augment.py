@@ -3,10 +3,45 @@
 Never flips: 人 and 入, し and J tell why.
 """
 
+import dataclasses
+
 import torch
 import torch.nn.functional as F
 
 from kakitori.params import Augment
+
+
+@dataclasses.dataclass(frozen=True)
+class Draws:
+    """Random numbers for the rows of a batch that one process has: drawn for the whole batch, so
+    that they do not depend on how many processes share it.
+
+    generator : where they come from.
+    batch : images in the whole batch.
+    rows : those that this process has; all of them by default.
+    """
+
+    generator: torch.Generator
+    batch: int
+    rows: slice | None = None
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        """Standard normal, float (rows, *shape)."""
+        drawn = torch.randn(
+            (self.batch, *shape), generator=self.generator, device=self.generator.device
+        )
+        return drawn if self.rows is None else drawn[self.rows]
+
+    def uniform(self, *shape: int) -> torch.Tensor:
+        """Between 0 and 1, float (rows, *shape)."""
+        drawn = torch.rand(
+            (self.batch, *shape), generator=self.generator, device=self.generator.device
+        )
+        return drawn if self.rows is None else drawn[self.rows]
+
+    def chosen(self, share: float) -> torch.Tensor:
+        """The rows, int64, that a distortion of so large a share falls upon."""
+        return (self.uniform() < share).nonzero()[:, 0]
 
 
 class Augmenter:
@@ -23,45 +58,102 @@ class Augmenter:
         self.grid = torch.stack([x, y, torch.ones_like(x)], -1).view(1, -1, 3)
         self.size = size
 
-    def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Ink images uint8 (B, 1, S, S) to distorted float (B, 1, S, S) in [-1, 1]."""
-        s, device = self.settings, images.device
-        batch = len(images)
+    def __call__(
+        self,
+        images: torch.Tensor,
+        draws: Draws,
+        strength: torch.Tensor | None = None,
+        layers: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Distort ink images.
 
-        def normal(*shape: int) -> torch.Tensor:
-            return torch.randn(shape, generator=generator, device=device)
+        Parameters
+        ----------
+        images : uint8 (B, 1, S, S).
+        strength : float (B,), how much farther than the settings say each image is moved and bent.
+        layers : uint8 (B, 1, S, S), moved and bent like the images.
 
-        def chosen(share: float) -> torch.Tensor:
-            return torch.rand(batch, generator=generator, device=device) < share
-
+        Returns
+        -------
+        Images float (B, 1, S, S) in [-1, 1], and the layers.
+        """
+        s = self.settings
         ink = images.float() / 255
         for share, kernel in ((s.thicken, 3), (s.thicken_more, 5)):
             if share:
-                picked = chosen(share).nonzero()[:, 0]
+                picked = draws.chosen(share)
                 ink[picked] = F.max_pool2d(ink[picked], kernel, 1, kernel // 2)
         if s.thin:
-            picked = chosen(s.thin).nonzero()[:, 0]
+            picked = draws.chosen(s.thin)
             thinned = -F.max_pool2d(-ink[picked], (2, 2), 1, 1)[:, :, :-1, :-1]
             # Hairlines would vanish: keep half of what thinning takes.
             ink[picked] = (ink[picked] + thinned) / 2
-        ink = F.grid_sample(ink, self._field(normal, batch), mode="bilinear", align_corners=False)
+        field = self._field(draws, strength)
+        ink = F.grid_sample(ink, field, mode="bilinear", align_corners=False)
+        if layers is not None:
+            moved = F.grid_sample(layers.float(), field, mode="nearest", align_corners=False)
+            layers = moved.to(torch.uint8)
+        if s.erase:
+            picked = draws.chosen(s.erase)
+            ink = ink.masked_fill(self._rectangle(draws) & _mask(picked, ink), 0)
         if s.blur:
-            picked = chosen(s.blur).nonzero()[:, 0]
+            picked = draws.chosen(s.blur)
             ink[picked] = F.avg_pool2d(ink[picked], 3, 1, 1, count_include_pad=False)
-        gain = 1 + s.contrast * normal(batch, 1, 1, 1)
-        offset = s.brightness * normal(batch, 1, 1, 1)
+        gain = 1 + s.contrast * draws.normal(1, 1, 1)
+        offset = s.brightness * draws.normal(1, 1, 1)
         ink = ink * gain.clamp(min=0.3) + offset.clamp(min=0)
         if s.noise:
-            level = s.noise * torch.rand(batch, 1, 1, 1, generator=generator, device=device)
-            ink = ink + level * normal(batch, 1, self.size, self.size)
-        return ink.clamp_(0, 1) * 2 - 1
+            level = s.noise * draws.uniform(1, 1, 1)
+            ink = ink + level * draws.normal(1, self.size, self.size)
+        return ink.clamp_(0, 1) * 2 - 1, layers
 
-    def _field(self, normal, batch: int) -> torch.Tensor:
+    def mix(
+        self, images: torch.Tensor, labels: torch.Tensor, draws: Draws
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """Mix some images with others of this process's rows.
+
+        mixup (Zhang et al. 2018) overlays up to half of another image; cutmix (Yun et al. 2019)
+        takes a rectangle of it.
+
+        Returns
+        -------
+        Images; the other classes int64 (B,) and their share of each image float (B,), None where
+        neither is wanted.
+        """
+        s = self.settings
+        if not (s.mixup or s.cutmix):
+            return images, None, None
+        other, others = images.roll(1, 0), labels.roll(1, 0)
+        share = torch.zeros(len(images), device=images.device)
+        if s.mixup:
+            picked = draws.chosen(s.mixup)
+            share[picked] = draws.uniform()[picked] / 2
+            images = torch.lerp(images, other, share[:, None, None, None])
+        if s.cutmix:
+            picked = draws.chosen(s.cutmix)
+            inside = self._rectangle(draws) & _mask(picked, images)
+            inside &= (share == 0)[:, None, None, None]  # not on top of the other
+            images = torch.where(inside, other, images)
+            share = share + inside.float().mean((1, 2, 3))
+        return images, others, share
+
+    def _rectangle(self, draws: Draws) -> torch.Tensor:
+        """A rectangle in each image, of sides between a sixth and half of the image's: bool
+        (B, 1, S, S)."""
+        side = 1 / 6 + draws.uniform(2) / 3
+        first = draws.uniform(2) * (1 - side)
+        axis = torch.arange(self.size, device=side.device) / self.size
+        inside = (axis >= first[..., None]) & (axis < (first + side)[..., None])  # (B, 2, S)
+        return (inside[:, 0, :, None] & inside[:, 1, None, :])[:, None]
+
+    def _field(self, draws: Draws, strength: torch.Tensor | None) -> torch.Tensor:
         """Where each output pixel is read from: (B, S, S, 2) in [-1, 1]."""
         s = self.settings
-        angle = torch.deg2rad(s.rotation * normal(batch))
-        scale_x, scale_y = torch.exp(s.scale * normal(2, batch))
-        shear = s.shear * normal(batch)
+        by = 1.0 if strength is None else strength[:, None]
+        lots = by * draws.normal(6)
+        angle = torch.deg2rad(s.rotation * lots[:, 0])
+        scale_x, scale_y = torch.exp(s.scale * lots[:, 1]), torch.exp(s.scale * lots[:, 2])
+        shear = s.shear * lots[:, 3]
         cos, sin = angle.cos(), angle.sin()
         affine = torch.stack(
             [
@@ -70,15 +162,24 @@ class Augmenter:
             ],
             1,
         )
-        shift = 2 * s.shift * normal(batch, 2, 1)
+        shift = 2 * s.shift * lots[:, 4:, None]
         field = (self.grid @ torch.cat([affine, shift], 2).transpose(1, 2)).view(
-            batch, self.size, self.size, 2
+            len(lots), self.size, self.size, 2
         )
         if s.elastic:
-            coarse = 2 * s.elastic * normal(batch, 2, 5, 5)
+            coarse = 2 * s.elastic * draws.normal(2, 5, 5)
+            if strength is not None:
+                coarse = strength[:, None, None, None] * coarse
             fine = F.interpolate(coarse, self.size, mode="bicubic", align_corners=True)
             field = field + fine.permute(0, 2, 3, 1)
         return field
+
+
+def _mask(picked: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    """True for the picked images: bool (B, 1, 1, 1)."""
+    mask = torch.zeros(len(images), dtype=torch.bool, device=images.device)
+    mask[picked] = True
+    return mask[:, None, None, None]
 
 
 def drop_strokes(
@@ -86,8 +187,8 @@ def drop_strokes(
     layers: torch.Tensor,
     presence: torch.Tensor,
     share: float,
-    generator: torch.Generator,
-) -> tuple[torch.Tensor, torch.Tensor]:
+    draws: Draws,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Erase one stroke of some characters, as if its writer had forgotten it.
 
     Parameters
@@ -99,16 +200,16 @@ def drop_strokes(
 
     Returns
     -------
-    New images and presence. Where strokes cross, the gap shows in the one that stays.
+    New images, layers and presence. Where strokes cross, the gap shows in the one that stays.
     """
-    device = images.device
-    lots = torch.rand(presence.shape, generator=generator, device=device)
+    lots = draws.uniform(presence.shape[1])
     stroke = (lots * (presence > 0)).argmax(1)
-    chosen = torch.rand(len(images), generator=generator, device=device) < share
+    chosen = draws.uniform() < share
     chosen &= (presence > 0).sum(1) > 1
     gone = (layers == (stroke + 1)[:, None, None, None]) & chosen[:, None, None, None]
     # The soft rim of a stroke has no number: take a pixel around it as well, but nothing of others.
     around = F.max_pool2d(gone.float(), 3, 1, 1).bool() & ((layers == 0) | gone)
     left = presence.clone()
     left[chosen.nonzero()[:, 0], stroke[chosen]] = 0
-    return images.masked_fill(around & chosen[:, None, None, None], 0), left
+    around &= chosen[:, None, None, None]
+    return images.masked_fill(around, 0), layers.masked_fill(gone, 0), left

@@ -6,6 +6,7 @@ They are no output of the stage: DVC would delete or restore them at the wrong m
 
 import hashlib
 import json
+import pickle
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from kakitori.errors import DataError
 from kakitori.params import ROOT
 
 FOLDER = ROOT / ".checkpoints"
+KEPT = 5  # epochs of a run
 
 
 def key(settings: dict, files: list[Path]) -> str:
@@ -41,19 +43,26 @@ def lock() -> filelock.AcquireReturnProxy:
         ) from None
 
 
-def save(run: str, state: dict) -> None:
-    """Write the state of a run, whole or not at all."""
+def save(run: str, epoch: int, state: dict) -> None:
+    """Write the state of a run after an epoch, whole or not at all; the last five stay."""
     folder = FOLDER / run
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "last.part"
+    part = folder / "part"
     torch.save(state, part)
-    part.replace(folder / "last.pt")
+    part.replace(folder / f"{epoch:04d}.pt")
+    for old in sorted(folder.glob("*.pt"))[:-KEPT]:
+        old.unlink()
 
 
 def load(run: str) -> dict | None:
-    """The last state of a run, None where there is none. Nothing but tensors is unpickled."""
-    path = FOLDER / run / "last.pt"
-    return torch.load(path, weights_only=True) if path.is_file() else None
+    """The last state of a run that can be read, None where there is none. Nothing but tensors and
+    plain values is unpickled."""
+    for path in sorted((FOLDER / run).glob("*.pt"), reverse=True):
+        try:
+            return torch.load(path, weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            print(f"train: {path}: cannot be read, takes the one before: {error}")
+    return None
 
 
 def forget(run: str) -> None:

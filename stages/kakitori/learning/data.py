@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from kakitori.corpora import shards
+from kakitori.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +32,31 @@ class Part:
     def to(self, device: torch.device) -> "Part":
         moved = (t.to(device) for t in (self.images, self.labels))
         return Part(*moved, self.rows, self.weights.to(device))
+
+    def groups(self) -> tuple[torch.Tensor, int]:
+        """Which writer group each sample is of, int64 (N,), -1 where nobody knows; and how many
+        there are."""
+        codes, names = pd.factorize(self.rows["writer_group"].replace("", None), sort=True)
+        return torch.from_numpy(codes.astype(np.int64)).to(self.labels.device), len(names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Partial:
+    """Characters with strokes left out (data/synthetic/partial.h5), of the model's classes alone.
+
+    images : uint8 (N, 1, S, S).
+    labels : int64 (N,).
+    presence : int8 (N, 32), see archs.contract.Batch.
+    layers : uint8 (N, 1, S, S), likewise.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    presence: torch.Tensor
+    layers: torch.Tensor
+
+    def to(self, device: torch.device) -> "Partial":
+        return Partial(*(getattr(self, f.name).to(device) for f in dataclasses.fields(self)))
 
 
 def placed_index(root: Path) -> pd.DataFrame:
@@ -54,10 +80,7 @@ def load_part(
     """The samples of a part; `weights` by corpus, 1 where it names none."""
     rows = index[index["part"] == part]
     images = shards.load_images(root / "data/shards", rows)
-    codepoints = np.array([ord(c) for c in classes])
-    found = rows["codepoint"].to_numpy()
-    labels = np.searchsorted(codepoints, found).clip(max=len(codepoints) - 1)
-    labels = np.where(codepoints[labels] == found, labels, -1)
+    labels = _labels(rows["codepoint"].to_numpy(), classes)
     weight = np.array([(weights or {}).get(c, 1.0) for c in rows["corpus"]], np.float64)
     return Part(
         torch.from_numpy(images)[:, None],
@@ -65,6 +88,42 @@ def load_part(
         rows,
         torch.from_numpy(weight),
     )
+
+
+def load_partial(root: Path, classes: list[str], size: int) -> Partial:
+    """The characters with strokes left out; DataError where there are none, or of another size."""
+    path = root / "data/synthetic/partial.h5"
+    try:
+        with h5py.File(path) as file:
+            content = {k: file[k][:] for k in ("images", "codepoint", "presence", "layers")}
+    except OSError:
+        raise DataError(
+            f"{path}: expected characters with strokes left out, found no such file; "
+            "train.sampling.partial needs synthesize.partial_writers"
+        ) from None
+    side = content["images"].shape[-1]
+    if side != size:
+        raise DataError(
+            f"{path}: expected images of {size} pixels (data.size), found {side}; "
+            "train.sampling.partial needs data.size: 64"
+        )
+    labels = _labels(content["codepoint"], classes)
+    kept = np.flatnonzero(labels >= 0)
+    if not len(kept):
+        raise DataError(f"{path}: expected characters among the classes, found none")
+    return Partial(
+        torch.from_numpy(content["images"][kept])[:, None],
+        torch.from_numpy(labels[kept]),
+        torch.from_numpy(content["presence"][kept].astype(np.int8)),
+        torch.from_numpy(content["layers"][kept])[:, None],
+    )
+
+
+def _labels(codepoints: np.ndarray, classes: list[str]) -> np.ndarray:
+    """Class of each code point, int64, -1 for those that are none."""
+    known = np.array([ord(c) for c in classes])
+    labels = np.searchsorted(known, codepoints).clip(max=len(known) - 1)
+    return np.where(known[labels] == codepoints, labels, -1).astype(np.int64)
 
 
 def fingerprint(root: Path) -> str:

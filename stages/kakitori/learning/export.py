@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,50 +19,73 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import nn
 
 from kakitori import outputs
+from kakitori.writing.strokes import TYPES
 
 
-class _LogitsOnly(nn.Module):
-    """The export's first output by name, whatever further heads a network has."""
+class _Heads(nn.Module):
+    """The fields of a network's outputs that an export carries."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, names: tuple[str, ...]) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.names = model, names
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.model(images).logits
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        outputs = self.model(images)
+        return tuple(getattr(outputs, name) for name in self.names)
 
 
 def to_onnx(model: nn.Module, size: int, opset: int, path: Path) -> None:
-    """Write a float32 ONNX file: `input` (batch, 1, S, S) to `logits` (batch, C).
+    """Write a float32 ONNX file: `input` (batch, 1, S, S) to `logits` (batch, C), and the further
+    heads that the network's `exported` names.
 
     A network may offer `deployed()`, an equal network in the form that runs best.
     """
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision; we do not
+    names = getattr(model, "exported", ("logits",))
     model = model.deployed() if hasattr(model, "deployed") else model
-    with outputs.whole(path) as part, warnings.catch_warnings():
+    # An example batch of 1 would be baked in.
+    write(_Heads(model, names), {"input": torch.zeros(2, 1, size, size)}, names, opset, path)
+
+
+def write(
+    module: nn.Module,
+    inputs: dict[str, torch.Tensor],
+    names: Sequence[str],
+    opset: int,
+    path: Path,
+) -> None:
+    """Write a float32 ONNX file of any module, batches of any size in its first dimension.
+
+    Parameters
+    ----------
+    inputs : an example of each, two samples or more, in the order in which `module` takes them.
+    names : of its outputs.
+    """
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision; we do not
+    with outputs.whole(path) as part, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore", FutureWarning)  # torch's, about its own internals
         torch.onnx.export(
-            _LogitsOnly(model).eval(),
-            (torch.zeros(2, 1, size, size),),  # an example batch of 1 would be baked in
+            module.eval(),
+            tuple(inputs.values()),
             str(part),
             dynamo=True,
             opset_version=opset,
             external_data=False,
-            dynamic_shapes={"images": {0: torch.export.Dim.DYNAMIC}},
-            input_names=["input"],
-            output_names=["logits"],
+            dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs),
+            input_names=list(inputs),
+            output_names=list(names),
             verbose=False,
         )
         _clean(part)
+        _number(part)
 
 
-def to_int8(source: Path, images: np.ndarray, path: Path) -> None:
+def to_int8(source: Path, samples: Iterable[dict[str, np.ndarray]], path: Path) -> None:
     """Write a statically quantised copy of an ONNX file (QDQ, per channel).
 
     Parameters
     ----------
     source : the float32 file.
-    images : calibration samples, uint8 (N, S, S).
+    samples : its inputs by name, batch after batch, for calibration; `batches` of images.
     """
     with outputs.whole(path) as part:
         prepared = part.with_suffix(".prepared")
@@ -70,7 +94,7 @@ def to_int8(source: Path, images: np.ndarray, path: Path) -> None:
             quantize_static(
                 str(prepared),
                 str(part),
-                _Samples(images),
+                _Samples(samples),
                 quant_format=QuantFormat.QDQ,
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
@@ -83,14 +107,19 @@ def to_int8(source: Path, images: np.ndarray, path: Path) -> None:
         _clean(part)
 
 
+def batches(images: np.ndarray, size: int = 64) -> Iterator[dict[str, np.ndarray]]:
+    """Images uint8 (N, S, S) as an export's `input`, so many at a time."""
+    scaled = images[:, None].astype(np.float32) / 127.5 - 1
+    for start in range(0, len(scaled), size):
+        yield {"input": scaled[start : start + size]}
+
+
 class _Samples(CalibrationDataReader):
-    def __init__(self, images: np.ndarray) -> None:
-        scaled = images[:, None].astype(np.float32) / 127.5 - 1
-        self.batches = iter([scaled[i : i + 64] for i in range(0, len(scaled), 64)])
+    def __init__(self, samples: Iterable[dict[str, np.ndarray]]) -> None:
+        self.samples = iter(samples)
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        batch = next(self.batches, None)
-        return None if batch is None else {"input": batch}
+        return next(self.samples, None)
 
 
 def _clean(path: Path) -> None:
@@ -108,17 +137,36 @@ def _clean(path: Path) -> None:
     onnx.save(model, path)
 
 
-def annotate(path: Path, classes: list[str], size: int, temperature: float) -> None:
-    """Write classes, preprocessing and temperature into an ONNX file's metadata."""
+def _number(path: Path) -> None:
+    """Name nodes and what flows between them by their order: exporters count, and a second export
+    in the same process does not always begin where the first did."""
     model = onnx.load(path)
-    onnx.helper.set_model_props(
-        model,
-        {
-            "classes": "".join(classes),
-            "size": str(size),
-            "range": "-1 (paper) to 1 (ink)",
-            "temperature": str(temperature),
-        },
-    )
+    graph = model.graph
+    kept = {value.name for value in (*graph.input, *graph.output)}
+    names = [i.name for i in graph.initializer if i.name.startswith("val_")]
+    names += [name for node in graph.node for name in node.output]
+    new = {name: f"value_{k}" for k, name in enumerate(names) if name and name not in kept}
+    for item in (*graph.initializer, *graph.value_info):
+        item.name = new.get(item.name, item.name)
+    for k, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{k}"
+        for side in (node.input, node.output):
+            side[:] = [new.get(name, name) for name in side]
+    onnx.save(model, path)
+
+
+def annotate(path: Path, classes: list[str], size: int, temperature: float) -> None:
+    """Write classes, preprocessing and temperature into an ONNX file's metadata, and the stroke
+    types that a `sequence` is of, where it has one."""
+    model = onnx.load(path)
+    metadata = {
+        "classes": "".join(classes),
+        "size": str(size),
+        "range": "-1 (paper) to 1 (ink)",
+        "temperature": str(temperature),
+    }
+    if any(output.name == "sequence" for output in model.graph.output):
+        metadata["stroke_types"] = "".join(TYPES)
+    onnx.helper.set_model_props(model, metadata)
     with outputs.whole(path) as part:
         onnx.save(model, part)

@@ -6,13 +6,18 @@ import time
 
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from kakitori.archs.contract import Batch
-from kakitori.learning import checkpoints
-from kakitori.learning.augment import Augmenter
-from kakitori.learning.data import Part
+from kakitori.archs.contract import Batch, Outputs
+from kakitori.learning import checkpoints, optimisation, qat
+from kakitori.learning.augment import Augmenter, Draws, drop_strokes
+from kakitori.learning.data import Part, Partial
+from kakitori.learning.objectives import Distillation, WriterAdversary
+from kakitori.learning.processes import Group
+from kakitori.learning.sampling import Sampler
 from kakitori.params import Train
 
 EVALUATION_BATCH = 1024
@@ -29,10 +34,6 @@ class Result:
     images_seen: int
 
 
-def pick_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
     """bfloat16 where the processor multiplies it natively, unless params.yaml says otherwise."""
     if wanted != "auto":
@@ -44,143 +45,324 @@ def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def train(model: nn.Module, parts: dict[str, Part], settings: Train, seed: int, run: str) -> Result:
+def train(
+    model: nn.Module,
+    parts: dict[str, Part],
+    settings: Train,
+    seed: int,
+    run: str,
+    partial: Partial | None = None,
+    distillation: Distillation | None = None,
+) -> Result:
     """Train on parts["train"], choose the epoch by parts["val"].
 
-    AdamW (Loshchilov and Hutter 2019) with linear warm-up and a cosine to zero; weight decay on
-    matrices and filters alone. Ends early after `patience` epochs without a better validation
-    accuracy. A run with the same `run` key that was killed goes on after its last whole epoch,
-    with the same random numbers, and ends with the same weights.
+    Ends early after `patience` epochs without a better validation accuracy. A run with the same
+    `run` key that was killed goes on after its last whole epoch, with the same random numbers, and
+    ends with the same weights.
 
-    Raises FloatingPointError on a loss that is no number, naming the step.
+    Parameters
+    ----------
+    partial : characters with strokes left out, for `sampling.partial`.
+    distillation : from a trained network.
+
+    Raises
+    ------
+    FloatingPointError on a loss that is no number, naming the step.
+    MemoryError when a batch does not fit, naming its size.
     """
-    device = pick_device()
-    if device.type == "cuda":  # the same machine, the same bytes
-        torch.use_deterministic_algorithms(True, warn_only=True)
-    precision = pick_precision(settings.precision, device)
-    model = model.to(device, memory_format=torch.channels_last)
-    training, validation = parts["train"].to(device), parts["val"].to(device)
-    augment = Augmenter(settings.augment, training.images.shape[-1], device)
-    generator = torch.Generator(device).manual_seed(seed)
-    drawn = int(training.weights.sum().item())
-    batch = min(settings.batch, drawn)
-    per_epoch = drawn // batch
-    optimiser = _optimiser(model, settings)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: _rate(step, settings.warmup, per_epoch * settings.epochs)
-    )
-    curve: list[dict] = []
-    best_state = None
+    trainer = Trainer(model, parts, settings, seed, partial, distillation)
     state = checkpoints.load(run)
     if state:
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
-        generator.set_state(state["generator"])
-        curve, best_state = state["curve"], state["best"]
-        print(f"train: goes on after epoch {len(curve)}")
-
-    def best_epoch() -> int:
-        return max(curve, key=lambda e: (e["val_top1"], -e["val_loss"]))["epoch"]
-
-    while len(curve) < settings.epochs:
-        if curve and len(curve) - best_epoch() >= settings.patience:
-            print(f"train: no better for {settings.patience} epochs, stops")
+        trainer.load_state_dict(state)
+        trainer.say(f"goes on after epoch {len(trainer.curve)}")
+    last = min(settings.stop_after or settings.epochs, settings.epochs)
+    while len(trainer.curve) < last:
+        if trainer.waited() >= settings.patience:
+            trainer.say(f"no better for {settings.patience} epochs, stops")
             break
-        started = time.perf_counter()
-        model.train()
-        order = _epoch_order(training.weights, generator)
-        correct = torch.zeros((), device=device)
-        total = torch.zeros((), device=device)
-        steps = tqdm(range(per_epoch), desc=f"epoch {len(curve) + 1}", leave=False, disable=None)
-        for step in steps:
-            picked = order[step * batch : (step + 1) * batch]
-            images = augment(training.images[picked], generator)
-            images = images.contiguous(memory_format=torch.channels_last)
-            labels = training.labels[picked]
-            with torch.autocast(device.type, precision, precision != torch.float32):
-                outputs = model(images)
-            loss = model.loss(outputs, Batch(images, labels, settings.label_smoothing))
-            if not math.isfinite(loss.item()):
-                raise FloatingPointError(
-                    f"step {len(curve) * per_epoch + step}: expected a finite loss, found "
-                    f"{loss.item()}; lower train.learning_rate or set train.precision: float32"
-                )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            optimiser.step()
-            rate = schedule.get_last_lr()[0]
-            schedule.step()
-            correct += (outputs.logits.detach().argmax(1) == labels).sum()
-            total += loss.detach()
-        seen = per_epoch * batch
-        curve.append(
+        trainer.epoch()
+        if trainer.group.rank == 0:
+            checkpoints.save(run, len(trainer.curve), trainer.state_dict())
+    trainer.group.end()
+    return trainer.result()
+
+
+class Trainer:
+    """A model and all that changes while it learns, epoch by epoch."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        parts: dict[str, Part],
+        settings: Train,
+        seed: int,
+        partial: Partial | None = None,
+        distillation: Distillation | None = None,
+    ) -> None:
+        self.settings, self.group = settings, Group()
+        device = self.group.device
+        if device.type == "cuda":  # the same machine, the same bytes
+            torch.use_deterministic_algorithms(True, warn_only=True)
+        self.precision = pick_precision(settings.precision, device)
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.training, self.validation = parts["train"].to(device), parts["val"].to(device)
+        self.partial = partial.to(device) if partial else None
+        self.distillation = distillation.to(device) if distillation else None
+        self.augment = Augmenter(settings.augment, self.training.images.shape[-1], device)
+        self.generator = torch.Generator(device).manual_seed(seed)
+        # Dropout and the like take the global generator, in each process their own numbers.
+        torch.manual_seed(seed + 1_000_003 * self.group.rank)
+        shapes = self._look()
+        self.sampler = Sampler(self.training, shapes.logits.shape[1], settings)
+
+        drawn = [self.sampler.drawn(epoch) for epoch in range(settings.epochs)]
+        batch = min(settings.batch, *drawn)
+        self.partial_batch = round(batch * settings.sampling.partial) if partial else 0
+        self.batch = batch - self.partial_batch
+        self.steps = [count // self.batch for count in drawn]
+        total = sum(self.steps)
+        self.rounds_from = total - int(settings.qat * total) if settings.qat else math.inf
+
+        self.adversary, further = None, []
+        if settings.style_adversary:
+            self.writers, count = self.training.groups()
+            self.adversary = WriterAdversary(
+                shapes.features.shape[1], count, settings.style_adversary
+            ).to(device)
+            further.append(self.adversary)
+        self.optimiser = optimisation.optimiser(model, settings, *further)
+        self.schedule = optimisation.Schedule(self.optimiser, settings, total)
+        self.release = optimisation.Release(model, settings, total)
+        self.ema = None
+        if settings.ema:
+            mean = get_ema_multi_avg_fn(settings.ema)
+            self.ema = AveragedModel(model, multi_avg_fn=mean, use_buffers=True)
+        self.rounding = False
+        self.curve: list[dict] = []
+        self.best_state: dict[str, torch.Tensor] = {}
+        self._wrap()
+
+    def _wrap(self) -> None:
+        self.forward = self.group.parallel(self.model)
+        self.told = self.group.parallel(self.adversary) if self.adversary else None
+
+    def _look(self) -> Outputs:
+        """What the model says of a blank image: how many classes and features it has."""
+        self.model.eval()
+        side = self.training.images.shape[-1]
+        with torch.inference_mode():
+            return self.model(torch.zeros(1, 1, side, side, device=self.group.device))
+
+    def say(self, line: str) -> None:
+        if self.group.rank == 0:
+            print(f"train: {line}", flush=True)
+
+    # -----------------------------------------------------------------------------------------
+    # An epoch
+
+    def epoch(self) -> None:
+        """One pass, then a look at validation; both become a line of the curve."""
+        started, number = time.perf_counter(), len(self.curve)
+        steps = self.steps[number]
+        self.model.train()
+        order = self.sampler.order(number, self.generator)
+        totals = torch.zeros(2, device=self.group.device)  # right answers, loss
+        for step in tqdm(
+            range(steps),
+            desc=f"epoch {number + 1}",
+            leave=False,
+            disable=None if self.group.rank == 0 else True,
+        ):
+            totals += self._step(order[step * self.batch : (step + 1) * self.batch])
+        correct, loss = self.group.mean(totals).tolist()
+        rate = self.last_rate
+        found = self.group.from_first(self._validate() if self.group.rank == 0 else None)
+        if self.settings.sampling.confused:
+            answers = self.group.from_first(self.answers if self.group.rank == 0 else None)
+            self.sampler.learn_from(answers, self.validation.labels)
+        self.curve.append(
             {
-                "epoch": len(curve) + 1,
-                "train_loss": total.item() / per_epoch,
-                "train_top1": correct.item() / seen,
-                **measure(model, validation, precision),
+                "epoch": number + 1,
+                "train_loss": loss / steps,
+                "train_top1": correct * self.group.size / (steps * self.batch),
+                **found,
                 "learning_rate": rate,
             }
         )
-        line = curve[-1]
-        print(
-            f"train: epoch {line['epoch']}/{settings.epochs}: loss {line['train_loss']:.3f}, "
-            f"validation top-1 {line['val_top1']:.4f}, "
-            f"{seen / (time.perf_counter() - started):.0f} images/s",
-            flush=True,
+        better = self.best_epoch() == number + 1
+        if better:
+            current = self.ema.module if self.ema else self.model
+            self.best_state = {k: v.detach().clone() for k, v in current.state_dict().items()}
+        self.schedule.ended(better)
+        seen = steps * (self.batch + self.partial_batch)
+        self.say(
+            f"epoch {number + 1}/{self.settings.epochs}: loss {loss / steps:.3f}, "
+            f"validation top-1 {found['val_top1']:.4f}, "
+            f"{seen / (time.perf_counter() - started):.0f} images/s"
         )
-        if best_epoch() == len(curve):
-            best_state = {k: v.detach().clone() for k, v in model.state_dict().items()}
-        checkpoints.save(
-            run,
-            {
-                "model": model.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "schedule": schedule.state_dict(),
-                "generator": generator.get_state(),
-                "curve": curve,
-                "best": best_state,
-            },
+
+    def waited(self) -> int:
+        """Epochs without a better one; while a curriculum still lacks classes none counts."""
+        if not self.curve:
+            return 0
+        return len(self.curve) - max(self.best_epoch(), self.sampler.complete_from())
+
+    def best_epoch(self) -> int:
+        """The epoch, from 1, that reads validation best; once weights are rounded, among those."""
+        rounded = [e for e in self.curve if sum(self.steps[: e["epoch"]]) > self.rounds_from]
+        return max(rounded or self.curve, key=lambda e: (e["val_top1"], -e["val_loss"]))["epoch"]
+
+    def _validate(self) -> dict:
+        model = self.ema.module if self.ema else self.model
+        logits = logits_of(model, self.validation.images, self.precision)
+        self.answers = logits.argmax(1)
+        return measure(logits, self.validation.labels)
+
+    # -----------------------------------------------------------------------------------------
+    # A step
+
+    def _step(self, picked: torch.Tensor) -> torch.Tensor:
+        """Learn from the samples `picked`, int64 (B,). Returns how many were right, and the loss:
+        float (2,)."""
+        step, settings = self.schedule.step, self.settings
+        if step >= self.rounds_from and not self.rounding:
+            self._round()
+        if self.release.steps and self.release.apply(step):
+            self._wrap()
+        try:
+            batch = self._batch(picked)
+            with torch.autocast(
+                self.group.device.type, self.precision, self.precision != torch.float32
+            ):
+                outputs = self.forward(batch.images)
+            loss = self.model.loss(outputs, batch)
+            if self.distillation:
+                loss = self.distillation(loss, outputs, batch.images)
+            if self.told:
+                mine = picked[self.group.rows(self.batch)]
+                writers = F.pad(self.writers[mine], (0, len(batch.labels) - len(mine)), value=-1)
+                loss = loss + self.told(outputs, batch, writers)
+            if not math.isfinite(loss.item()):
+                raise FloatingPointError(
+                    f"step {step}: expected a finite loss, found {loss.item()}; lower "
+                    "train.learning_rate, set train.clip, or set train.precision: float32"
+                )
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            if settings.clip:
+                nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip)
+            self.optimiser.step()
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not (isinstance(error, torch.OutOfMemoryError) or "t allocate memory" in str(error)):
+                raise
+            raise MemoryError(
+                f"step {step}: expected room for a batch of {settings.batch} images, found none "
+                f"left; set train.batch: {max(settings.batch // 2, 2)}"
+            ) from None
+        self.last_rate = self.optimiser.param_groups[-1]["lr"]
+        self.schedule.advance()
+        if self.ema:
+            self.ema.update_parameters(self.model)
+        whole = self.group.rows(self.batch)
+        logits = outputs.logits.detach()[: whole.stop - whole.start]
+        right = (logits.argmax(1) == batch.labels[: len(logits)]).sum()
+        return torch.stack([right.float(), loss.detach().float()])
+
+    def _batch(self, picked: torch.Tensor) -> Batch:
+        """This process's rows of a batch, distorted: whole characters, then partial ones."""
+        settings, rows = self.settings, self.group.rows(self.batch)
+        draws = Draws(self.generator, self.batch, rows)
+        mine = picked[rows]
+        labels = self.training.labels[mine]
+        images, _ = self.augment(self.training.images[mine], draws, self.sampler.strength(labels))
+        images, others, share = self.augment.mix(images, labels, draws)
+        presence = layers = None
+        if self.partial_batch:
+            rows = self.group.rows(self.partial_batch)
+            draws = Draws(self.generator, self.partial_batch, rows)
+            lots = torch.randint(
+                len(self.partial.labels),
+                (self.partial_batch,),
+                generator=self.generator,
+                device=self.group.device,
+            )[rows]
+            drawn, where = self.partial.images[lots], self.partial.layers[lots]
+            left = self.partial.presence[lots]
+            if settings.augment.drop_strokes:
+                drawn, where, left = drop_strokes(
+                    drawn, where, left, settings.augment.drop_strokes, draws
+                )
+            drawn, where = self.augment(drawn, draws, layers=where)
+            whole = len(images)
+            images = torch.cat([images, drawn])
+            labels = torch.cat([labels, self.partial.labels[lots]])
+            presence = torch.cat([left.new_full((whole, left.shape[1]), -1), left])
+            layers = torch.cat([where.new_zeros(whole, *where.shape[2:]), where[:, 0]])
+            if share is not None:
+                others = torch.cat([others, labels[whole:]])
+                share = torch.cat([share, share.new_zeros(len(lots))])
+        side = self._side()
+        if side != images.shape[-1]:
+            images = F.interpolate(images, (side, side), mode="area")
+            layers = (
+                F.interpolate(layers[:, None], (side, side))[:, 0] if presence is not None else None
+            )
+        images = images.contiguous(memory_format=torch.channels_last)
+        return Batch(images, labels, settings.label_smoothing, others, share, presence, layers)
+
+    def _side(self) -> int:
+        """Pixels a side of this epoch's images."""
+        sides = self.settings.sides or [self.training.images.shape[-1]]
+        return sides[len(self.curve) * len(sides) // self.settings.epochs]
+
+    def _round(self) -> None:
+        self.rounding = True
+        for model in (self.model, *([self.ema.module] if self.ema else [])):
+            qat.begin(model)
+        self._wrap()
+
+    # -----------------------------------------------------------------------------------------
+    # What a killed run goes on from
+
+    def state_dict(self) -> dict:
+        return {
+            "model": self.model.state_dict(),
+            "ema": self.ema.state_dict() if self.ema else None,
+            "adversary": self.adversary.state_dict() if self.adversary else None,
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "sampler": self.sampler.state_dict(),
+            "generator": self.generator.get_state(),
+            "global_generator": torch.get_rng_state(),
+            "rounding": self.rounding,
+            "last_rate": self.last_rate,
+            "curve": self.curve,
+            "best": self.best_state,
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        if state["rounding"]:
+            self._round()
+        self.model.load_state_dict(state["model"])
+        for name in ("ema", "adversary"):
+            if state[name] is not None:
+                getattr(self, name).load_state_dict(state[name])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.sampler.load_state_dict(state["sampler"])
+        self.generator.set_state(state["generator"])
+        torch.set_rng_state(state["global_generator"])
+        self.last_rate, self.curve, self.best_state = (
+            state[name] for name in ("last_rate", "curve", "best")
         )
-    state = {k: v.to("cpu").contiguous() for k, v in best_state.items()}
-    return Result(
-        state, curve[best_epoch() - 1], pd.DataFrame(curve), len(curve) * per_epoch * batch
-    )
 
-
-def _epoch_order(weights: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Which samples an epoch draws, shuffled, int64: sample k ⌊w⌋ or ⌈w⌉ times, w in the mean, and
-    at least ⌊Σw⌋ in all (systematic sampling, Madow 1949)."""
-    count, device = len(weights), weights.device
-    if (weights == 1).all():
-        return torch.randperm(count, generator=generator, device=device)
-    start = torch.rand((), generator=generator, device=device, dtype=torch.float64)
-    upto = torch.floor(weights.cumsum(0) + start).long()
-    times = upto.diff(prepend=upto.new_zeros(1))
-    drawn = torch.repeat_interleave(torch.arange(count, device=device), times)
-    return drawn[torch.randperm(len(drawn), generator=generator, device=device)]
-
-
-def _optimiser(model: nn.Module, settings: Train) -> torch.optim.Optimizer:
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    return torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": settings.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
-        lr=settings.learning_rate,
-        fused=True,
-    )
-
-
-def _rate(step: int, warmup: float, total: int) -> float:
-    """Share of the peak learning rate at a step: a line up, then a cosine down to zero."""
-    rising = max(int(warmup * total), 1)
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(total - rising, 1)))
+    def result(self) -> Result:
+        best = self.best_epoch()
+        self.model.load_state_dict(self.best_state)
+        qat.end(self.model)
+        state = {k: v.to("cpu").contiguous() for k, v in self.model.state_dict().items()}
+        seen = sum(self.steps[: len(self.curve)]) * (self.batch + self.partial_batch)
+        return Result(state, self.curve[best - 1], pd.DataFrame(self.curve), seen)
 
 
 def logits_of(
@@ -197,12 +379,11 @@ def logits_of(
     return torch.cat(result)
 
 
-def measure(model: nn.Module, part: Part, precision: torch.dtype) -> dict:
-    """Top-1, top-5 and cross-entropy on a part, as `val_…`."""
-    logits = logits_of(model, part.images, precision)
-    top5 = logits.topk(min(5, logits.shape[1]), dim=1).indices == part.labels[:, None]
+def measure(logits: torch.Tensor, labels: torch.Tensor) -> dict:
+    """Top-1, top-5 and cross-entropy of logits float32 (N, C), as `val_…`."""
+    top5 = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
     return {
-        "val_loss": nn.functional.cross_entropy(logits, part.labels).item(),
+        "val_loss": F.cross_entropy(logits, labels).item(),
         "val_top1": top5[:, 0].float().mean().item(),
         "val_top5": top5.any(1).float().mean().item(),
     }

@@ -1,0 +1,204 @@
+"""Classes by their codes: HierCode (Zhang et al. 2024, arXiv 2403.13761).
+
+The network says of every column of a codebook (writing/radicals.py: a radical is there, stands at a
+place) how much the image speaks for it, and a class scores the sum over the columns of its code. So
+classes share their weights, the classifier costs a few numbers a class instead of a row of weights,
+and a class that no training image showed is read by its code alone.
+
+Where it departs from the paper. Similarity is not a cosine but the log likelihood ratio of a code
+whose columns are independent: what the image says beyond how common a column is. What no trained
+class has, the image says nothing about, and an unknown class scores by the rest of its code. Where
+there is no tree, KRADFILE's set of radicals is completed by what the strokes tell: how the
+character falls into halves, and how many strokes each has. Classes whose codes coincide have a
+column of their own each, the first excepted, instead of sharing those of the codebook.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from kakitori.archs.blocks import Head, encoder, fold_norm, fold_stem
+from kakitori.archs.contract import Batch, class_loss
+from kakitori.writing.radicals import Part, codebook
+from kakitori.writing.strokes import halves
+
+CHANNELS = (32, 64, 96, 192, 320)
+REDUCTION = 8
+
+
+class Outputs(NamedTuple):
+    logits: torch.Tensor  # (B, C)
+    features: torch.Tensor  # (B, D)
+    evidence: torch.Tensor  # (B, columns), log likelihood ratio of each
+
+
+class Codes:
+    """The codes of all characters of a table.
+
+    columns : names of those columns that at least one trained class has.
+    of : character → numbers of its columns, in order, but those that no trained class has.
+    collisions : groups of characters that nothing tells apart, columns of a class's own excepted;
+        those among them that are not trained cannot be read.
+    """
+
+    def __init__(self, classes: Sequence[str], characters: pd.DataFrame) -> None:
+        names = list(characters["character"])
+        book = codebook([_decomposition(row) for row in characters.itertuples()])
+        own = [column[:1] == "#" and column[1:].isdigit() for column in book.columns]
+        facts = {
+            name: {book.columns[k] for k in np.flatnonzero(code) if not own[k]}
+            for name, code in zip(names, book.codes, strict=True)
+        }
+        known = set().union(*(facts[name] for name in classes))
+        facts = {name: frozenset(said & known) for name, said in facts.items()}
+
+        same: dict[frozenset[str], list[str]] = {}
+        for name, said in facts.items():
+            same.setdefault(said, []).append(name)
+        self.collisions = tuple(tuple(group) for group in same.values() if len(group) > 1)
+        trained = set(classes)
+        for group in self.collisions:
+            for name in [name for name in group if name in trained][1:]:
+                facts[name] |= {f"#{name}"}
+        self.columns = sorted(set().union(*(facts[name] for name in classes)))
+        number = {column: k for k, column in enumerate(self.columns)}
+        self.of = {name: sorted(number[f] for f in said) for name, said in facts.items()}
+
+    def matrix(self, characters: Sequence[str]) -> torch.Tensor:
+        """Float (characters, columns), 0 and 1."""
+        codes = torch.zeros(len(characters), len(self.columns))
+        for code, character in zip(codes, characters, strict=True):
+            code[self.of[character]] = 1
+        return codes
+
+
+def _decomposition(row) -> Part | set[str]:
+    if row.decomposition:
+        return Part.from_json(row.decomposition)
+    return {*row.radicals, *_layout(row)}
+
+
+def _layout(row) -> set[str]:
+    """What the strokes tell of a character's arrangement."""
+    sides = halves([np.reshape(stroke, (-1, 2)) for stroke in row.strokes])
+    if max(sides) < 0:
+        return {f"strokes:{len(sides)}"}
+    sign, first = ("⿰", sides.count(0)) if max(sides) < 2 else ("⿱", sides.count(2))
+    return {sign, f"{sign}0:{first}", f"{sign}1:{len(sides) - first}"}
+
+
+class Dense(nn.Module):
+    """Scores of classes, evidence (B, columns) to (B, C), by their codes as a matrix."""
+
+    def __init__(self, codes: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("codes", codes, persistent=False)
+        self.scale = nn.Parameter(torch.zeros(()))  # logarithm: columns are not independent
+
+    def forward(self, evidence: torch.Tensor) -> torch.Tensor:
+        return evidence @ self.codes.T * self.scale.exp()
+
+
+class Sparse(nn.Module):
+    """The same by the numbers of their columns, for files: a matrix would take most of the bytes.
+
+    The last column of the evidence has to be zero.
+    """
+
+    def __init__(self, codes: torch.Tensor) -> None:
+        super().__init__()
+        rows = [row.nonzero()[:, 0] for row in codes]
+        most = max(len(row) for row in rows)
+        padded = [F.pad(row, (0, most - len(row)), value=codes.shape[1]) for row in rows]
+        self.register_buffer("numbers", torch.stack(padded, 1).int(), persistent=False)
+
+    def forward(self, evidence: torch.Tensor) -> torch.Tensor:
+        # Looked up as an embedding is, since its numbers stay of 32 bits in a file.
+        return F.embedding(self.numbers, evidence.T).sum(0).T
+
+
+class HierCode(nn.Module):
+    def __init__(
+        self,
+        codes: Codes,
+        classes: Sequence[str],
+        size: int,
+        bits: float,
+        channels: Sequence[int] = CHANNELS,
+    ) -> None:
+        """bits : weight of the code's columns in the loss."""
+        super().__init__()
+        self.codes, self.bits = codes, bits
+        matrix = codes.matrix(classes)
+        self.encoder = encoder(channels, REDUCTION)
+        self.head = Head(channels[-1], size // 16, len(codes.columns))
+        self.scores = Dense(matrix)
+        rare = 0.5 / len(classes)
+        common = matrix.mean(0).clamp(rare, 1 - rare)
+        self.register_buffer("prior", common.logit(), persistent=False)
+
+    @property
+    def collisions(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of the table's characters whose codes coincide."""
+        return self.codes.collisions
+
+    def forward(self, images: torch.Tensor) -> Outputs:
+        features, evidence = self.head(self.encoder(images))
+        return Outputs(self.scores(evidence), features, evidence)
+
+    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
+        described = batch.pure() & (batch.labels >= 0)
+        wrong = F.binary_cross_entropy_with_logits(
+            outputs.evidence.float() + self.prior,
+            self.scores.codes[batch.labels.clamp(min=0)],
+            reduction="none",
+        ).sum(1)
+        bits = (wrong * described).sum() / described.sum().clamp(min=1)
+        return class_loss(outputs, batch) + self.bits * bits
+
+    def answering(self, characters: Sequence[str]) -> "HierCode":
+        """A copy whose logits are those of `characters`, trained or not, by their codes alone.
+
+        Raises ValueError for characters that the table does not have.
+        """
+        strange = [c for c in characters if c not in self.codes.of]
+        if strange:
+            raise ValueError(
+                f"characters: expected those of the table, found {', '.join(strange[:9])}"
+            )
+        net = copy.deepcopy(self)
+        net.scores.codes = self.codes.matrix(characters).to(self.scores.codes)
+        return net
+
+    def deployed(self) -> "HierCode":
+        """An equal network for export: the norm and the scale are folded into the head, the stem
+        into one strided convolution, and codes are sparse."""
+        net = copy.deepcopy(self).eval()
+        fold_norm(net.head.norm, net.head.classifier)
+        net.head.norm = nn.Identity()
+        fold_stem(net.encoder)
+        old, scale = net.head.classifier, self.scores.scale.exp()
+        net.head.classifier = nn.Linear(old.in_features, old.out_features + 1)
+        with torch.no_grad():
+            net.head.classifier.weight.copy_(F.pad(old.weight * scale, (0, 0, 0, 1)))
+            net.head.classifier.bias.copy_(F.pad(old.bias * scale, (0, 1)))
+        net.scores = Sparse(self.scores.codes)
+        return net
+
+
+def build(
+    classes: Sequence[str], characters: pd.DataFrame, size: int, bits: float = 0.1
+) -> HierCode:
+    """The network for images of `size` pixels.
+
+    bits : weight of the code's columns, each by itself, in the loss.
+    """
+    if not (isinstance(bits, int | float) and bits >= 0):
+        raise ValueError(f"bits: expected a number from 0, found {bits!r}")
+    return HierCode(Codes(classes, characters), classes, size, bits)

@@ -1,0 +1,68 @@
+"""A compact network shaped for whole numbers, trained with its rounding (Jacob et al. 2018).
+
+Everything in it is a convolution, a ReLU or a pooling, which INT8 runs without a way back to
+floating point; attention, whose multiplications break that path, is left out. `train.qat` of
+`archs.qat` rounds weights and activations in the last part of training (learning/qat.py), so that
+the INT8 export loses next to nothing.
+
+Where it departs from the paper: the ranges of activations are running extremes instead of running
+means of them, and batch-norms are folded at export alone, which per-channel scales allow.
+"""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from kakitori.archs.blocks import STEM, Head, convolution, fold_norm, fold_stem
+from kakitori.archs.contract import Batch, Outputs, class_loss
+
+
+class Compact(nn.Module):
+    def __init__(self, size: int, classes: int, width: int) -> None:
+        super().__init__()
+        c1, c2, c3, c4 = width // 4, width // 2, 3 * width // 4, width
+        self.encoder = nn.Sequential(
+            nn.PixelUnshuffle(STEM),
+            convolution(STEM**2, c1),
+            convolution(c1, c2),
+            convolution(c2, c2),
+            nn.MaxPool2d(2),
+            convolution(c2, c3),
+            convolution(c3, c3),
+            nn.MaxPool2d(2),
+            convolution(c3, c4),
+        )
+        self.head = Head(c4, size // 16, classes)
+
+    def forward(self, images: torch.Tensor) -> Outputs:
+        features, logits = self.head(self.encoder(images))
+        return Outputs(logits, features)
+
+    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
+        return class_loss(outputs, batch)
+
+    def deployed(self) -> "Compact":
+        """An equal network for export: the norm is folded into the classifier, the stem into one
+        strided convolution, and the pooling is the depthwise convolution that it amounts to."""
+        net = copy.deepcopy(self).eval()
+        fold_norm(net.head.norm, net.head.classifier)
+        net.head.norm = nn.Identity()
+        fold_stem(net.encoder)
+        weight = net.head.pool.weight.detach().transpose(0, 1)
+        channels, _, side, _ = weight.shape
+        pool = nn.Conv2d(channels, channels, side, groups=channels, bias=False)
+        pool.weight = nn.Parameter(weight.contiguous())
+        net.head.pool = nn.Sequential(pool, nn.Flatten())
+        return net
+
+
+def build(classes: Sequence[str], characters: object, size: int, width: int = 256) -> Compact:
+    """The network for images of `size` pixels.
+
+    width : channels of the last stage; the earlier ones have a quarter, half and three quarters.
+    """
+    if not (isinstance(width, int) and width >= 16 and width % 16 == 0):
+        raise ValueError(f"width: expected a multiple of 16, found {width!r}")
+    return Compact(size, len(classes), width)

@@ -1,0 +1,161 @@
+"""ResNet-18 (He et al. 2016), with the names and shapes of torchvision's, so that ImageNet weights
+fit; `train.transfer.freeze` holds them still while the head is new.
+
+Where it departs from the paper: one grey channel; the last stage keeps its grid (Luo et al. 2019),
+since 64 pixels would leave it 2 × 2 places; a pooling that knows places, and a norm before the
+classifier.
+"""
+
+import copy
+import importlib
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from kakitori.archs.blocks import Head, fold_norm
+from kakitori.archs.contract import Batch, Outputs, class_loss
+from kakitori.params import ROOT
+
+PRETRAINED = ROOT / "models/pretrained"
+SMALL = 4  # pixels a side up to which images are set side by side
+
+
+class Convolution(nn.Conv2d):
+    """3 × 3 convolution without bias, padded by 1.
+
+    While it trains on a processor it sets small images side by side in a strip, blank columns
+    between them, for the same numbers in half the time or less: oneDNN goes row by row, and rows
+    of 4 pixels leave most of a tile of the matrix unit empty.
+    """
+
+    def __init__(self, channels_in: int, channels: int, stride: int = 1) -> None:
+        super().__init__(channels_in, channels, 3, stride, padding=1, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        count, channels, height, width = x.shape
+        if not self.training or x.device.type != "cpu" or width > SMALL:
+            return super().forward(x)
+        stride = self.stride[1]
+        period = (width // stride + 1) * stride  # a blank column at least, and strides keep in step
+        strip = F.pad(x.permute(0, 2, 3, 1), (0, 0, 0, period - width)).transpose(0, 1)
+        strip = strip.reshape(1, height, count * period, channels)
+        y = super().forward(strip.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[0]
+        y = y.unflatten(1, (count, period // stride))[:, :, : -(-width // stride)]
+        return y.permute(1, 3, 0, 2).contiguous(memory_format=torch.channels_last)
+
+
+class Block(nn.Module):
+    """Two convolutions and a way around them, the paper's basic block."""
+
+    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = Convolution(channels_in, channels, stride)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = Convolution(channels, channels)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample: nn.Module | None = None
+        if channels_in != channels:
+            around = nn.Conv2d(channels_in, channels, 1, stride, bias=False)
+            self.downsample = nn.Sequential(around, nn.BatchNorm2d(channels))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        y = self.bn2(self.conv2(y))
+        return F.relu(y + (self.downsample(x) if self.downsample else x), inplace=True)
+
+
+class ResNet(nn.Module):
+    def __init__(self, size: int, classes: int, inputs: int, last_stride: int) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.conv1 = nn.Conv2d(inputs, 64, 7, 2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.layer1 = nn.Sequential(Block(64, 64, 1), Block(64, 64, 1))
+        self.layer2 = nn.Sequential(Block(64, 128, 2), Block(128, 128, 1))
+        self.layer3 = nn.Sequential(Block(128, 256, 2), Block(256, 256, 1))
+        self.layer4 = nn.Sequential(Block(256, 512, last_stride), Block(512, 512, 1))
+        self.head = Head(512, size // (16 * last_stride), classes)
+
+    def forward(self, images: torch.Tensor) -> Outputs:
+        x = self.bn1(self.conv1(images.expand(-1, self.inputs, -1, -1)))
+        x = F.relu(F.max_pool2d(x, 3, 2, padding=1))  # equal to ReLU first, on a quarter of it
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        features, logits = self.head(x)
+        return Outputs(logits, features)
+
+    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
+        return class_loss(outputs, batch)
+
+    def deployed(self) -> "ResNet":
+        """An equal network for export: the last norm is folded into the classifier."""
+        net = copy.deepcopy(self).eval()
+        fold_norm(net.head.norm, net.head.classifier)
+        net.head.norm = nn.Identity()
+        return net
+
+    def start_from(self, source: str) -> None:
+        """Take over everything but the head; see `pretrained` of build."""
+        found = {k: v for k, v in _read(source).items() if k.split(".")[0] != "fc"}
+        own = {k: v.shape for k, v in self.state_dict().items() if k.split(".")[0] != "head"}
+        own["conv1.weight"] = torch.Size((64, 3, 7, 7))
+        for name in [k for k in own if k.endswith("num_batches_tracked")]:
+            del own[name]  # read by nothing, and missing in some files
+            found.pop(name, None)
+        fit = [k for k in own if k in found and found[k].shape == own[k]]
+        if odd := [k for k in own | found if k not in fit]:
+            shape = {k: tuple(v.shape) for k, v in found.items()}
+            wrong = [f"{k} {shape.get(k, 'missing')}" for k in odd]
+            raise ValueError(
+                f"pretrained: expected the {len(own)} tensors of ResNet-18 in {source}, "
+                f"found {len(fit)} that match: {_some(fit)}; and not: {_some(wrong)}"
+            )
+        if self.inputs == 1:
+            found["conv1.weight"] = found["conv1.weight"].sum(1, keepdim=True)
+        self.load_state_dict(found, strict=False)
+
+
+def _read(source: str) -> dict[str, torch.Tensor]:
+    try:
+        if source == "torchvision":
+            models = importlib.import_module("torchvision.models")
+            return models.resnet18(weights="IMAGENET1K_V1").state_dict()
+        return load_file(PRETRAINED / source)
+    except (ImportError, OSError, SafetensorError) as error:
+        raise ValueError(
+            f"pretrained: expected torchvision or a safetensors file of {PRETRAINED}, found for "
+            f"{source!r}: {error}"
+        ) from None
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def build(
+    classes: Sequence[str],
+    characters: object,
+    size: int,
+    pretrained: str = "",
+    channels: str = "sum",
+    last_stride: int = 1,
+) -> ResNet:
+    """The network for images of `size` pixels.
+
+    pretrained : what all but the head starts from: a safetensors file of models/pretrained,
+        `torchvision` where that package is installed, or "" for nothing.
+    channels : `repeat` shows grey as red, green and blue; `sum` adds up the weights of the three
+        instead, for the same answer in a third of the first layer's work.
+    last_stride : of the last stage; 2 is the paper's, and trains a quarter faster.
+    """
+    if channels not in ("sum", "repeat"):
+        raise ValueError(f"channels: expected sum or repeat, found {channels!r}")
+    if last_stride not in (1, 2):
+        raise ValueError(f"last_stride: expected 1 or 2, found {last_stride!r}")
+    net = ResNet(size, len(classes), 1 if channels == "sum" else 3, last_stride)
+    if pretrained:
+        net.start_from(pretrained)
+    return net

@@ -1,0 +1,149 @@
+"""Convolutions, then a bidirectional LSTM that reads their grid cell by cell, after CRNN (Shi, Bai
+and Yao 2015), with a second head that spells the character's radicals by CTC (Graves et al. 2006).
+
+Where it departs from CRNN: characters have parts below each other as well as beside each other, so
+the grid keeps four rows and is read column by column; CTC spells what the character is made of, and
+the class comes from all steps, each with a learned weight.
+"""
+
+import copy
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from kakitori.archs.blocks import FINE, convolution, encoder, fold_norm, fold_stem
+from kakitori.archs.contract import Batch, class_loss
+from kakitori.writing.radicals import Part
+
+CHANNELS = (32, 64, 128, 256, 256)
+ROWS, COLUMNS = 4, 8  # of cells that the LSTM reads, whatever the side of the image
+CELLS = ROWS * COLUMNS
+BLANK = 0  # CTC's class for a step that adds no radical
+UNNAMED = "〓"  # a part without a name, as printers mark a character that they lack
+
+
+class SpelledOutputs(NamedTuple):
+    logits: torch.Tensor  # (B, C)
+    features: torch.Tensor  # (B, D)
+    radicals: torch.Tensor  # (CELLS, B, 1 + R), logits of BLANK and of each radical at each step
+
+
+class RNN(nn.Module):
+    """spellings : per class the numbers of its radicals in `radicals`, from 1.
+    radicals : names of the R radicals.
+    weight : of the radicals' loss, against 1 for that of the class.
+    """
+
+    def __init__(
+        self, spellings: list[list[int]], radicals: list[str], hidden: int, weight: float
+    ) -> None:
+        super().__init__()
+        self.radicals, self.weight = radicals, weight
+        self.encoder = encoder(CHANNELS)[:FINE]
+        self.cells = nn.Sequential(
+            nn.AdaptiveMaxPool2d((ROWS, COLUMNS)), convolution(CHANNELS[3], CHANNELS[4])
+        )
+        self.lstm = nn.LSTM(CHANNELS[4], hidden, bidirectional=True)
+        self.pool = nn.Parameter(torch.full((CELLS, 1, 2 * hidden), 1.0 / CELLS))
+        self.norm: nn.Module = nn.BatchNorm1d(2 * hidden)
+        self.classifier = nn.Linear(2 * hidden, len(spellings))
+        self.speller = nn.Linear(2 * hidden, 1 + len(radicals))
+        with torch.no_grad():
+            # Nine steps in ten are blank; while that is yet to learn it drowns all else.
+            self.speller.bias[BLANK] = math.log(9 * len(radicals))
+        rows = [torch.tensor(spelling) for spelling in spellings]
+        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        # Not persistent: they come from the table, not from training.
+        self.register_buffer("spellings", padded, persistent=False)
+        self.register_buffer("lengths", torch.tensor([len(r) for r in rows]), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> SpelledOutputs:
+        grid = self.cells(self.encoder(images))
+        steps, _ = self.lstm(grid.permute(3, 2, 0, 1).flatten(0, 1))  # (CELLS, B, 2 × hidden)
+        features = self.norm((steps * self.pool).sum(0))
+        return SpelledOutputs(self.classifier(features), features, self.speller(steps))
+
+    def loss(self, outputs: SpelledOutputs, batch: Batch) -> torch.Tensor:
+        return class_loss(outputs, batch) + self.weight * self._radical_loss(outputs, batch)
+
+    def _radical_loss(self, outputs: SpelledOutputs, batch: Batch) -> torch.Tensor:
+        """CTC per radical, the mean over the images that show one whole class."""
+        labels = batch.labels.clamp(min=0)
+        lengths = self.lengths[labels]
+        losses = F.ctc_loss(
+            outputs.radicals.float().log_softmax(-1),
+            self.spellings[labels],
+            torch.full_like(lengths, len(outputs.radicals)),
+            lengths,
+            BLANK,
+            reduction="none",
+            zero_infinity=True,
+        )
+        learned = batch.pure() & (batch.labels >= 0)
+        return (losses / lengths * learned).sum() / learned.sum().clamp(min=1)
+
+    def radicals_of(self, outputs: SpelledOutputs) -> list[list[str]]:
+        """Per image its radicals in order: the likeliest at each step (Graves et al. 2006, best
+        path), those that follow themselves and the blanks left out."""
+        read = []
+        for path in outputs.radicals.argmax(-1).T:
+            numbers = torch.unique_consecutive(path).tolist()
+            read.append([self.radicals[n - 1] for n in numbers if n != BLANK])
+        return read
+
+    def deployed(self) -> "RNN":
+        """An equal network for export, with the norm in the classifier and a strided stem."""
+        net = copy.deepcopy(self).eval()
+        fold_norm(net.norm, net.classifier)
+        net.norm = nn.Identity()
+        fold_stem(net.encoder)
+        return net
+
+
+def spelling(decomposition: str, radicals: Sequence[str]) -> list[str]:
+    """The radicals of a row of the table, in order: the leaves of its tree, KRADFILE's components
+    where it has none."""
+    if not decomposition:
+        return list(radicals)
+    return [leaf.element or UNNAMED for leaf in Part.from_json(decomposition).leaves()]
+
+
+def build(
+    classes: Sequence[str],
+    characters: pd.DataFrame,
+    size: int,
+    hidden: int = 192,
+    radicals: float = 0.2,
+) -> RNN:
+    """The network for `classes`; images of any size from 16 pixels.
+
+    hidden : units of the LSTM in each direction.
+    radicals : weight of the radicals' loss, against 1 for that of the class.
+
+    Raises ValueError for a setting out of range, and for a class with more radicals than CTC could
+    place in the cells.
+    """
+    if not (isinstance(hidden, int) and hidden >= 1):
+        raise ValueError(f"hidden: expected a whole number from 1, found {hidden!r}")
+    if not (isinstance(radicals, int | float) and radicals >= 0):
+        raise ValueError(f"radicals: expected a number from 0, found {radicals!r}")
+    columns = (characters[name] for name in ("character", "decomposition", "radicals"))
+    spelled = {c: spelling(tree, listed) for c, tree, listed in zip(*columns, strict=True)}
+    for character in classes:
+        own = spelled[character]
+        # Between two of the same, CTC needs a blank.
+        needed = len(own) + sum(a == b for a, b in itertools.pairwise(own))
+        if not 1 <= needed <= CELLS:
+            raise ValueError(
+                f"radicals: expected 1 to {CELLS} a character (a repeated one counts twice), found "
+                f"{needed} of {character}: {' '.join(own)}"
+            )
+    names = sorted({name for own in spelled.values() for name in own})
+    numbers = {name: i for i, name in enumerate(names, 1)}
+    return RNN([[numbers[name] for name in spelled[c]] for c in classes], names, hidden, radicals)

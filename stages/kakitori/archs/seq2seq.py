@@ -1,0 +1,171 @@
+"""Convolutions that read the class, and a decoder that writes the character down from their grid,
+stroke type by stroke type: the captions of RAN (Zhang et al. 2018) with strokes for radicals, and
+attention (Bahdanau et al. 2015). What it writes does not pass through the class, so it can put down
+a character that it was never trained on.
+
+Where it departs from them: what was seen does not flow back into where to look next. One GRU reads
+what was written and looks; a second reads what the first saw and looks again. All steps of teacher
+forcing are thus a few large products, which takes two thirds of the time and wrote no worse.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from kakitori.archs.blocks import FINE, Head, encoder, fold_norm, fold_stem
+from kakitori.archs.contract import Batch, class_loss
+from kakitori.writing.strokes import TYPES
+
+CHANNELS = (32, 64, 128, 256, 512)
+END = len(TYPES)  # written after the last stroke, read before the first
+SYMBOLS = len(TYPES) + 1
+PADDING = -1
+
+Tensors = tuple[torch.Tensor | None, ...]
+
+
+class WrittenOutputs(NamedTuple):
+    logits: torch.Tensor  # (B, C)
+    features: torch.Tensor  # (B, D)
+    grid: torch.Tensor  # (B, channels, S/8, S/8), what the decoder looks at
+    sequence: torch.Tensor | None  # (B, steps, 28), see Seq2Seq.transcribe; None unless it is on
+
+
+class Decoder(nn.Module):
+    def __init__(self, channels: int, side: int, hidden: int) -> None:
+        super().__init__()
+        # Attention does not know where a cell stands.
+        self.place = nn.Parameter(0.1 * torch.randn(1, channels, side, side))
+        self.cells = nn.Linear(channels, 4 * hidden, bias=False)  # on keys it would cancel out
+        self.embedding = nn.Embedding(SYMBOLS, hidden)
+        self.reader = nn.GRU(hidden, hidden, batch_first=True)
+        self.writer = nn.GRU(2 * hidden, hidden, batch_first=True)
+        self.classifier = nn.Linear(2 * hidden, SYMBOLS)
+
+    def cells_of(self, grid: torch.Tensor) -> Tensors:
+        """Keys and values of the first look and of the second, each (B, cells, hidden)."""
+        place = self.place
+        if grid.shape[-1] != place.shape[-1]:
+            place = F.interpolate(place, grid.shape[-2:], mode="bilinear", align_corners=False)
+        placed = grid.flatten(2).mT + place.to(grid.dtype).flatten(2).mT
+        return self.cells(placed).chunk(4, -1)
+
+    def forward(
+        self, previous: torch.Tensor, cells: Tensors, state: Tensors = (None, None)
+    ) -> tuple[torch.Tensor, Tensors]:
+        """Logits (B, T, 28) of what follows each of the symbols `previous`, int64 (B, T), and the
+        state of both GRUs after them."""
+        read, reader = self.reader(self.embedding(previous), state[0])
+        seen = attend(read, *cells[:2])
+        written, writer = self.writer(torch.cat([read, seen], -1), state[1])
+        seen = attend(written, *cells[2:])
+        return self.classifier(torch.cat([written, seen], -1)), (reader, writer)
+
+
+def attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Scaled dot-product attention (Vaswani et al. 2017) with one head; (B, T, hidden)."""
+    weights = (queries @ keys.mT * keys.shape[-1] ** -0.5).softmax(-1)
+    return weights @ values
+
+
+class Seq2Seq(nn.Module):
+    """sequences : per class its numbers in TYPES and END.
+    steps : symbols that it writes at most; longer sequences are cut.
+    weight : of the sequence's loss, against 1 for that of the class.
+
+    `transcribing` says whether `forward` writes sequences too, in eval mode; `cut` how many
+    classes' sequences were cut.
+    """
+
+    exported = ("logits", "sequence")
+
+    def __init__(
+        self, size: int, sequences: list[list[int]], hidden: int, steps: int, weight: float
+    ) -> None:
+        super().__init__()
+        self.steps, self.weight, self.transcribing = steps, weight, False
+        self.cut = sum(len(sequence) > steps for sequence in sequences)
+        self.encoder = encoder(CHANNELS)
+        self.head = Head(CHANNELS[-1], size // 16, len(sequences))
+        self.decoder = Decoder(CHANNELS[3], size // 8, hidden)
+        rows = [torch.tensor(sequence[:steps]) for sequence in sequences]
+        padded = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
+        # Not persistent: they come from the table, not from training.
+        self.register_buffer("sequences", padded, persistent=False)
+
+    def forward(self, images: torch.Tensor) -> WrittenOutputs:
+        grid = self.encoder[:FINE](images)
+        features, logits = self.head(self.encoder[FINE:](grid))
+        writes = self.transcribing and not self.training
+        return WrittenOutputs(logits, features, grid, self.transcribe(grid) if writes else None)
+
+    def transcribe(self, grid: torch.Tensor) -> torch.Tensor:
+        """Probabilities (B, steps, 28) of TYPES and END, at each step after the likeliest at those
+        before it; what follows the first END means nothing."""
+        cells, state = self.decoder.cells_of(grid), (None, None)
+        previous = torch.full((grid.shape[0], 1), END, device=grid.device)
+        written = []
+        for _ in range(self.steps):
+            logits, state = self.decoder(previous, cells, state)
+            written.append(logits.float().softmax(-1))
+            previous = logits.argmax(-1)
+        return torch.cat(written, 1)
+
+    def loss(self, outputs: WrittenOutputs, batch: Batch) -> torch.Tensor:
+        return class_loss(outputs, batch) + self.weight * self._sequence_loss(outputs.grid, batch)
+
+    def _sequence_loss(self, grid: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Cross-entropy per symbol of what follows the right ones (teacher forcing), over the
+        images that show one whole class."""
+        wanted = self.sequences[batch.labels.clamp(min=0)]
+        wanted = wanted[:, : int((wanted != PADDING).sum(1).max())]
+        previous = F.pad(wanted, (1, -1), value=END).masked_fill(wanted == PADDING, END)
+        learned = batch.pure() & (batch.labels >= 0)
+        wanted = wanted.masked_fill(~learned[:, None], PADDING)
+        half = grid.dtype == torch.bfloat16  # autocast ended with `forward`
+        with torch.autocast(grid.device.type, torch.bfloat16, half):
+            logits, _ = self.decoder(previous, self.decoder.cells_of(grid))
+        total = F.cross_entropy(
+            logits.float().flatten(0, 1), wanted.flatten(), ignore_index=PADDING, reduction="sum"
+        )
+        return total / (wanted != PADDING).sum().clamp(min=1)
+
+    def deployed(self) -> "Seq2Seq":
+        """An equal network for export, which writes sequences; the norm is folded into the
+        classifier, the stem into one strided convolution."""
+        net = copy.deepcopy(self).eval()
+        fold_norm(net.head.norm, net.head.classifier)
+        net.head.norm = nn.Identity()
+        fold_stem(net.encoder)
+        net.transcribing = True
+        return net
+
+
+def build(
+    classes: Sequence[str],
+    characters: pd.DataFrame,
+    size: int,
+    hidden: int = 128,
+    steps: int = 32,
+    sequence: float = 0.3,
+) -> Seq2Seq:
+    """The network for images of `size` pixels.
+
+    hidden : units of the decoder's GRUs.
+    steps : symbols that it writes at most, the end among them.
+    sequence : weight of the sequence's loss, against 1 for that of the class.
+    """
+    for name, value in (("hidden", hidden), ("steps", steps)):
+        if not (isinstance(value, int) and value >= 1):
+            raise ValueError(f"{name}: expected a whole number from 1, found {value!r}")
+    if not (isinstance(sequence, int | float) and sequence >= 0):
+        raise ValueError(f"sequence: expected a number from 0, found {sequence!r}")
+    numbers = {symbol: i for i, symbol in enumerate(TYPES)}
+    written = characters.set_index("character")["stroke_types"].loc[list(classes)]
+    sequences = [[*(numbers[symbol] for symbol in types), END] for types in written]
+    return Seq2Seq(size, sequences, hidden, steps, sequence)

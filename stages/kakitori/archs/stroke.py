@@ -1,0 +1,196 @@
+"""Which character, and which of its strokes are there: a multi-task network after Gyohten et al.
+2020, a class head and a head of 32 sigmoids, one per stroke in writing order, on one encoder.
+
+Where it departs from theirs. A stroke is only missing from a character that is meant: a 大 without
+its first is a whole 人. So the second head is asked about a class: in training the one that was
+meant, in `missing` the one that is given, otherwise the one that the first head names (the mean
+over its probabilities would be a question about no character). And it knows a stroke by its course
+in the table: it reads the grid along that course, and answers from what it sees there. What it
+learns of one character's strokes so holds for all; an embedding per class, which has to learn from
+the few partial images of that class, found next to nothing with two of each.
+
+With `layers` it also says which stroke each pixel belongs to: pixels are compared with the same
+courses (after MaskFormer, Cheng et al. 2021).
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from kakitori.archs.blocks import FINE, STEM, Head, encoder, fold_stem
+from kakitori.archs.contract import Batch, class_loss
+from kakitori.corpora.images import EXTENT, MAX_ENLARGEMENT
+from kakitori.writing.strokes import resample
+
+CHANNELS = (32, 64, 128, 256, 512)
+REDUCTION = 8
+MOST = 32  # strokes of a character, as in partial.h5
+POINTS = 6  # of a course
+WIDTH = 64  # of what describes a place, a course, an answer
+PIXEL = 16  # of what describes a pixel
+ABSENT = -10.0  # logit of a stroke that the class does not have
+
+
+class Outputs(NamedTuple):
+    logits: torch.Tensor  # (B, C)
+    features: torch.Tensor  # (B, D)
+    presence: torch.Tensor  # (B, 32), logits, for the class with the highest one
+    places: torch.Tensor  # (B, WIDTH, S/4, S/4), what the presence head can look at
+
+
+class Stroke(nn.Module):
+    exported = ("logits", "presence")
+
+    def __init__(
+        self,
+        courses: Sequence[np.ndarray],
+        size: int,
+        presence: float,
+        layers: bool,
+        channels: Sequence[int] = CHANNELS,
+    ) -> None:
+        """courses : per class float (strokes, POINTS, 2), x and y in image sides."""
+        super().__init__()
+        self.presence = presence
+        counts = torch.tensor([min(len(c), MOST) for c in courses])
+        # A byte is fine enough for what is written by hand, and keeps exports small.
+        table = torch.zeros(len(courses), MOST, POINTS, 2, dtype=torch.uint8)
+        for row, course, count in zip(table, courses, counts, strict=True):
+            row[:count] = torch.from_numpy(course[:count] * 255).round().clamp(0, 255)
+        self.register_buffer("counts", counts, persistent=False)
+        self.register_buffer("courses", table, persistent=False)
+        parts = encoder(channels, REDUCTION)
+        self.early, self.middle, self.late = parts[:4], parts[4:FINE], parts[FINE:]
+        self.head = Head(channels[4], size // 16, len(courses))
+        self.early_places = nn.Conv2d(channels[2], WIDTH, 1)
+        self.middle_places = nn.Conv2d(channels[3], WIDTH, 1)
+        self.course = _two_layers(2 * POINTS, WIDTH)
+        self.along = nn.Linear(POINTS * WIDTH, WIDTH)
+        self.overall = nn.Linear(channels[4], WIDTH)
+        self.answer = nn.Linear(WIDTH, 1)
+        self.pixels = None
+        if layers:
+            self.pixels = nn.Sequential(
+                nn.Conv2d(WIDTH + 2, WIDTH, 3, padding=1),
+                nn.ReLU(inplace=True),
+                nn.Conv2d(WIDTH, (PIXEL + 1) * STEM**2, 1),
+            )
+            self.pixel_course = _two_layers(2 * POINTS, PIXEL)
+
+    def forward(self, images: torch.Tensor) -> Outputs:
+        early = self.early(images)
+        middle = self.middle(early)
+        features, logits = self.head(self.late(middle))
+        around = F.interpolate(self.middle_places(middle), early.shape[-2:])
+        places = F.relu(self.early_places(early) + around)
+        presence = self._presence(features, places, logits.argmax(1))
+        return Outputs(logits, features, presence, places)
+
+    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
+        loss = class_loss(outputs, batch)
+        places, labels = outputs.places.float(), batch.labels.clamp(min=0)
+        logits = self._presence(outputs.features.float(), places, labels)
+        target, asked = self.targets(batch)
+        wrong = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+        loss = loss + self.presence * (wrong * asked).sum() / asked.sum().clamp(min=1)
+        partial = asked[:, 0] & ~batch.whole()
+        if self.pixels is not None and batch.layers is not None:
+            found, numbers = self._pixels(places[partial], labels[partial]), batch.layers[partial]
+            wrong = F.cross_entropy(found, numbers.long(), reduction="sum")
+            loss = loss + wrong / (numbers > 0).sum().clamp(min=1)  # paper is soon learned
+        return loss
+
+    def targets(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Which strokes are written, float (B, 32): of whole characters all that the class has, of
+        partial ones those that the batch says; and of which the loss asks, bool (B, 32): those of
+        unmixed images of known classes, as far as the class has them."""
+        real = self._real(batch.labels.clamp(min=0))
+        target, known = real.float(), batch.labels >= 0
+        if batch.presence is not None:
+            target = torch.where(batch.whole()[:, None], target, batch.presence.float())
+        if batch.share is not None:
+            known = known & (batch.share == 0)
+        return target, real & known[:, None]
+
+    @torch.no_grad()
+    def missing(self, images: torch.Tensor, meant: torch.Tensor) -> torch.Tensor:
+        """Which strokes of the classes `meant`, int64 (B,), are not in the images, bool (B, 32)."""
+        _, features, _, places = self(images)
+        return self._real(meant) & (self._presence(features, places, meant) < 0)
+
+    @torch.no_grad()
+    def stroke_of_pixels(self, images: torch.Tensor, meant: torch.Tensor) -> torch.Tensor:
+        """The number from 1 of the stroke of the classes `meant`, int64 (B,), that each pixel
+        belongs to, 0 for paper, int64 (B, S, S); of a network built with `layers`."""
+        return self._pixels(self(images).places, meant).argmax(1)
+
+    def deployed(self) -> "Stroke":
+        """An equal network for export, the stem folded into one strided convolution."""
+        net = copy.deepcopy(self).eval()
+        fold_stem(net.early)
+        return net
+
+    def _real(self, classes: torch.Tensor) -> torch.Tensor:
+        """Which of 32 strokes the classes have, bool (B, 32)."""
+        return torch.arange(MOST, device=classes.device) < self.counts[classes][:, None]
+
+    def _presence(
+        self, features: torch.Tensor, places: torch.Tensor, classes: torch.Tensor
+    ) -> torch.Tensor:
+        """Logits (B, 32): whether the strokes of `classes` are written."""
+        courses = self.courses[classes].to(places.dtype) / 127.5 - 1
+        at = courses.flatten(1, 2)[:, :, None]  # (B, 32 · POINTS, 1, 2)
+        seen = F.grid_sample(places, at, align_corners=False).squeeze(3).mT
+        seen = self.along(seen.reshape(len(classes), MOST, POINTS * WIDTH))
+        wanted = self.course(courses.flatten(2))
+        answer = self.answer(F.relu(seen + wanted + self.overall(features)[:, None]))
+        return answer[..., 0].masked_fill(~self._real(classes), ABSENT)
+
+    def _pixels(self, places: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
+        """Logits (B, 33, S, S): paper, or which stroke of `classes`."""
+        # Alike strokes differ by where they are, which convolutions do not know (Liu et al. 2018).
+        y, x = (torch.linspace(-1, 1, n, device=places.device) for n in places.shape[-2:])
+        where = torch.stack(torch.meshgrid(x, y, indexing="xy")).expand(len(places), -1, -1, -1)
+        pixels = F.pixel_shuffle(self.pixels(torch.cat([places, where], 1)), STEM)
+        courses = self.courses[classes].to(places.dtype) / 127.5 - 1
+        wanted = self.pixel_course(courses.flatten(2))
+        strokes = torch.einsum("bkc,bchw->bkhw", wanted, pixels[:, 1:])
+        strokes = strokes.masked_fill(~self._real(classes)[..., None, None], ABSENT)
+        return torch.cat([pixels[:, :1], strokes], 1)
+
+
+def _two_layers(width: int, out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, WIDTH), nn.ReLU(inplace=True), nn.Linear(WIDTH, out))
+
+
+def courses_of(strokes: Sequence[Sequence[float]]) -> np.ndarray:
+    """Courses of flat polylines x, y, x, y, …: moved and scaled to where a normalised image
+    (corpora/images.py) shows them, (strokes, POINTS, 2)."""
+    points = np.stack([resample(np.reshape(s, (-1, 2)), POINTS) for s in strokes])
+    low, high = points.min((0, 1)), points.max((0, 1))
+    scale = min(EXTENT / max((high - low).max(), 1e-6), MAX_ENLARGEMENT)
+    return (points - (low + high) / 2) * scale + 0.5
+
+
+def build(
+    classes: Sequence[str],
+    characters: pd.DataFrame,
+    size: int,
+    presence: float = 2.0,
+    layers: bool = False,
+) -> Stroke:
+    """The network for images of `size` pixels; KeyError when the table lacks a class.
+
+    presence : weight of the loss on strokes, beside 1 for that on classes.
+    layers : also learn which stroke each pixel belongs to.
+    """
+    if not presence > 0:
+        raise ValueError(f"presence: expected a number above 0, found {presence!r}")
+    rows = characters.set_index("character").loc[list(classes)]
+    return Stroke([courses_of(s) for s in rows["strokes"]], size, presence, layers)

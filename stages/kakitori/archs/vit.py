@@ -1,0 +1,154 @@
+"""Small vision transformer (Dosovitskiy et al. 2021): convolutions make an 8 × 8 grid of tokens of
+a 64-pixel image (Xiao et al. 2021), pre-norm layers of self-attention follow.
+
+Where it departs from the papers: a space-to-depth stem; no class token, but tokens that are widened
+and pooled with a weight per place. The mean over them forgets places, and learns far more slowly.
+"""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from kakitori.archs.blocks import STEM, Head, convolution, fold_norm, fold_stem
+from kakitori.archs.contract import Batch, Outputs, class_loss
+
+TOKEN = 2 * STEM  # pixels a side
+FEATURES = 512
+WIDER = 3  # how much wider the perceptrons are inside; the papers' 4 is slower and no better
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention (Vaswani et al. 2017) over tokens (B, N, width).
+
+    Written out: torch's fused one takes a processor twice as long for so few tokens.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.project = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        split = self.project(x).unflatten(2, (3, self.heads, -1))
+        queries, keys, values = split.permute(2, 0, 3, 1, 4)  # (B, heads, N, width / heads) each
+        queries = queries * queries.shape[-1] ** -0.5
+        attention = (queries @ keys.transpose(2, 3)).softmax(3)
+        return self.out((attention @ values).transpose(1, 2).flatten(2))
+
+
+class Layer(nn.Module):
+    """Attention and a perceptron, each after a norm and around it a way past, (B, N, width).
+
+    drop : probability that a branch is left out for an image in a training step.
+    """
+
+    def __init__(self, width: int, heads: int, drop: float) -> None:
+        super().__init__()
+        self.drop = drop
+        self.attention = nn.Sequential(nn.LayerNorm(width), Attention(width, heads))
+        self.perceptron = nn.Sequential(
+            nn.LayerNorm(width),
+            nn.Linear(width, WIDER * width),
+            nn.GELU(),
+            nn.Linear(WIDER * width, width),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x + self._sometimes(self.attention(x))
+        return x + self._sometimes(self.perceptron(x))
+
+    def _sometimes(self, branch: torch.Tensor) -> torch.Tensor:
+        """Stochastic depth (Huang et al. 2016), right in the mean."""
+        if not self.training or self.drop == 0:
+            return branch
+        kept = torch.rand(len(branch), 1, 1, device=branch.device) >= self.drop
+        return branch * kept / (1 - self.drop)
+
+
+class Places(nn.Module):
+    """Add what a token's place means, learned, to a grid (B, width, side, side); interpolated for a
+    grid of another side. (B, N, width), row by row."""
+
+    def __init__(self, width: int, side: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(1, width, side, side))
+        nn.init.trunc_normal_(self.weight, std=0.02)
+
+    def forward(self, grid: torch.Tensor) -> torch.Tensor:
+        weight, shape = self.weight, grid.shape[-2:]
+        if shape != weight.shape[-2:]:
+            weight = F.interpolate(weight, shape, mode="bilinear", align_corners=False)
+        return (grid + weight).flatten(2).transpose(1, 2)
+
+
+class VisionTransformer(nn.Module):
+    def __init__(
+        self, size: int, classes: int, width: int, heads: int, layers: int, drop: float
+    ) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.PixelUnshuffle(STEM),
+            convolution(STEM**2, 64),
+            convolution(64, 128),
+            nn.MaxPool2d(2),
+            convolution(128, width),
+            nn.Conv2d(width, width, 1),
+        )
+        self.places = Places(width, size // TOKEN)
+        drops = torch.linspace(0, drop, layers).tolist()
+        self.layers = nn.Sequential(*[Layer(width, heads, d) for d in drops])
+        # So that the branches together add no more than one would (Radford et al. 2019).
+        for layer in self.layers:
+            for last in (layer.attention[-1].out, layer.perceptron[-1]):
+                last.weight.data /= (2 * layers) ** 0.5
+        self.last = nn.LayerNorm(width)
+        self.widen = convolution(width, FEATURES, 1)
+        self.head = Head(FEATURES, size // TOKEN, classes)
+
+    def forward(self, images: torch.Tensor) -> Outputs:
+        grid = self.stem(images)
+        tokens = self.last(self.layers(self.places(grid)))
+        features, logits = self.head(self.widen(tokens.transpose(1, 2).view_as(grid)))
+        return Outputs(logits, features)
+
+    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
+        return class_loss(outputs, batch)
+
+    def deployed(self) -> "VisionTransformer":
+        """An equal network for export: the last norm is folded into the classifier, the stem into
+        one strided convolution."""
+        net = copy.deepcopy(self).eval()
+        fold_norm(net.head.norm, net.head.classifier)
+        net.head.norm = nn.Identity()
+        fold_stem(net.stem)
+        return net
+
+
+def build(
+    classes: Sequence[str],
+    characters: object,
+    size: int,
+    width: int = 192,
+    heads: int = 3,
+    layers: int = 4,
+    stochastic_depth: float = 0.0,
+) -> VisionTransformer:
+    """The network for images of `size` pixels, a multiple of 8.
+
+    width : numbers per token, shared out among the heads of the attention.
+    layers : attention layers.
+    stochastic_depth : probability that the last layer is left out for an image in a training step;
+        rises from 0 in the first.
+    """
+    for name, value in (("width", width), ("heads", heads), ("layers", layers)):
+        if not (isinstance(value, int) and value >= 1):
+            raise ValueError(f"{name}: expected a whole number from 1, found {value!r}")
+    if width % heads:
+        raise ValueError(f"heads: expected a divisor of the width, {width}, found {heads}")
+    if not 0 <= stochastic_depth < 1:
+        raise ValueError(f"stochastic_depth: expected 0 to below 1, found {stochastic_depth!r}")
+    return VisionTransformer(size, len(classes), width, heads, layers, stochastic_depth)

@@ -1,0 +1,38 @@
+"""Merge what experiments have measured into one table.
+
+    python stages/leaderboard.py
+
+Takes the rows of metrics/leaderboard.csv, of DVC's experiments and of this working tree, the newest
+of each model and dataset; writes metrics/leaderboard.csv and the table in README.md. The best are
+those that read validation best; test is looked at last.
+"""
+
+import argparse
+import sys
+
+from kakitori import outputs
+from kakitori.errors import DataError
+from kakitori.params import ROOT
+from kakitori.results import leaderboard
+
+
+def main() -> None:
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
+    path, readme = ROOT / "metrics/leaderboard.csv", ROOT / "README.md"
+    try:
+        old = path.read_text("utf-8") if path.is_file() else ""
+        table = leaderboard.merge(old, leaderboard.gather(ROOT))
+        if table.empty:
+            raise DataError("expected a finished run, found none; `dvc repro` makes one")
+        text = leaderboard.placed(readme.read_text("utf-8"), leaderboard.markdown(table))
+    except DataError as error:
+        sys.exit(f"leaderboard: {error}")
+    outputs.write_csv(path, table)
+    readme.write_text(text, "utf-8")
+    print(leaderboard.markdown(table), end="")
+
+
+if __name__ == "__main__":
+    main()

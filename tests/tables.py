@@ -1,0 +1,46 @@
+"""A small data/characters.parquet, for tests of what knows strokes and radicals."""
+
+import functools
+from collections.abc import Sequence
+
+import pandas as pd
+from PIL import ImageFont
+
+from kakitori.writing import charset, glyphs, radicals
+from kakitori.writing.radicals import Part
+from kakitori.writing.strokes import classify, components
+
+# Decompositions as KanjiVG has them, for some; the others have none, like without its archive.
+TREES = {
+    "林": Part("林", parts=(Part("木", "left"), Part("木", "right"))),
+    "相": Part("相", parts=(Part("木", "left"), Part("目", "right"))),
+    "杏": Part("杏", parts=(Part("木", "top"), Part("口", "bottom"))),
+}
+
+
+@functools.cache
+def characters(text: str | Sequence[str]) -> pd.DataFrame:
+    """The rows of `text`, its glyphs traced from the font that pip brings."""
+    font = ImageFont.truetype(str(glyphs.bundled_font()), glyphs.RESOLUTION)
+    rows = []
+    for character in text:
+        # In this process: forms_of starts others, which takes longer than a dozen glyphs.
+        strokes = glyphs.trace(glyphs.render_glyph(font, character))
+        plain = {
+            "strokes": [stroke.ravel().tolist() for stroke in strokes],
+            "stroke_types": list(classify(strokes)),
+            "components": list(components(strokes)),
+        }
+        rows.append(
+            {
+                "character": character,
+                "codepoint": ord(character),
+                "script": charset.script(ord(character)),
+                "stroke_count": len(strokes),
+                **plain,
+                "forms": [{"source": "font", **plain}],
+                "radicals": radicals.kradfile(character),
+                "decomposition": TREES[character].to_json() if character in TREES else "",
+            }
+        )
+    return pd.DataFrame(rows)

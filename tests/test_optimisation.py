@@ -1,0 +1,113 @@
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from kakitori.learning import optimisation
+from kakitori.learning.optimisation import Release, Schedule
+from tests.toy import linear, settings
+
+
+def rates(total: int = 1000, **changes: object) -> list[float]:
+    options = settings(**{"learning_rate": 1.0, "warmup": 0.15} | changes)
+    optimiser = optimisation.optimiser(nn.Linear(2, 2), options)
+    schedule = Schedule(optimiser, options, total)
+    found = []
+    for _ in range(total):
+        found.append(optimiser.param_groups[0]["lr"])
+        schedule.advance()
+    return found
+
+
+def test_cosine_rises_and_falls_to_zero():
+    found = rates()
+    assert found[149] == 1.0 and max(found) == 1.0
+    assert found[0] == pytest.approx(1 / 150)
+    assert found[-1] < 1e-4
+    assert all(a > b for a, b in itertools.pairwise(found[150:]))
+
+
+def test_one_cycle_is_torchs():
+    """Up and down by half cosines, as torch's own scheduler has them."""
+    optimiser = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=1)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimiser, 1.0, 1000, pct_start=0.15)
+    expected = []
+    for _ in range(1000):
+        expected.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        theirs.step()
+    # It reaches the peak one step sooner.
+    assert rates(schedule="one_cycle") == pytest.approx(expected, abs=0.02)
+
+
+def test_constant_stays_and_may_warm_up():
+    assert set(rates(schedule="constant", warmup=0.0)) == {1.0}
+    assert rates(schedule="constant")[:3] == pytest.approx([1 / 150, 2 / 150, 3 / 150])
+    assert set(rates(schedule="constant")[150:]) == {1.0}
+
+
+def test_plateau_falls_when_validation_stays():
+    options = settings(learning_rate=0.9, warmup=0.0, schedule="plateau")
+    optimiser = optimisation.optimiser(nn.Linear(2, 2), options)
+    schedule = Schedule(optimiser, options, 100)
+    found = []
+    for better in (True, False, True, False):
+        schedule.advance()
+        schedule.ended(better)
+        found.append(optimiser.param_groups[0]["lr"])
+    assert found == pytest.approx([0.9, 0.3, 0.3, 0.1])
+    again = Schedule(optimisation.optimiser(nn.Linear(2, 2), options), options, 100)
+    again.load_state_dict(schedule.state_dict())
+    assert again.optimiser.param_groups[0]["lr"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("adamw", torch.optim.AdamW), ("adam", torch.optim.Adam), ("sgd", torch.optim.SGD)],
+)
+def test_norms_and_biases_are_not_decayed(name, kind):
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4))
+    optimiser = optimisation.optimiser(model, settings(optimiser=name))
+    decayed, others = sorted(optimiser.param_groups, key=lambda g: -g["weight_decay"])
+    assert type(optimiser) is kind
+    assert [p.ndim for p in decayed["params"]] == [4] and decayed["weight_decay"] > 0
+    assert [p.ndim for p in others["params"]] == [1, 1, 1] and others["weight_decay"] == 0
+
+
+def test_earlier_stages_learn_more_slowly():
+    model = nn.ModuleDict({"body": nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))})
+    model["head"] = nn.Linear(2, 2)
+    assert optimisation.stages(model) == [model["body"][0], model["body"][2], model["head"]]
+    further = nn.Linear(2, 2)
+    options = settings(learning_rate=1.0, transfer={"layer_decay": 0.5})
+    optimiser = optimisation.optimiser(model, options, further)
+    rate = {p: g["lr"] for g in optimiser.param_groups for p in g["params"]}
+    assert len(rate) == 8
+    for module, expected in (
+        (model["body"][0], 0.25),
+        (model["body"][2], 0.5),
+        (model["head"], 1.0),
+        (further, 1.0),
+    ):
+        assert {rate[p] for p in module.parameters()} == {expected}
+
+
+def test_stages_are_released_one_after_the_other():
+    model = nn.Sequential(*(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)) for _ in range(2)))
+    model.append(nn.Linear(2, 2))
+    release = Release(model, settings(transfer={"freeze": 0.5}), 80)
+    learning = []
+    for step in range(80):
+        release.apply(step)
+        learning.append([m.weight.requires_grad for m in release.parts])
+        assert [m.training for m in release.parts] == learning[-1]
+    counts = [sum(row) for row in learning]
+    assert counts[0] == 1 and learning[0][-1], "the last stage alone"
+    assert counts == sorted(counts) and counts[40:] == [5] * 40
+    assert all(row == sorted(row) for row in learning), "no stage before a later one"
+    assert set(counts) == {1, 2, 3, 4, 5}
+
+
+def test_nothing_is_frozen_by_default():
+    assert Release(linear(), settings(), 80).steps == 0

@@ -1,0 +1,143 @@
+"""What an LSTM reads, and how CTC spells what a character is made of."""
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from kakitori.archs.contract import NONE, Batch
+from kakitori.archs.rnn import CELLS, COLUMNS, RNN, ROWS, UNNAMED, SpelledOutputs, build, spelling
+from kakitori.writing.radicals import Part
+from tests import tables
+
+TEXT = "林相杏"
+SIZE = 32
+
+
+def tiny(**net) -> RNN:
+    torch.manual_seed(0)
+    return build(list(TEXT), tables.characters(TEXT + "大"), SIZE, hidden=16, **net)
+
+
+def noise(labels: list[int]) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand(len(labels), 1, SIZE, SIZE, generator=generator) * 2 - 1
+    return Batch(images, torch.tensor(labels))
+
+
+def test_radicals_are_the_leaves_of_a_tree_in_order():
+    over = Part("杏", parts=(Part("木", "top"), Part("口", "bottom")))
+    tree = Part("", parts=(Part("氵", "left"), Part("", "right", parts=(over, Part("")))))
+    assert spelling(tree.to_json(), ["水"]) == ["氵", "木", "口", UNNAMED]
+
+
+def test_without_a_tree_they_are_those_that_kradfile_lists():
+    assert spelling("", ["日", "月"]) == ["日", "月"]
+
+
+def test_the_whole_table_gives_the_vocabulary():
+    """Classes that were set aside are spelled with the same radicals."""
+    assert tiny().radicals == sorted("木目口大")
+
+
+def test_best_path_drops_repeats_and_blanks():
+    net = tiny()
+    tree, eye, mouth = (1 + net.radicals.index(r) for r in "木目口")
+    paths = [
+        [0, tree, tree, 0, 0, tree],  # 木 twice: a blank stands between
+        [mouth, mouth, mouth, tree, tree, 0],
+        [0, 0, 0, 0, 0, 0],
+        [eye, 0, mouth, 0, 0, eye],
+    ]
+    posterior = torch.full((6, 4, 5), -3.0)
+    for image, path in enumerate(paths):
+        for step, number in enumerate(path):
+            posterior[step, image, number] = 1.0
+    outputs = SpelledOutputs(torch.zeros(4, 3), torch.zeros(4, 3), posterior)
+    assert net.radicals_of(outputs) == [["木", "木"], ["口", "木"], [], ["目", "口", "目"]]
+
+
+def test_the_loss_is_that_of_all_paths():
+    """Against the sum over every path of four steps that spells 木木 or 木目."""
+    net = tiny()
+    posterior = torch.randn(4, 2, 5, generator=torch.Generator().manual_seed(3))
+    outputs = SpelledOutputs(torch.zeros(2, 3), torch.zeros(2, 3), posterior)
+    probabilities = posterior.softmax(-1)
+    likelihood = [0.0, 0.0]
+    for image, path in itertools.product(range(2), itertools.product(range(5), repeat=4)):
+        spelled = [net.radicals[n - 1] for n, _ in itertools.groupby(path) if n]
+        if "".join(spelled) == ("木木", "木目")[image]:
+            steps = enumerate(path)
+            likelihood[image] += math.prod(float(probabilities[t, image, n]) for t, n in steps)
+    expected = sum(-math.log(p) / 2 for p in likelihood) / 2  # per radical, over images
+    found = net._radical_loss(outputs, noise([0, 1]))
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_only_whole_images_of_one_class_are_spelled():
+    net = tiny()
+    batch = noise([0, 1, NONE, 2])
+    presence = torch.full((4, 32), -1, dtype=torch.int8)
+    presence[3] = 1
+    batch = batch._replace(
+        others=batch.labels, share=torch.tensor([0.0, 0.3, 0.0, 0.0]), presence=presence
+    )
+    posterior = torch.zeros(CELLS, 4, 5, requires_grad=True)
+    net._radical_loss(
+        SpelledOutputs(torch.zeros(4, 3), torch.zeros(4, 3), posterior), batch
+    ).backward()
+    assert posterior.grad.abs().sum((0, 2)).gt(0).tolist() == [True, False, False, False]
+
+
+def test_it_reads_column_by_column():
+    net = tiny().eval()
+    given = []
+    net.lstm.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    images = noise([0, 1]).images
+    with torch.no_grad():
+        net(images)
+        grid = net.cells(net.encoder(images))
+    for row, column in itertools.product(range(ROWS), range(COLUMNS)):
+        assert torch.equal(given[0][column * ROWS + row], grid[:, :, row, column])
+
+
+def test_it_learns_to_spell():
+    net, batch = tiny(radicals=1.0), noise([0, 1, 2, 0, 1, 2])
+    optimiser = torch.optim.AdamW(net.parameters(), 5e-3)
+    for _ in range(90):
+        loss = net.loss(net(batch.images), batch)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    spelled = net.radicals_of(net(batch.images))
+    assert spelled == [["木", "木"], ["木", "目"], ["木", "口"]] * 2
+
+
+def test_what_the_table_says_is_not_saved():
+    assert not {"spellings", "lengths"} & tiny().state_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        ({"hidden": 0}, "hidden: expected a whole number from 1, found 0"),
+        ({"radicals": -0.5}, "radicals: expected a number from 0, found -0.5"),
+    ],
+)
+def test_bad_settings_are_named(net, message):
+    with pytest.raises(ValueError, match=message):
+        build(list(TEXT), tables.characters(TEXT), SIZE, **net)
+
+
+def test_a_character_must_fit_into_the_cells():
+    """17 times 木 take 33 steps: there must be a blank between any two."""
+
+    def grove(count: int) -> RNN:
+        table = tables.characters(TEXT).copy()
+        table.loc[0, "decomposition"] = Part("林", parts=(Part("木"),) * count).to_json()
+        return build(list(TEXT), table, SIZE, hidden=4)
+
+    assert grove(16).lengths.tolist() == [16, 2, 2]
+    with pytest.raises(ValueError, match=r"radicals: expected 1 to 32 a .* found 33 of 林"):
+        grove(17)

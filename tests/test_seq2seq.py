@@ -1,0 +1,160 @@
+"""What the decoder writes down, and what it learns from."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from kakitori.archs.contract import NONE, Batch
+from kakitori.archs.seq2seq import END, PADDING, SYMBOLS, Seq2Seq, build
+from kakitori.learning import export
+from kakitori.recognizer import decode
+from kakitori.results import sequences
+from kakitori.writing.strokes import TYPES
+from tests import tables
+
+TEXT = "十大二"
+SIZE = 32
+
+
+def tiny(text: str = TEXT, **net) -> Seq2Seq:
+    torch.manual_seed(0)
+    return build(list(text), tables.characters("森" + TEXT), SIZE, **({"hidden": 16} | net))
+
+
+def noise(labels: list[int], size: int = SIZE) -> Batch:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.rand(len(labels), 1, size, size, generator=generator) * 2 - 1
+    return Batch(images, torch.tensor(labels))
+
+
+def grid_of(net: Seq2Seq, count: int) -> torch.Tensor:
+    with torch.no_grad():
+        return net.eval()(noise([0] * count).images).grid
+
+
+def test_all_steps_at_once_are_the_same_as_one_by_one():
+    net = tiny()
+    cells = net.decoder.cells_of(grid_of(net, 3))
+    previous = torch.randint(SYMBOLS, (3, 7), generator=torch.Generator().manual_seed(2))
+    at_once, _ = net.decoder(previous, cells)
+    state, rows = (None, None), []
+    for k in range(7):
+        logits, state = net.decoder(previous[:, k : k + 1], cells, state)
+        rows.append(logits)
+    torch.testing.assert_close(torch.cat(rows, 1), at_once)
+
+
+def test_it_goes_on_from_what_it_wrote_itself():
+    net = tiny(steps=9)
+    grid = grid_of(net, 4)
+    sequence = net.transcribe(grid)
+    assert sequence.shape == (4, 9, SYMBOLS)
+    torch.testing.assert_close(sequence.sum(2), torch.ones(4, 9))
+    written = sequence.argmax(2)
+    previous = torch.cat([torch.full((4, 1), END), written[:, :-1]], 1)
+    logits, _ = net.decoder(previous, net.decoder.cells_of(grid))
+    torch.testing.assert_close(sequence, logits.softmax(-1))
+
+
+def test_it_writes_when_it_is_told_to():
+    net, images = tiny(), noise([0]).images
+    assert net.eval()(images).sequence is None
+    net.transcribing = True
+    assert net.eval()(images).sequence.shape == (1, 32, SYMBOLS)
+    assert net.train()(noise([0, 1]).images).sequence is None
+    assert net.deployed().transcribing and net.training
+
+
+def test_the_loss_is_the_mean_over_symbols():
+    """Written out symbol by symbol, 十 and 大 with two and three strokes."""
+    net = tiny()
+    grid = grid_of(net, 2)
+    table = tables.characters(TEXT).set_index("character")["stroke_types"]
+    losses = []
+    for image, character in enumerate("十大"):
+        cells = net.decoder.cells_of(grid[image : image + 1])
+        right = [list(TYPES).index(symbol) for symbol in table[character]] + [END]
+        for k, symbol in enumerate(right):
+            logits, _ = net.decoder(torch.tensor([[END, *right[:k]]]), cells)
+            losses.append(-logits[0, -1].log_softmax(-1)[symbol].item())
+    assert len(losses) == 3 + 4
+    found = net._sequence_loss(grid, noise([0, 1]))
+    assert found.item() == pytest.approx(np.mean(losses), rel=1e-5)
+
+
+def test_only_whole_images_of_one_class_are_written_down():
+    net = tiny()
+    batch = noise([0, 1, NONE, 2])
+    presence = torch.full((4, 32), -1, dtype=torch.int8)
+    presence[3] = 1
+    batch = batch._replace(
+        others=batch.labels, share=torch.tensor([0.0, 0.3, 0.0, 0.0]), presence=presence
+    )
+    grid = grid_of(net, 4).requires_grad_()
+    net.train()._sequence_loss(grid, batch).backward()
+    assert grid.grad.abs().sum((1, 2, 3)).gt(0).tolist() == [True, False, False, False]
+    none = net._sequence_loss(grid, batch._replace(share=torch.full((4,), 0.5)))
+    assert none.item() == 0
+
+
+def test_it_learns_to_write():
+    """And decodes to the table's types of each class."""
+    net, batch = tiny(), noise([0, 1, 2, 0, 1, 2])
+    optimiser = torch.optim.AdamW(net.parameters(), 5e-3)
+    for _ in range(60):
+        outputs = net(batch.images)
+        loss = net.loss(outputs, batch)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.no_grad():
+        probabilities = net.transcribe(outputs.grid).numpy()
+    found, confidence = decode(probabilities, "".join(TYPES))
+    assert found == sequences.looked_up(TEXT * 2, tables.characters(TEXT))
+    assert (confidence > 0.3).all()
+
+
+def test_long_sequences_are_cut_and_counted():
+    whole, cut = tiny("森十"), tiny("森十", steps=4)
+    assert (whole.cut, cut.cut) == (0, 1)
+    assert torch.equal(cut.sequences[0], whole.sequences[0, :4])
+    assert cut.sequences[1].tolist() == [*whole.sequences[1, :2], END, PADDING]
+    assert "sequences" not in whole.state_dict()
+
+
+def test_it_looks_at_grids_of_any_side():
+    net = tiny()
+    for side in (16, 64):
+        batch = noise([0, 1], side)
+        assert torch.isfinite(net.train().loss(net(batch.images), batch))
+
+
+def test_exports_write_too(tmp_path):
+    net = tiny(steps=3).eval()
+    export.to_onnx(net, SIZE, 21, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(
+        tmp_path / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    assert [o.name for o in session.get_outputs()] == ["logits", "sequence"]
+    for count in (1, 3):
+        images = noise([0] * count).images
+        logits, sequence = session.run(None, {"input": images.numpy()})
+        with torch.no_grad():
+            outputs = net(images)
+            expected = net.transcribe(outputs.grid)
+        np.testing.assert_allclose(logits, outputs.logits, atol=2e-4)
+        np.testing.assert_allclose(sequence, expected, atol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("net", "message"),
+    [
+        ({"hidden": 1.5}, "hidden: expected a whole number from 1, found 1.5"),
+        ({"steps": 0}, "steps: expected a whole number from 1, found 0"),
+        ({"sequence": "much"}, "sequence: expected a number from 0, found 'much'"),
+    ],
+)
+def test_bad_settings_are_named(net, message):
+    with pytest.raises(ValueError, match=message):
+        tiny(**net)

@@ -1,0 +1,176 @@
+"""Which strokes are missing, of the character that is meant."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageDraw
+from torch import nn
+
+from kakitori.archs.contract import NONE, Batch
+from kakitori.archs.stroke import Stroke, build, courses_of
+from tests import tables
+
+TEXT = "十木林大三"
+TEN, TREE, WOOD, BIG, THREE = range(len(TEXT))
+COUNTS = (2, 4, 8, 3, 3)
+SIZE = 32
+
+
+def drawn(label: int, kept: list[int], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Strokes `kept` of a class, from 0, as a hand and a frame would have them: an image float32
+    (S, S) in [-1, 1], and the number of the stroke, from 1, that each pixel belongs to."""
+    polylines = tables.characters(TEXT)["strokes"][label]
+    squeezed = np.exp(rng.normal(0, 0.08, 2))
+    strokes = [np.reshape(polylines[k], (-1, 2)) * squeezed + rng.normal(0, 0.02, 2) for k in kept]
+    low, high = (bound(np.concatenate(strokes), 0) for bound in (np.min, np.max))
+    ink, layers = Image.new("L", (4 * SIZE, 4 * SIZE)), Image.new("L", (SIZE, SIZE))
+    for k, stroke in zip(kept, strokes, strict=True):
+        framed = ((stroke - (low + high) / 2) * min(0.875 / (high - low).max(), 1.5) + 0.5) * SIZE
+        ImageDraw.Draw(layers).line([tuple(p) for p in framed], int(k) + 1, 2)
+        ImageDraw.Draw(ink).line([tuple(p) for p in framed * 4], 255, 9)
+    small = ink.resize((SIZE, SIZE), Image.Resampling.BOX)
+    return np.asarray(small, np.float32) / 127.5 - 1, np.asarray(layers)
+
+
+def page(count: int, seed: int) -> Batch:
+    """Characters, every second one with one or two strokes left out."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(len(TEXT), size=count)
+    presence = np.full((count, 32), -1, np.int8)
+    images, layers = [], []
+    for i, label in enumerate(labels):
+        kept = rng.permutation(COUNTS[label])
+        if i % 2:
+            kept = kept[: max(1, len(kept) - rng.integers(1, 3))]
+            presence[i] = 0
+            presence[i, kept] = 1
+        ink, numbers = drawn(label, sorted(kept), rng)
+        images.append(ink)
+        layers.append(numbers if i % 2 else np.zeros_like(numbers))
+    images, layers = torch.from_numpy(np.stack(images))[:, None], torch.from_numpy(np.stack(layers))
+    return Batch(
+        images,
+        torch.from_numpy(labels),
+        presence=torch.from_numpy(presence),
+        layers=layers,
+    )
+
+
+def tiny(layers: bool = False) -> Stroke:
+    torch.manual_seed(0)
+    courses = [courses_of(s) for s in tables.characters(TEXT)["strokes"]]
+    return Stroke(courses, SIZE, 2.0, layers, channels=(8, 16, 24, 32, 32))
+
+
+def trained(net: Stroke, steps: int) -> Stroke:
+    batch = page(600, 0)
+    optimiser = torch.optim.AdamW(net.parameters(), 4e-3, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=steps)
+    net.train()
+    for _ in range(steps):
+        i = torch.randint(600, (48,))
+        part = Batch(
+            batch.images[i],
+            batch.labels[i],
+            presence=batch.presence[i],
+            layers=batch.layers[i],
+        )
+        loss = net.loss(net(part.images), part)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    return net.eval()
+
+
+@pytest.fixture(scope="module")
+def net() -> Stroke:
+    return trained(tiny(layers=True), 200)
+
+
+def test_the_table_has_the_strokes_that_a_hand_would_count():
+    assert tuple(tables.characters(TEXT)["stroke_count"]) == COUNTS
+
+
+def test_targets_computed_by_hand():
+    """Of a whole 木 the first four; of a partial one what the batch says; of mixed images and of
+    unknown characters the loss asks nothing."""
+    images = torch.zeros(4, 1, SIZE, SIZE)
+    presence = torch.full((4, 32), -1, dtype=torch.int8)
+    presence[1] = 0
+    presence[1, [0, 2]] = 1
+    share = torch.tensor([0.0, 0.0, 0.3, 0.0])
+    labels = torch.tensor([TREE, TREE, TREE, NONE])
+    target, asked = tiny().targets(Batch(images, labels, 0.1, labels, share, presence))
+    assert target[0].tolist() == [1] * 4 + [0] * 28
+    assert target[1].tolist() == [1, 0, 1] + [0] * 29
+    assert asked.tolist() == [[True] * 4 + [False] * 28] * 2 + [[False] * 32] * 2
+
+
+def test_the_loss_is_the_classes_and_the_weighted_mean_over_strokes():
+    """Against probabilities: −log p of what is there, −log (1 − p) of what is not."""
+    net, batch = tiny().eval(), page(6, 1)
+    outputs = net(batch.images)
+    logits = net._presence(outputs.features, outputs.places, batch.labels)
+    p = logits.sigmoid()
+    written = [
+        (i, k, bool(batch.presence[i, k] if batch.presence[i, 0] >= 0 else True))
+        for i, label in enumerate(batch.labels.tolist())
+        for k in range(COUNTS[label])
+    ]
+    strokes = torch.stack([-(p[i, k] if there else 1 - p[i, k]).log() for i, k, there in written])
+    whole = batch.presence[:, 0] < 0
+    classes = nn.functional.cross_entropy(outputs.logits[whole], batch.labels[whole])
+    torch.testing.assert_close(net.loss(outputs, batch), classes + 2 * strokes.mean())
+
+
+def test_the_missing_strokes_of_new_images_are_named(net):
+    batch = page(200, 2)
+    missing = net.missing(batch.images, batch.labels)
+    whole = batch.whole()
+    written = torch.arange(32) < torch.tensor(COUNTS)[batch.labels][:, None]
+    expected = written & (batch.presence == 0)
+    assert (missing == expected)[whole].all(1).float().mean() > 0.9
+    assert (missing == expected)[~whole].all(1).float().mean() > 0.7
+
+
+def test_what_is_missing_depends_on_what_was_meant(net):
+    """木 without its sweeps is a whole 十."""
+    rng = np.random.default_rng(3)
+    cross = torch.from_numpy(np.stack([drawn(TREE, [0, 1], rng)[0] for _ in range(20)]))[:, None]
+    as_ten = net.missing(cross, torch.full((20,), TEN))
+    as_tree = net.missing(cross, torch.full((20,), TREE))
+    assert as_ten.any(1).float().mean() < 0.3
+    assert (as_tree[:, :4] == torch.tensor([False, False, True, True])).all(1).float().mean() > 0.8
+    # Nothing was given: the network answers for what it reads.
+    outputs = net(cross)
+    read = outputs.logits.argmax(1)
+    assert torch.equal(outputs.presence < 0, net.missing(cross, read) | ~(net._real(read)))
+
+
+def test_pixels_are_given_to_strokes(net):
+    batch = page(100, 4)
+    partial = ~batch.whole()
+    found = net.stroke_of_pixels(batch.images[partial], batch.labels[partial])
+    ink = batch.layers[partial] > 0
+    assert (found == batch.layers[partial])[ink].float().mean() > 0.45
+    assert (found == 0)[~ink].float().mean() > 0.9
+
+
+def test_layers_have_no_parameters_unless_they_are_learned():
+    plain, more = ({n for n, _ in tiny(on).named_parameters()} for on in (False, True))
+    assert plain < more
+    assert all(name.startswith("pixel") for name in more - plain)
+
+
+def test_deployed_is_equal(net):
+    images = page(3, 5).images
+    for field, found, expected in zip(
+        net(images)._fields, net.deployed()(images), net(images), strict=True
+    ):
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4, msg=field)
+
+
+def test_a_wrong_setting_is_named():
+    with pytest.raises(ValueError, match="presence: expected a number above 0, found 0"):
+        build(list(TEXT), tables.characters(TEXT), SIZE, presence=0)
