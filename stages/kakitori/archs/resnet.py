@@ -25,12 +25,9 @@ SMALL = 4  # pixels a side up to which images are set side by side
 
 
 class Convolution(nn.Conv2d):
-    """3 × 3 convolution without bias, padded by 1.
-
-    While it trains on a processor it sets small images side by side in a strip, blank columns
-    between them, for the same numbers in half the time or less: oneDNN goes row by row, and rows
-    of 4 pixels leave most of a tile of the matrix unit empty.
-    """
+    """3 × 3 convolution without bias. While it trains on a processor it sets small images side by
+    side in a strip, blank columns between them, for the same numbers in half the time: oneDNN goes
+    row by row, and rows of 4 pixels leave most of a tile of the matrix unit empty."""
 
     def __init__(self, channels_in: int, channels: int, stride: int = 1) -> None:
         super().__init__(channels_in, channels, 3, stride, padding=1, bias=False)
@@ -65,7 +62,7 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = F.relu(self.bn1(self.conv1(x)), inplace=True)
         y = self.bn2(self.conv2(y))
-        return F.relu(y + (self.downsample(x) if self.downsample else x), inplace=True)
+        return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
 
 
 class ResNet(nn.Module):
@@ -148,7 +145,7 @@ def build(
     pretrained : what all but the head starts from: a safetensors file of models/pretrained,
         `torchvision` where that package is installed, or "" for nothing.
     channels : `repeat` shows grey as red, green and blue; `sum` adds up the weights of the three
-        instead, for the same answer in a third of the first layer's work.
+        instead, for the same answer from one channel.
     last_stride : of the last stage; 2 is the paper's, and trains a quarter faster.
     """
     if channels not in ("sum", "repeat"):
