@@ -50,17 +50,21 @@ def run(folder: Path, processes: int, kind: str) -> dict:
     return torch.load(folder / "out.pt")
 
 
-@pytest.mark.parametrize(("kind", "tolerance"), [("plain", 1e-4), ("norm", 0.05)])
-def test_two_processes_end_like_one(tmp_path, kind, tolerance):
-    """The same weights but for the order of sums; with batch-norm, whose statistics are each
-    process's own, about the same."""
-    one, two = run(tmp_path / "one", 1, kind), run(tmp_path / "two", 2, kind)
+def test_two_processes_end_with_the_weights_of_one(tmp_path):
+    """But for the order of sums."""
+    one, two = run(tmp_path / "one", 1, "plain"), run(tmp_path / "two", 2, "plain")
     for name, tensor in one["state"].items():
         found = two["state"][name]
-        scale = tensor.abs().max().clamp(min=1e-3)
-        assert ((found - tensor).abs().max() / scale).item() < tolerance, name
+        assert ((found - tensor).abs().max() / tensor.abs().max()).item() < 1e-4, name
+    for column in ("train_loss", "val_loss", "train_top1"):
+        assert two["curve"][column] == pytest.approx(one["curve"][column], rel=1e-4)
+
+
+def test_with_batch_norm_they_learn_alike(tmp_path):
+    """Its statistics are each process's own, here over 8 images instead of 16."""
+    one, two = run(tmp_path / "one", 1, "norm"), run(tmp_path / "two", 2, "norm")
     for column in ("train_loss", "val_loss"):
-        assert two["curve"][column] == pytest.approx(one["curve"][column], rel=max(tolerance, 1e-4))
+        assert two["curve"][column] == pytest.approx(one["curve"][column], rel=0.2)
 
 
 def test_the_train_stage_starts_its_processes(finished, tmp_path):
