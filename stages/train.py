@@ -43,6 +43,7 @@ def main(settings: Settings) -> None:
             f"{size['multiply_adds']:,} multiply-adds, {len(classes)} classes"
         )
     distillation, origins = earlier_models(model, classes, settings.data.size, options)
+    origins |= getattr(model, "origins", {})
 
     weights = settings.data.mix.weights
     with checkpoints.lock() if processes.first() else contextlib.nullcontext():
@@ -59,7 +60,10 @@ def main(settings: Settings) -> None:
             },
             [path for name in CODE for path in code(name)] + code(f"archs/{settings.model}.py"),
         )
-        parts = {p: data.load_part(ROOT, index, p, classes, weights) for p in ("train", "val")}
+        order = getattr(model, "learns_order", False)
+        parts = {
+            p: data.load_part(ROOT, index, p, classes, weights, order) for p in ("train", "val")
+        }
         partial = None
         if options.sampling.partial:
             partial = data.load_partial(ROOT, classes, settings.data.size)

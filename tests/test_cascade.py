@@ -28,7 +28,7 @@ def model() -> cascade.Cascade:
     for _ in range(5):  # statistics of the norms
         model.train()(images(16))
     with torch.no_grad():
-        model.first.classes.weight *= 8
+        model.first.classifier.weight *= 8
     return model.eval()
 
 

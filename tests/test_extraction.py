@@ -3,7 +3,10 @@
 import h5py
 import numpy as np
 
+from kakitori.archs.contract import NONE
 from kakitori.corpora import catalog, extraction
+from kakitori.learning import data
+from kakitori.writing.strokes import TYPES
 from tests.test_unipen import CROSS, LEVEL, block
 
 UNIPEN = ".VERSION 1.0\n.WRITER_ID w07\n.COORD X Y\n.HIERARCHY CHARACTER\n"
@@ -16,12 +19,12 @@ def test_pen_strokes_keep_their_order_in_the_shard(tmp_path):
     text = UNIPEN + '.SEGMENT CHARACTER 0-1 ? "十"\n' + block(CROSS)
     text += '.SEGMENT CHARACTER 2-2 ? "一"\n' + block(LEVEL)
     (folder / "a.dat").write_text(text, "utf-8")
-    (tmp_path / "shards").mkdir()
+    (tmp_path / "data/shards").mkdir(parents=True)
     sources = catalog.sources(tmp_path, "raw/kuchibue")
-    index, rejects, _ = extraction.write_shards(sources, tmp_path / "shards", 64)
+    index, rejects, _ = extraction.write_shards(sources, tmp_path / "data/shards", 64)
     assert "".join(map(chr, index["codepoint"])) == "十一" and not rejects
     assert set(index["writer_group"]) == {"kuchibue/w07"} and (index["sheet"] == -1).all()
-    with h5py.File(tmp_path / "shards/shard-000.h5") as file:
+    with h5py.File(tmp_path / "data/shards/shard-000.h5") as file:
         pen = {name: file[f"pen/{name}"][:] for name in ("points", "strokes", "samples")}
         images = file["images"][:]
     assert pen["samples"].tolist() == [0, 2, 3] and pen["strokes"].tolist() == [0, 2, 5, 7]
@@ -32,6 +35,10 @@ def test_pen_strokes_keep_their_order_in_the_shard(tmp_path):
     # Drawn so: both arms of the cross, and for 一 a bar with nothing above or below.
     assert images[0, 32, 8] > 100 and images[0, 8, 32] > 100
     assert images[1, 28:36].max() > 200 and not images[1, :20].any()
+
+    part = data.load_part(tmp_path, index.assign(part="train"), "train", ["一", "十"], order=True)
+    types = [[list(TYPES)[n] for n in row if n != NONE] for row in part.written.tolist()]
+    assert types == [["㇐", "㇑"], ["㇐"]]
 
 
 def test_hashes_tell_equal_images_and_those_that_look_alike():

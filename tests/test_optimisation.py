@@ -111,3 +111,76 @@ def test_stages_are_released_one_after_the_other():
 
 def test_nothing_is_frozen_by_default():
     assert Release(linear(), settings(), 80).steps == 0
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.convolution, self.norm = nn.Conv2d(8, 16, 3), nn.BatchNorm2d(16)
+        self.depthwise = nn.Conv2d(16, 16, 3, groups=16)
+        self.inner, self.classifier = nn.Linear(16, 24), nn.Linear(24, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.depthwise(self.norm(self.convolution(x)).relu()).amax((2, 3))
+        return self.classifier(self.inner(x).relu())
+
+
+def stepped(
+    name: str, steps: int = 1, layout: torch.memory_format = torch.contiguous_format
+) -> tuple[Small, Small]:
+    """A network before and after some steps of an optimiser, without decay."""
+    before, after = Small(), Small().to(memory_format=layout)
+    options = settings(optimiser=name, learning_rate=0.01, weight_decay=0.0)
+    optimiser = optimisation.optimiser(after, options)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        after(torch.randn(6, 8, 7, 7, generator=generator)).square().sum().backward()
+        optimiser.step()
+    return before, after
+
+
+def test_muon_turns_hidden_weights_alone():
+    """Its step is nearly orthogonal (Jordan et al. 2024: singular values of about 0.7 to 1.2), and
+    of the root mean square of AdamW's, 0.2 of the rate (Liu et al. 2025)."""
+    before, muon = stepped("muon")
+    _, adamw = stepped("adamw")
+    for name in ("convolution", "inner"):
+        change = (getattr(muon, name).weight - getattr(before, name).weight).flatten(1)
+        scale = 0.2 * 0.01 * max(change.shape) ** 0.5
+        values = torch.linalg.svdvals(change.detach()) / scale
+        # 24 outputs of a batch of 6: a few directions have no gradient, and stay.
+        assert 0.6 < values[0] < 1.3 and (values > 0.6).sum() >= 5, name
+    for name in ("classifier.weight", "depthwise.weight", "norm.weight", "convolution.bias"):
+        assert torch.equal(muon.get_parameter(name), adamw.get_parameter(name)), name
+
+
+def test_muon_sees_the_same_matrix_in_either_layout():
+    plain, last = (
+        stepped("muon", 3, layout)[1] for layout in (torch.contiguous_format, torch.channels_last)
+    )
+    assert last.convolution.weight.is_contiguous(memory_format=torch.channels_last)
+    for name in ("convolution", "inner"):
+        one, other = getattr(plain, name).weight, getattr(last, name).weight
+        # Against steps of about 0.005; the iteration rounds to bfloat16, in another order.
+        torch.testing.assert_close(one, other, atol=5e-4, rtol=0)
+
+
+def test_muon_decays_and_schedules_like_the_others():
+    options = settings(optimiser="muon", learning_rate=0.5, weight_decay=0.05)
+    optimiser = optimisation.optimiser(Small(), options)
+    schedule = Schedule(optimiser, options, 1000)
+    for _ in range(500):
+        schedule.advance()
+    assert len({group["lr"] for group in optimiser.param_groups}) == 1
+    decayed = [sum(p.numel() for p in g["params"]) for g in optimiser.param_groups]
+    kept = [g["weight_decay"] for g in optimiser.param_groups]
+    assert sum(n for n, w in zip(decayed, kept, strict=True) if w == 0) == sum(
+        p.numel() for p in Small().parameters() if p.ndim < 2
+    )
+
+
+def test_a_network_without_hidden_weights_has_muon_too():
+    optimiser = optimisation.optimiser(nn.BatchNorm2d(3), settings(optimiser="muon"))
+    assert [len(group["params"]) for group in optimiser.param_groups] == [2]

@@ -82,6 +82,7 @@ def test_the_sum_over_colours_reads_grey_like_three_equal_colours(folder):
     with torch.no_grad():
         found, expected = one(images), three(images)
     assert expected.features.std(0).max() > 1e-2  # the image gets through
+    assert one.origins == three.origins and one.origins["pretrained"] == "imagenet.safetensors"
     torch.testing.assert_close(found.features, expected.features, rtol=1e-4, atol=1e-4)
 
 
@@ -133,7 +134,7 @@ def test_bad_settings_are_named(folder, monkeypatch, net, message):
 def test_images_side_by_side_do_not_touch(side, stride):
     """Training computes what a plain convolution computes, its gradients too."""
     torch.manual_seed(0)
-    layer = resnet.Convolution(3, 5, stride).double().train()
+    layer = resnet.Convolution(3, 5, stride=stride).double().train()
     images = torch.randn(6, 3, side, side, dtype=torch.float64, requires_grad=True)
     found = layer(images)
     expected = F.conv2d(images, layer.weight, stride=stride, padding=1)

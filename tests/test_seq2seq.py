@@ -98,6 +98,19 @@ def test_only_whole_images_of_one_class_are_written_down():
     assert none.item() == 0
 
 
+def test_what_the_pen_drew_goes_before_the_sequence_of_the_class():
+    net, batch = tiny(), noise([0, 1, 2])
+    written = torch.full((3, 32), NONE, dtype=torch.int8)
+    written[1, :2] = torch.tensor([5, 7])
+    own, drawn = (
+        [[symbol for symbol in row if symbol != PADDING] for row in net._wanted(each).tolist()]
+        for each in (batch, batch._replace(written=written))
+    )
+    assert drawn == [own[0], [5, 7, END], own[2]]
+    written[1] = 3  # as many as can be told of
+    assert net._wanted(batch._replace(written=written))[1].tolist() == [3] * net.steps
+
+
 def test_it_learns_to_write():
     """And decodes to the table's types of each class."""
     net, batch = tiny(), noise([0, 1, 2, 0, 1, 2])

@@ -15,6 +15,7 @@ from tests.toy import linear, part, partial, parts, same, settings
 # Every method of training that changes what a step or an epoch does.
 METHODS = {
     "plain": {},
+    "muon": {"optimiser": "muon"},
     "sgd": {"optimiser": "sgd", "learning_rate": 0.05, "schedule": "one_cycle"},
     "adam": {"optimiser": "adam", "schedule": "plateau", "clip": 1.0},
     "ema": {"ema": 0.9},

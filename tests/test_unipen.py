@@ -11,7 +11,7 @@ from tests.test_archives import drain, make_tar, make_zip
 
 # 十 as 64 units a side, y down: strokes in the order in which they are written.
 CROSS = [[(0, 32), (64, 32)], [(32, 0), (32, 40), (34, 64)]]
-LEVEL = [[(0, 30), (60, 32)]]
+LEVEL = [[(0, 32), (60, 30)]]
 
 HEAD = """.VERSION 1.0
 .DATA_SOURCE a test

@@ -11,7 +11,15 @@ from kakitori.archs.contract import Batch, Outputs, class_loss
 from kakitori.learning.data import Part, Partial
 from kakitori.params import Train, load
 
-TRAIN = load().train.model_copy(update={"epochs": 4, "batch": 16, "precision": "float32"})
+TRAIN = load().train.model_copy(
+    update={
+        "epochs": 4,
+        "batch": 16,
+        "precision": "float32",
+        "optimiser": "adamw",
+        "learning_rate": 0.002,
+    }
+)
 
 
 def settings(**changes: object) -> Train:

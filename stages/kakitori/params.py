@@ -115,7 +115,7 @@ class Train(_Group):
     stop_after: Natural
     batch: Annotated[int, Field(ge=2)]
     processes: Count
-    optimiser: Literal["adamw", "adam", "sgd"]
+    optimiser: Literal["muon", "adamw", "adam", "sgd"]
     learning_rate: Positive
     schedule: Literal["cosine", "one_cycle", "plateau", "constant"]
     warmup: Share

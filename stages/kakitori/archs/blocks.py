@@ -7,12 +7,34 @@ import torch.nn.functional as F
 from torch import nn
 
 STEM = 4  # pixels a side that space-to-depth folds into channels
+SMALL = 4  # pixels a side up to which images are set side by side
+
+
+class Convolution(nn.Conv2d):
+    """Convolution without bias, `same` padding. While it trains on a processor it sets small images
+    side by side in a strip, blank columns between them, for the same numbers in half the time:
+    oneDNN goes row by row, and rows of 4 pixels leave most of a tile of the matrix unit empty."""
+
+    def __init__(self, channels_in: int, channels: int, kernel: int = 3, stride: int = 1) -> None:
+        super().__init__(channels_in, channels, kernel, stride, kernel // 2, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        count, channels, height, width = x.shape
+        kernel, stride = self.kernel_size[0], self.stride[1]
+        if not self.training or x.device.type != "cpu" or width > SMALL or kernel != 3:
+            return super().forward(x)
+        period = (width // stride + 1) * stride  # a blank column at least, and strides keep in step
+        strip = F.pad(x.permute(0, 2, 3, 1), (0, 0, 0, period - width)).transpose(0, 1)
+        strip = strip.reshape(1, height, count * period, channels)
+        y = super().forward(strip.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[0]
+        y = y.unflatten(1, (count, period // stride))[:, :, : -(-width // stride)]
+        return y.permute(1, 3, 0, 2).contiguous(memory_format=torch.channels_last)
 
 
 def convolution(channels_in: int, channels: int, kernel: int = 3) -> nn.Sequential:
     """Convolution, batch-norm (Ioffe and Szegedy 2015), ReLU; `same` padding."""
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels, kernel, padding=kernel // 2, bias=False),
+        Convolution(channels_in, channels, kernel),
         nn.BatchNorm2d(channels),
         nn.ReLU(inplace=True),
     )
@@ -81,10 +103,16 @@ class Head(nn.Module):
     weighted pooling, batch-norm, dropout and one linear layer.
 
     Pooled features are small; without the norm the classifier learns far more slowly.
+
+    noise : deviation of a normal noise on the normed features in a training step, against features
+        that only one writer has (Li et al. 2021, feature-space noise for domain generalisation).
     """
 
-    def __init__(self, channels: int, side: int, classes: int, dropout: float = 0.0) -> None:
+    def __init__(
+        self, channels: int, side: int, classes: int, dropout: float = 0.0, noise: float = 0.0
+    ) -> None:
         super().__init__()
+        self.noise = noise
         self.pool = WeightedPool(channels, side)
         self.norm: nn.Module = nn.BatchNorm1d(channels)
         self.dropout = nn.Dropout(dropout)
@@ -92,7 +120,10 @@ class Head(nn.Module):
 
     def forward(self, grid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = self.norm(self.pool(grid))
-        return features, self.classifier(self.dropout(features))
+        seen = self.dropout(features)
+        if self.training and self.noise:
+            seen = seen + self.noise * torch.randn_like(seen)
+        return features, self.classifier(seen)
 
 
 def fold_norm(norm: nn.BatchNorm1d, linear: nn.Linear) -> None:

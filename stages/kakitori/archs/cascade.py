@@ -53,7 +53,7 @@ class First(nn.Module):
         self.layers = encoder(channels, REDUCTION)[:EXIT]
         self.sizes = [int(group.max()) + 1, rank]
         self.head = Head(channels[3], size // 8, sum(self.sizes))
-        self.classes = nn.Linear(rank, len(group))
+        self.classifier = nn.Linear(rank, len(group))
         # Kept with the weights: another machine's arithmetic may put a class elsewhere.
         self.register_buffer("group", group)
 
@@ -62,7 +62,7 @@ class First(nn.Module):
         _, looked = self.head(grid)
         groups, narrow = looked.split(self.sizes, 1)
         coarse = groups.log_softmax(1).index_select(1, self.group)
-        return Handed(coarse + self.classes(narrow), coarse, grid)
+        return Handed(coarse + self.classifier(narrow), coarse, grid)
 
 
 class Rest(nn.Module):

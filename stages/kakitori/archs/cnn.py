@@ -19,10 +19,12 @@ CHANNELS = (32, 64, 128, 256, 512)
 
 
 class CNN(nn.Module):
-    def __init__(self, size: int, classes: int, reduction: int, dropout: float) -> None:
+    def __init__(
+        self, size: int, classes: int, reduction: int, dropout: float, noise: float
+    ) -> None:
         super().__init__()
         self.encoder = encoder(CHANNELS, reduction)
-        self.head = Head(CHANNELS[-1], size // 16, classes, dropout)
+        self.head = Head(CHANNELS[-1], size // 16, classes, dropout, noise)
 
     def forward(self, images: torch.Tensor) -> Outputs:
         features, logits = self.head(self.encoder(images))
@@ -47,12 +49,14 @@ def build(
     size: int,
     reduction: int = 8,
     dropout: float = 0.0,
+    noise: float = 0.0,
 ) -> CNN:
     """The network for images of `size` pixels.
 
     reduction : of the channels inside the attention.
     dropout : share of the features that the classifier does not see in a training step.
+    noise : deviation of the normal noise on them in a training step, against their own of 1.
     """
     if not (isinstance(reduction, int) and reduction >= 1):
         raise ValueError(f"reduction: expected a whole number from 1, found {reduction!r}")
-    return CNN(size, len(classes), reduction, dropout)
+    return CNN(size, len(classes), reduction, dropout, noise)

@@ -18,6 +18,8 @@ A network may also offer
     exported : names of the fields of its outputs that exports carry; `logits` alone by default.
     answering(characters) -> nn.Module : the same network with other classes, any of the table's,
         whether it was trained on them or not.
+    origins : dict of what its weights began with, for the metrics.
+    learns_order : bool, whether it makes use of Batch.written.
     staged() -> (nn.Module, nn.Module), threshold : the network as two, for export with an early
         exit; see archs/cascade.py.
 """
@@ -36,6 +38,7 @@ from kakitori.errors import SettingsError
 from kakitori.params import Settings, known_models
 
 NONE = -1  # the label of an image that shows no class
+STROKES = 32  # of a character that batches tell of; further ones are left out
 
 
 class Outputs(NamedTuple):
@@ -56,6 +59,8 @@ class Batch(NamedTuple):
         where all are whole.
     layers : uint8 (B, S, S), the number from 1 of the stroke that a pixel belongs to, 0 for paper;
         0 all over for whole characters. None where all are whole.
+    written : int8 (B, 32), which of writing.strokes.TYPES each stroke is, as the writer's pen drew
+        them; -1 after the last one, and in all of a row where no pen was seen. None where in none.
     """
 
     images: torch.Tensor
@@ -65,6 +70,7 @@ class Batch(NamedTuple):
     share: torch.Tensor | None = None
     presence: torch.Tensor | None = None
     layers: torch.Tensor | None = None
+    written: torch.Tensor | None = None
 
     def whole(self) -> torch.Tensor:
         """Which images are whole characters, bool (B,)."""

@@ -7,6 +7,7 @@ classifier.
 """
 
 import copy
+import hashlib
 import importlib
 from collections.abc import Sequence
 
@@ -16,33 +17,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from kakitori.archs.blocks import Head, fold_norm
+from kakitori.archs.blocks import Convolution, Head, fold_norm
 from kakitori.archs.contract import Batch, Outputs, class_loss
 from kakitori.params import ROOT
 
 PRETRAINED = ROOT / "models/pretrained"
-SMALL = 4  # pixels a side up to which images are set side by side
-
-
-class Convolution(nn.Conv2d):
-    """3 × 3 convolution without bias. While it trains on a processor it sets small images side by
-    side in a strip, blank columns between them, for the same numbers in half the time: oneDNN goes
-    row by row, and rows of 4 pixels leave most of a tile of the matrix unit empty."""
-
-    def __init__(self, channels_in: int, channels: int, stride: int = 1) -> None:
-        super().__init__(channels_in, channels, 3, stride, padding=1, bias=False)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        count, channels, height, width = x.shape
-        if not self.training or x.device.type != "cpu" or width > SMALL:
-            return super().forward(x)
-        stride = self.stride[1]
-        period = (width // stride + 1) * stride  # a blank column at least, and strides keep in step
-        strip = F.pad(x.permute(0, 2, 3, 1), (0, 0, 0, period - width)).transpose(0, 1)
-        strip = strip.reshape(1, height, count * period, channels)
-        y = super().forward(strip.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)[0]
-        y = y.unflatten(1, (count, period // stride))[:, :, : -(-width // stride)]
-        return y.permute(1, 3, 0, 2).contiguous(memory_format=torch.channels_last)
 
 
 class Block(nn.Module):
@@ -50,7 +29,7 @@ class Block(nn.Module):
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()
-        self.conv1 = Convolution(channels_in, channels, stride)
+        self.conv1 = Convolution(channels_in, channels, stride=stride)
         self.bn1 = nn.BatchNorm2d(channels)
         self.conv2 = Convolution(channels, channels)
         self.bn2 = nn.BatchNorm2d(channels)
@@ -110,6 +89,10 @@ class ResNet(nn.Module):
                 f"pretrained: expected the {len(own)} tensors of ResNet-18 in {source}, "
                 f"found {len(fit)} that match: {_some(fit)}; and not: {_some(wrong)}"
             )
+        digest = hashlib.sha256()
+        for name in sorted(own):
+            digest.update(name.encode() + found[name].contiguous().numpy().tobytes())
+        self.origins = {"pretrained": source, "pretrained_sha256": digest.hexdigest()}
         if self.inputs == 1:
             found["conv1.weight"] = found["conv1.weight"].sum(1, keepdim=True)
         self.load_state_dict(found, strict=False)

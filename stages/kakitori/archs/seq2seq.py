@@ -83,6 +83,7 @@ class Seq2Seq(nn.Module):
     """
 
     exported = ("logits", "sequence")
+    learns_order = True
 
     def __init__(
         self, size: int, sequences: list[list[int]], hidden: int, steps: int, weight: float
@@ -122,7 +123,7 @@ class Seq2Seq(nn.Module):
     def _sequence_loss(self, grid: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Cross-entropy per symbol of what follows the right ones (teacher forcing), over the
         images that show one whole class."""
-        wanted = self.sequences[batch.labels.clamp(min=0)]
+        wanted = self._wanted(batch)
         wanted = wanted[:, : int((wanted != PADDING).sum(1).max())]
         previous = F.pad(wanted, (1, -1), value=END).masked_fill(wanted == PADDING, END)
         learned = batch.pure() & (batch.labels >= 0)
@@ -134,6 +135,21 @@ class Seq2Seq(nn.Module):
             logits.float().flatten(0, 1), wanted.flatten(), ignore_index=PADDING, reduction="sum"
         )
         return total / (wanted != PADDING).sum().clamp(min=1)
+
+    def _wanted(self, batch: Batch) -> torch.Tensor:
+        """What is to be written down, int64 (B, W): what the pen drew where it was seen, the
+        sequence of the class elsewhere."""
+        wanted = self.sequences[batch.labels.clamp(min=0)]
+        if batch.written is None:
+            return wanted
+        drawn = F.pad(batch.written.long(), (0, 1), value=PADDING)
+        count = (drawn != PADDING).sum(1, keepdim=True)
+        drawn = drawn.scatter(1, count, END)[:, : self.steps]
+        width = max(drawn.shape[1], wanted.shape[1])
+        drawn, wanted = (
+            F.pad(each, (0, width - each.shape[1]), value=PADDING) for each in (drawn, wanted)
+        )
+        return torch.where(count > 0, drawn, wanted)
 
     def deployed(self) -> "Seq2Seq":
         """An equal network for export, which writes sequences; the norm is folded into the

@@ -26,3 +26,19 @@ def load_images(folder: Path, index: pd.DataFrame) -> np.ndarray:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(read, used.tolist()))
     return out
+
+
+def load_strokes(folder: Path, index: pd.DataFrame) -> list[list[np.ndarray]]:
+    """The pen strokes of an index's samples, each float32 (n, 2) in the unit square, as they were
+    drawn; none for samples of a corpus of images."""
+    shards, rows = index["shard"].to_numpy(), index["row"].to_numpy()
+    out: list[list[np.ndarray]] = [[] for _ in range(len(index))]
+    for shard in np.unique(shards).tolist():
+        with h5py.File(folder / f"shard-{shard:03d}.h5") as file:
+            if "pen" not in file:
+                continue
+            points, strokes, samples = (file["pen"][k][:] for k in ("points", "strokes", "samples"))
+        for k in np.flatnonzero(shards == shard):
+            first, last = samples[rows[k]], samples[rows[k] + 1]
+            out[k] = [points[strokes[s] : strokes[s + 1]] for s in range(first, last)]
+    return out

@@ -10,8 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from kakitori.archs.contract import NONE, STROKES
 from kakitori.corpora import shards
 from kakitori.errors import DataError
+from kakitori.writing.strokes import TYPES, classify
+
+FILLED = 0.85  # of KanjiVG's frame by its characters; pen strokes fill theirs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,16 +26,21 @@ class Part:
     labels : int64 (N,), -1 for a character that is no class of the model.
     rows : the samples' rows of the index.
     weights : float64 (N,), how often an epoch draws each sample.
+    written : int8 (N, 32), see archs.contract.Batch; None where no sample was drawn with a pen, or
+        nobody asked.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     rows: pd.DataFrame
     weights: torch.Tensor
+    written: torch.Tensor | None = None
 
     def to(self, device: torch.device) -> "Part":
-        moved = (t.to(device) for t in (self.images, self.labels))
-        return Part(*moved, self.rows, self.weights.to(device))
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return Part(
+            **{k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in fields.items()}
+        )
 
     def groups(self) -> tuple[torch.Tensor, int]:
         """Which writer group each sample is of, int64 (N,), -1 where nobody knows; and how many
@@ -76,8 +85,10 @@ def load_part(
     part: str,
     classes: list[str],
     weights: dict[str, float] | None = None,
+    order: bool = False,
 ) -> Part:
-    """The samples of a part; `weights` by corpus, 1 where it names none."""
+    """The samples of a part; `weights` by corpus, 1 where it names none; with `order` what each
+    writer's pen drew, stroke by stroke."""
     rows = index[index["part"] == part]
     images = shards.load_images(root / "data/shards", rows)
     labels = _labels(rows["codepoint"].to_numpy(), classes)
@@ -87,7 +98,19 @@ def load_part(
         torch.from_numpy(labels),
         rows,
         torch.from_numpy(weight),
+        _written(shards.load_strokes(root / "data/shards", rows)) if order else None,
     )
+
+
+def _written(samples: list[list[np.ndarray]]) -> torch.Tensor | None:
+    if not any(samples):
+        return None
+    numbers = {symbol: i for i, symbol in enumerate(TYPES)}
+    out = np.full((len(samples), STROKES), NONE, np.int8)
+    for row, strokes in zip(out, samples, strict=True):
+        types = classify([FILLED * stroke for stroke in strokes])[:STROKES]
+        row[: len(types)] = [numbers[symbol] for symbol in types]
+    return torch.from_numpy(out)
 
 
 def load_partial(root: Path, classes: list[str], size: int) -> Partial:

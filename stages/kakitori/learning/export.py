@@ -62,7 +62,9 @@ def write(
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision; we do not
     with outputs.whole(path) as part, warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore", FutureWarning)  # torch's, about its own internals
+        # torch's, about its own internals
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", "The tensor attributes?", UserWarning)
         torch.onnx.export(
             module.eval(),
             tuple(inputs.values()),

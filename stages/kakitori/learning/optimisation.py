@@ -19,12 +19,14 @@ def stages(model: nn.Module) -> list[nn.Module]:
     return [module for module in found if any(True for _ in module.parameters())]
 
 
-def optimiser(model: nn.Module, settings: Train, *further: nn.Module) -> torch.optim.Optimizer:
+def optimiser(
+    model: nn.Module, settings: Train, *further: nn.Module
+) -> "torch.optim.Optimizer | Muon":
     """The optimiser of `train.optimiser` for a model and whatever else learns with it.
 
-    AdamW (Loshchilov and Hutter 2019), Adam (Kingma and Ba 2015) or SGD with Nesterov's momentum.
-    No weight decay on norms and biases. A stage's rate is `transfer.layer_decay` of the next one's
-    (Howard and Ruder 2018).
+    Muon, AdamW (Loshchilov and Hutter 2019), Adam (Kingma and Ba 2015) or SGD with Nesterov's
+    momentum. No weight decay on norms and biases. A stage's rate is `transfer.layer_decay` of the
+    next one's (Howard and Ruder 2018).
     """
     parts = stages(model)
     decay = settings.transfer.layer_decay
@@ -32,23 +34,85 @@ def optimiser(model: nn.Module, settings: Train, *further: nn.Module) -> torch.o
     for depth, part in enumerate(reversed(parts)):
         for parameter in part.parameters():
             factor.setdefault(parameter, decay**depth)
-    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
+    turned = hidden(model) if settings.optimiser == "muon" else set()
+    groups: dict[tuple[bool, float, bool], list[nn.Parameter]] = {}
     for module in (model, *further):
         for parameter in module.parameters():
-            key = (factor.get(parameter, 1.0), parameter.ndim > 1)
+            key = (parameter in turned, factor.get(parameter, 1.0), parameter.ndim > 1)
             groups.setdefault(key, []).append(parameter)
-    options = [
-        {
-            "params": parameters,
-            "lr": settings.learning_rate * scale,
-            "weight_decay": settings.weight_decay if matrix else 0.0,
-        }
-        for (scale, matrix), parameters in groups.items()
-    ]
+    options: dict[bool, list[dict]] = {True: [], False: []}
+    for (turn, scale, matrix), parameters in groups.items():
+        options[turn].append(
+            {
+                "params": parameters,
+                "lr": settings.learning_rate * scale,
+                "weight_decay": settings.weight_decay if matrix else 0.0,
+            }
+        )
+    if settings.optimiser == "muon":
+        return Muon(options[True], options[False])
     if settings.optimiser == "sgd":
-        return torch.optim.SGD(options, momentum=0.9, nesterov=True)
+        return torch.optim.SGD(options[False], momentum=0.9, nesterov=True)
     kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
-    return kind(options, fused=True)
+    return kind(options[False], fused=True)
+
+
+def hidden(model: nn.Module) -> set[nn.Parameter]:
+    """The weights of all convolutions and linear layers but classifiers and depthwise ones."""
+    return {
+        module.weight
+        for name, module in model.named_modules()
+        if (isinstance(module, nn.Conv2d) and module.groups == 1)
+        or (isinstance(module, nn.Linear) and name.rpartition(".")[2] != "classifier")
+    }
+
+
+class Muon:
+    """Muon (Jordan et al. 2024) for some weights, AdamW for the others, at rates that fit both (Liu
+    et al. 2025). Each weight is for torch's Muon a matrix with a row per output."""
+
+    def __init__(self, turned: list[dict], others: list[dict]) -> None:
+        """`turned`, `others` : groups of parameters with `params`, `lr` and `weight_decay`."""
+        self.matrices = {p: nn.Parameter(_matrix(p, p)) for g in turned for p in g["params"]}
+        groups = [{**g, "params": [self.matrices[p] for p in g["params"]]} for g in turned]
+        self.parts: list[torch.optim.Optimizer] = []
+        if groups:
+            self.parts.append(torch.optim.Muon(groups, adjust_lr_fn="match_rms_adamw"))
+        if others:
+            self.parts.append(torch.optim.AdamW(others, fused=True))
+
+    @property
+    def param_groups(self) -> list[dict]:
+        return [group for part in self.parts for group in part.param_groups]
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        for parameter in self.matrices:
+            parameter.grad = None
+        for part in self.parts:
+            part.zero_grad(set_to_none)
+
+    def step(self) -> None:
+        for parameter, matrix in self.matrices.items():
+            matrix.data = _matrix(parameter, parameter)  # the same memory
+            gradient = parameter.grad
+            matrix.grad = None if gradient is None else _matrix(gradient, parameter)
+        for part in self.parts:
+            part.step()
+
+    def state_dict(self) -> list[dict]:
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states: list[dict]) -> None:
+        for part, state in zip(self.parts, states, strict=True):
+            part.load_state_dict(state)
+
+
+def _matrix(tensor: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A row per output, in the order in which the memory of `like` has the columns."""
+    tensor = tensor.detach()
+    if like.ndim == 4 and like.is_contiguous(memory_format=torch.channels_last):
+        tensor = tensor.permute(0, 2, 3, 1)
+    return tensor.reshape(len(tensor), -1)
 
 
 class Schedule:
@@ -61,7 +125,9 @@ class Schedule:
     constant   no change.
     """
 
-    def __init__(self, optimiser: torch.optim.Optimizer, settings: Train, total: int) -> None:
+    def __init__(
+        self, optimiser: torch.optim.Optimizer | Muon, settings: Train, total: int
+    ) -> None:
         self.optimiser, self.settings, self.total = optimiser, settings, total
         self.peaks = [group["lr"] for group in optimiser.param_groups]
         self.step, self.drops = 0, 0

@@ -31,11 +31,13 @@ class Described:
     def network(self) -> nn.Module:
         """The network with its weights, ready to read; DataError when they do not fit."""
         settings = params.load()
+        # What it began with need not be there any more.
+        net = {key: value for key, value in self.net.items() if key != "pretrained"}
         settings = settings.model_copy(
             update={
                 "model": self.model,
                 "data": settings.data.model_copy(update={"size": self.size}),
-                "archs": {self.model: params.Arch(net=self.net)},
+                "archs": {self.model: params.Arch(net=net)},
             }
         )
         characters = pd.read_parquet(params.ROOT / "data/characters.parquet")

@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
-from kakitori.archs.contract import Batch, Outputs
+from kakitori.archs.contract import NONE, Batch, Outputs
 from kakitori.learning import checkpoints, optimisation, qat
 from kakitori.learning.augment import Augmenter, Draws, drop_strokes
 from kakitori.learning.data import Part, Partial
@@ -276,7 +276,9 @@ class Trainer:
         labels = self.training.labels[mine]
         images, _ = self.augment(self.training.images[mine], draws, self.sampler.strength(labels))
         images, others, share = self.augment.mix(images, labels, draws)
-        presence = layers = None
+        presence = layers = written = None
+        if self.training.written is not None:
+            written = self.training.written[mine]
         if self.partial_batch:
             rows = self.group.rows(self.partial_batch)
             draws = Draws(self.generator, self.partial_batch, rows)
@@ -301,6 +303,8 @@ class Trainer:
             if share is not None:
                 others = torch.cat([others, labels[whole:]])
                 share = torch.cat([share, share.new_zeros(len(lots))])
+            if written is not None:
+                written = F.pad(written, (0, 0, 0, len(lots)), value=NONE)
         side = self._side()
         if side != images.shape[-1]:
             images = F.interpolate(images, (side, side), mode="area")
@@ -308,7 +312,9 @@ class Trainer:
                 F.interpolate(layers[:, None], (side, side))[:, 0] if presence is not None else None
             )
         images = images.contiguous(memory_format=torch.channels_last)
-        return Batch(images, labels, settings.label_smoothing, others, share, presence, layers)
+        return Batch(
+            images, labels, settings.label_smoothing, others, share, presence, layers, written
+        )
 
     def _side(self) -> int:
         """Pixels a side of this epoch's images."""
