@@ -140,9 +140,14 @@ def _paired_drop(
     tables = (old_writers, new_writers)
     if any(table is None or name not in table or len(table) < 2 for table in tables):
         return old[name]["top1"] - new[name]["top1"], 0.0
-    before = (old_writers[name] / old_writers["total"]).rename("before")
-    after = (new_writers[name] / new_writers["total"]).rename("after")
-    both = pd.concat([before, after], axis=1, join="inner")
+    return paired(
+        old_writers[name] / old_writers["total"], new_writers[name] / new_writers["total"]
+    )
+
+
+def paired(before: pd.Series, after: pd.Series) -> tuple[float, float]:
+    """Mean drop of a fraction over writer groups, each in its own row, and its standard error."""
+    both = pd.concat([before.rename("before"), after.rename("after")], axis=1, join="inner")
     drops = (both["before"] - both["after"]).to_numpy()
     return float(drops.mean()), float(drops.std(ddof=1) / np.sqrt(len(drops)))
 
