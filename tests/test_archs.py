@@ -11,9 +11,9 @@ from torch import nn
 from kakitori import params
 from kakitori.archs import contract
 from kakitori.errors import SettingsError
-from kakitori.learning import complexity, export
+from kakitori.learning import checkpoints, complexity, export, training
 from kakitori.writing.charset import etl9_characters
-from tests import tables
+from tests import tables, toy
 
 SETTINGS = params.load()
 CLASSES = list("あいう一二三書林杏木相目")
@@ -108,6 +108,26 @@ def test_one_batch_can_be_learned_by_heart(model):
 def test_the_same_seed_makes_the_same_network():
     one, other = made("cnn", {}).state_dict(), made("cnn", {}).state_dict()
     assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize(("name", "net"), VARIANTS, ids=NAMES)
+def test_a_run_is_the_same_under_a_seed_and_when_it_goes_on(name, net, tmp_path, monkeypatch):
+    """Trained in one go, again, and killed after the first epoch, by whatever trains it."""
+    monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
+    parts = {"train": toy.part(24), "val": toy.part(8)}
+    options = toy.settings(epochs=2, batch=8, optimiser="muon", learning_rate=0.004)
+
+    def trained(run: str, stop_after: int = 0) -> dict[str, torch.Tensor]:
+        model = made(name, net)
+        ends = options.model_copy(update={"stop_after": stop_after})
+        training.train(model, parts, ends, 0, run, toy.partial())
+        return checkpoints.load(run)["model"]  # after the last epoch, be it the best or not
+
+    first = trained("first")
+    assert toy.same(first, trained("second"))
+    half = trained("third", stop_after=1)
+    assert not toy.same(half, first)
+    assert toy.same(first, trained("third"))
 
 
 def shaken(model: nn.Module) -> nn.Module:

@@ -21,7 +21,7 @@ def metrics(model: str = "cnn", val: float = 0.9, dataset: str = "aa", **train) 
             "int8": {"bytes": 1_000_000, "latency_ms": 0.5},
         },
         "evaluate": {
-            "scheme": "writer", "dataset": {"fingerprint": dataset}, "torch": scores,
+            "scheme": "writer", "dataset": {"fingerprint": dataset}, "onnx": scores,
             "int8": {"top1": val - 0.02},
         },
         "carbon": {"stages": {"train": {"seconds": 300.0, "kwh": 0.002}}},

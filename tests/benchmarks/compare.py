@@ -44,7 +44,9 @@ def main() -> None:
         right.append(pd.Series(found).groupby(writers).mean())
         print(f"{path}: top-1 {found.mean():.4%} of {len(found):,}")
     drop, error = gate.paired(*right)
-    print(f"second less first: {-drop:+.4%}, standard error {error:.4%} over {len(right[0])} writers")
+    print(
+        f"second less first: {-drop:+.4%}, standard error {error:.4%} over {len(right[0])} writers"
+    )
 
     chosen = np.random.default_rng(0).choice(len(images), min(options.timed, len(images)), False)
     recognizers = [Recognizer(path, threads=1) for path in options.models]
