@@ -1,6 +1,7 @@
 import itertools
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 import torch
@@ -12,6 +13,7 @@ from kakitori.learning import export
 from kakitori.recognizer import open_session
 from kakitori.writing import radicals
 from kakitori.writing.radicals import Part
+from kakitori.writing.strokes import TYPES
 from tests.tables import characters
 
 # 林 and 相 have trees, 目 and 口 are their own, 土 and 圭 share their set of radicals, as do the
@@ -39,7 +41,19 @@ def images(count: int) -> torch.Tensor:
 
 
 def said(codes: hiercode.Codes, character: str) -> set[str]:
+    """The columns of a character, those of its strokes' types apart."""
+    return {f for f in whole(codes, character) if f[0] not in TYPES}
+
+
+def whole(codes: hiercode.Codes, character: str) -> set[str]:
     return {codes.columns[k] for k in codes.of[character]}
+
+
+def test_codes_count_the_strokes_of_each_type(table):
+    codes = hiercode.Codes(TEXT, table)
+    assert whole(codes, "木") - said(codes, "木") == {"㇐1", "㇑1", "㇒1", "㇏1"}
+    # 口 has one of each of its three strokes, 目 two bars more.
+    assert whole(codes, "目") ^ whole(codes, "口") > {"㇐1", "㇐3"}
 
 
 def test_codes_are_the_codebooks(table):
@@ -117,6 +131,28 @@ def test_the_file_has_sparse_codes(table, tmp_path):
     np.testing.assert_allclose(found, expected.numpy(), atol=2e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(("rows", "kind"), [(2**15 - 1, "INT16"), (2**15 + 2, "INT32")])
+def test_numbers_take_sixteen_bits_in_a_file_where_they_fit(rows, kind, tmp_path):
+    numbers = torch.randint(rows, (300, 4), generator=torch.Generator().manual_seed(0)).int()
+    numbers[0, 0] = rows - 1
+    path = tmp_path / "model.onnx"
+    export.write(Rows(numbers), {"input": torch.zeros(2, rows)}, ["logits"], 21, path)
+    tensors = [t for t in onnx.load(path).graph.initializer if np.prod(t.dims) == 1200]
+    assert [onnx.TensorProto.DataType.Name(t.data_type) for t in tensors] == [kind]
+    values = torch.rand(3, rows)
+    (found,) = open_session(path).run(None, {"input": values.numpy()})
+    np.testing.assert_array_equal(found, values[:, numbers.long()].sum(2))
+
+
+class Rows(torch.nn.Module):
+    def __init__(self, numbers: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("numbers", numbers)
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.embedding(self.numbers, values.T).sum(1).T
+
+
 def test_only_whole_characters_of_one_class_teach_the_code(table):
     model = made(TEXT, table)
     outputs = model(images(4))
@@ -173,7 +209,7 @@ def test_combinations_never_seen_are_read():
         Part("", parts=(Part(SHAPES[a], "left"), Part(SHAPES[b], "right"))).to_json()
         for a, b in pairs
     ]
-    table = pd.DataFrame({"character": names, "decomposition": trees})
+    table = pd.DataFrame({"character": names, "decomposition": trees, "stroke_types": ""})
     unseen = [k for k, (a, b) in enumerate(pairs) if (a - b) % 6 == 1 or (a, b) in ((2, 4), (5, 3))]
     seen = [k for k in range(36) if k not in unseen]
 
@@ -200,11 +236,6 @@ def test_combinations_never_seen_are_read():
     with torch.no_grad():
         logits = model.eval().answering(names)(images_of(asked)).logits
     right = (logits.argmax(1) == torch.tensor(asked)).float().mean()
-    print(
-        "RIGHT",
-        right,
-        (logits[:, unseen].argmax(1) == torch.arange(len(asked)) % len(unseen)).float().mean(),
-    )
     assert right > 0.6  # chance is 0.03
     among = logits[:, unseen].argmax(1) == torch.arange(len(asked)) % len(unseen)
     assert among.float().mean() > 0.8

@@ -9,11 +9,14 @@ Where it departs from the paper. Similarity is not a cosine but the log likeliho
 whose columns are independent: what the image says beyond how common a column is. What no trained
 class has, the image says nothing about, and an unknown class scores by the rest of its code. Where
 there is no tree, KRADFILE's set of radicals is completed by what the strokes tell: how the
-character falls into halves, and how many strokes each has. Classes whose codes coincide have a
-column of their own each, the first excepted, instead of sharing those of the codebook.
+character falls into halves, and how many strokes each has. Every code goes down to the strokes,
+and says how many there are of each type, so that fewer codes coincide and all are further apart.
+Classes whose codes do coincide have a column of their own each, the first excepted, instead of
+sharing those of the codebook.
 """
 
 import copy
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,8 +31,9 @@ from kakitori.archs.contract import Batch, class_loss
 from kakitori.writing.radicals import Part, codebook
 from kakitori.writing.strokes import halves
 
-CHANNELS = (32, 64, 96, 192, 320)
+CHANNELS = (40, 80, 96, 192, 320)
 REDUCTION = 8
+MOST = 6  # strokes of a type that are told apart
 
 
 class Outputs(NamedTuple):
@@ -52,8 +56,8 @@ class Codes:
         book = codebook([_decomposition(row) for row in characters.itertuples()])
         own = [column[:1] == "#" and column[1:].isdigit() for column in book.columns]
         facts = {
-            name: {book.columns[k] for k in np.flatnonzero(code) if not own[k]}
-            for name, code in zip(names, book.codes, strict=True)
+            name: {book.columns[k] for k in np.flatnonzero(code) if not own[k]} | _counts(types)
+            for name, code, types in zip(names, book.codes, characters["stroke_types"], strict=True)
         }
         known = set().union(*(facts[name] for name in classes))
         facts = {name: frozenset(said & known) for name, said in facts.items()}
@@ -82,6 +86,11 @@ def _decomposition(row) -> Part | set[str]:
     if row.decomposition:
         return Part.from_json(row.decomposition)
     return {*row.radicals, *_layout(row)}
+
+
+def _counts(types: Sequence[str]) -> set[str]:
+    """How many strokes of each type there are."""
+    return {f"{symbol}{min(count, MOST)}" for symbol, count in Counter(types).items()}
 
 
 def _layout(row) -> set[str]:

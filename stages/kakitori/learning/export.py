@@ -136,7 +136,19 @@ def _clean(path: Path) -> None:
     for item in (*model.graph.value_info, *model.graph.initializer, model.graph):
         del item.metadata_props[:]
         item.doc_string = ""
+    _narrow(model.graph)
     onnx.save(model, path)
+
+
+def _narrow(graph: onnx.GraphProto) -> None:
+    """Keep the numbers of rows to gather in 16 bits where they fit; runtimes widen them again."""
+    indices = {node.input[1] for node in graph.node if node.op_type == "Gather"}
+    for tensor in [t for t in graph.initializer if t.name in indices]:
+        values, wide = onnx.numpy_helper.to_array(tensor), tensor.data_type
+        if values.dtype in (np.int32, np.int64) and values.size > 1000 and values.max() < 2**15:
+            name = tensor.name
+            tensor.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.int16), f"{name}_short"))
+            graph.node.insert(0, onnx.helper.make_node("Cast", [tensor.name], [name], to=wide))
 
 
 def _number(path: Path) -> None:
