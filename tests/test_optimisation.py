@@ -142,16 +142,16 @@ def stepped(
 
 
 def test_muon_turns_hidden_weights_alone():
-    """Its step is nearly orthogonal (Jordan et al. 2024: singular values of about 0.7 to 1.2), and
-    of the root mean square of AdamW's, 0.2 of the rate (Liu et al. 2025)."""
+    """Its step is of nearly one length in the main directions (Jordan et al. 2024: of 0.7 to 1.2),
+    and of the root mean square of AdamW's, 0.2 of the rate (Liu et al. 2025)."""
     before, muon = stepped("muon")
     _, adamw = stepped("adamw")
     for name in ("convolution", "inner"):
         change = (getattr(muon, name).weight - getattr(before, name).weight).flatten(1)
         scale = 0.2 * 0.01 * max(change.shape) ** 0.5
         values = torch.linalg.svdvals(change.detach()) / scale
-        # 24 outputs of a batch of 6: a few directions have no gradient, and stay.
-        assert 0.6 < values[0] < 1.3 and (values > 0.6).sum() >= 5, name
+        # A batch of 6 has no more than as many directions; the gradient's own lengths differ more.
+        assert values[3] > 0.6 and values[0] < 1.3, name
     for name in ("classifier.weight", "depthwise.weight", "norm.weight", "convolution.bias"):
         assert torch.equal(muon.get_parameter(name), adamw.get_parameter(name)), name
 

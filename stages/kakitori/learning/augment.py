@@ -10,6 +10,8 @@ import torch.nn.functional as F
 
 from kakitori.params import Augment
 
+KNOTS = 5  # a side of the grid that elastic distortions move
+
 
 @dataclasses.dataclass(frozen=True)
 class Draws:
@@ -55,7 +57,10 @@ class Augmenter:
         self.settings = settings
         axis = (torch.arange(size, device=device, dtype=torch.float32) * 2 + 1) / size - 1
         y, x = torch.meshgrid(axis, axis, indexing="ij")
-        self.grid = torch.stack([x, y, torch.ones_like(x)], -1).view(1, -1, 3)
+        # A displacement is a sum of x, y, 1 and of what each knot of the elastic grid bends.
+        unit = torch.eye(KNOTS**2, device=device).view(-1, 1, KNOTS, KNOTS)
+        bent = F.interpolate(unit, size, mode="bicubic", align_corners=True)
+        self.terms = torch.stack([x, y, torch.ones_like(x), *bent[:, 0]], -1).flatten(0, 1)
         self.size = size
 
     def __call__(
@@ -162,17 +167,13 @@ class Augmenter:
             ],
             1,
         )
-        shift = 2 * s.shift * lots[:, 4:, None]
-        field = (self.grid @ torch.cat([affine, shift], 2).transpose(1, 2)).view(
-            len(lots), self.size, self.size, 2
-        )
+        parts = [affine, 2 * s.shift * lots[:, 4:, None]]
         if s.elastic:
-            coarse = 2 * s.elastic * draws.normal(2, 5, 5)
-            if strength is not None:
-                coarse = strength[:, None, None, None] * coarse
-            fine = F.interpolate(coarse, self.size, mode="bicubic", align_corners=True)
-            field = field + fine.permute(0, 2, 3, 1)
-        return field
+            coarse = 2 * s.elastic * draws.normal(2, KNOTS**2)
+            parts.append(coarse if strength is None else strength[:, None, None] * coarse)
+        factors = torch.cat(parts, 2)  # (B, 2, terms)
+        field = factors.flatten(0, 1) @ self.terms[:, : factors.shape[2]].T
+        return field.view(len(lots), 2, self.size, self.size).permute(0, 2, 3, 1)
 
 
 def _mask(picked: torch.Tensor, images: torch.Tensor) -> torch.Tensor:

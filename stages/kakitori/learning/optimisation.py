@@ -7,6 +7,7 @@ from torch import nn
 
 from kakitori.params import Train
 
+ITERATIONS = 3  # of Newton and Schulz in Muon: 5 read no better after an epoch, and took longer
 RISE = 25  # one-cycle begins at so small a part of the peak rate, and ends at its square's
 
 
@@ -77,7 +78,9 @@ class Muon:
         groups = [{**g, "params": [self.matrices[p] for p in g["params"]]} for g in turned]
         self.parts: list[torch.optim.Optimizer] = []
         if groups:
-            self.parts.append(torch.optim.Muon(groups, adjust_lr_fn="match_rms_adamw"))
+            self.parts.append(
+                torch.optim.Muon(groups, adjust_lr_fn="match_rms_adamw", ns_steps=ITERATIONS)
+            )
         if others:
             self.parts.append(torch.optim.AdamW(others, fused=True))
 
