@@ -1,5 +1,6 @@
 """Capsules: routing finds parts wherever they stand, and what it costs to take it away."""
 
+import copy
 import itertools
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import nn
 from kakitori.archs.blocks import STEM, convolution
 from kakitori.archs.capsule import Capsules, Routing, build, squash, vocabulary
 from kakitori.archs.contract import Batch
+from kakitori.learning import export
+from kakitori.recognizer import open_session
 from tests import tables
 
 PARTS = "木目口田人力"
@@ -75,9 +78,31 @@ def accuracy(net: Capsules, images: torch.Tensor, labels: torch.Tensor) -> float
         return (net(images).logits.argmax(1) == labels).float().mean().item()
 
 
-def test_without_routing_it_learns_less_and_what_it_learned_is_lost():
-    shown, unseen = page(2000, 0), page(400, 1)
-    routed, plain = taught(2, *shown), taught(1, *shown)
+@pytest.fixture(scope="module")
+def pages() -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+    return page(2000, 0), page(400, 1)
+
+
+@pytest.fixture(scope="module")
+def routed(pages) -> Capsules:
+    return taught(2, *pages[0])
+
+
+def test_routing_stays_in_floats_in_the_int8_file(routed, pages, tmp_path):
+    """Lengths of capsules span three powers of ten: rounded, nothing was read any more."""
+    (shown, _), (unseen, labels) = pages
+    export.to_onnx(routed, SIZE, 21, tmp_path / "fp32.onnx")
+    samples = [{"input": part.numpy()} for part in shown[:256].split(64)]
+    export.to_int8(tmp_path / "fp32.onnx", samples, tmp_path / "int8.onnx")
+    session = open_session(tmp_path / "int8.onnx")
+    found = session.run(["logits"], {"input": unseen.numpy()})[0].argmax(1)
+    right = (torch.from_numpy(found) == labels).float().mean()
+    assert right > accuracy(routed, unseen, labels) - 0.02
+
+
+def test_without_routing_it_learns_less_and_what_it_learned_is_lost(routed, pages):
+    shown, unseen = pages
+    routed, plain = copy.deepcopy(routed), taught(1, *shown)
     reached = accuracy(routed, *unseen)
     assert reached > 0.75
     assert accuracy(plain, *unseen) < reached - 0.1, "never routed"

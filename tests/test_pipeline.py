@@ -55,8 +55,9 @@ def test_figures_of_the_tiny_run(finished):
     assert (evaluate["classes"], evaluate["test_samples"]) == (60, 600)
     assert evaluate["test_writer_groups"] == 10
     assert evaluate["torch"]["top1"] > 0.5, "sixty classes: chance is 0.017"
-    assert evaluate["onnx"]["top1"] == pytest.approx(evaluate["torch"]["top1"], abs=0.002)
-    assert evaluate["int8"]["top1"] == pytest.approx(evaluate["torch"]["top1"], abs=0.02)
+    # The network itself reads in bfloat16.
+    assert evaluate["onnx"]["top1"] == pytest.approx(evaluate["torch"]["top1"], abs=0.015)
+    assert evaluate["int8"]["top1"] == pytest.approx(evaluate["onnx"]["top1"], abs=0.02)
     (hard,) = evaluate["hard"].items()
     assert hard[0] == "synthetic/ETL9G-hard" and hard[1]["samples"] == 120
     assert 0.1 < hard[1]["torch"]["top1"] <= evaluate["torch"]["top1"]
@@ -285,8 +286,9 @@ def test_every_architecture_goes_all_the_way(finished, tmp_path, model):
     assert train["parameters"] > 10_000 and train["multiply_adds"] > 100_000
     # So few short epochs teach little, but more than guessing one of 60, and exports agree.
     assert evaluate["torch"]["top5"] > 0.15
-    assert evaluate["onnx"]["top1"] == pytest.approx(evaluate["torch"]["top1"], abs=0.002)
-    assert evaluate["int8"]["top1"] == pytest.approx(evaluate["torch"]["top1"], abs=0.1)
+    # The network itself reads in bfloat16.
+    assert evaluate["onnx"]["top1"] == pytest.approx(evaluate["torch"]["top1"], abs=0.015)
+    assert evaluate["int8"]["top1"] == pytest.approx(evaluate["onnx"]["top1"], abs=0.1)
     if model == "seq2seq":
         found = evaluate["sequence"]["int8"]
         assert set(found) == {"written", "looked_up"}

@@ -102,11 +102,27 @@ def to_int8(source: Path, samples: Iterable[dict[str, np.ndarray]], path: Path) 
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 calibrate_method=CalibrationMethod.MinMax,
+                nodes_to_exclude=_exact(onnx.load(prepared).graph),
                 extra_options={"ActivationSymmetric": False},
             )
         finally:
             prepared.unlink(missing_ok=True)
         _clean(part)
+
+
+def _exact(graph: onnx.GraphProto) -> list[str]:
+    """The nodes that stay in floats: products of two signals (routing), powers and roots, and what
+    is computed from them up to the next layer with weights. 256 steps cannot hold both a square and
+    the square of a tenth."""
+    nodes, flows = [], set()
+    for node in graph.node:
+        weighted = node.op_type in ("Conv", "Gemm", "MatMul")
+        if node.op_type in ("Einsum", "Pow", "Sqrt") or (
+            not weighted and flows.intersection(node.input)
+        ):
+            nodes.append(node.name)
+            flows.update(node.output)
+    return nodes
 
 
 def batches(images: np.ndarray, size: int = 64) -> Iterator[dict[str, np.ndarray]]:
