@@ -141,6 +141,14 @@ def test_radicals_that_one_class_has_get_no_capsule():
     assert net.eval()(torch.zeros(2, 1, 64, 64)).radicals.shape == (2, 1)
 
 
+def test_kana_alone_share_no_radical():
+    net = build("あいう", tables.characters("あいう"), 64).eval()
+    outputs = net(torch.zeros(2, 1, 64, 64))
+    assert outputs.radicals.shape == (2, 0) and torch.isfinite(outputs.logits).all()
+    loss = net.loss(outputs, Batch(torch.zeros(2, 1, 64, 64), torch.tensor([0, 1])))
+    assert torch.isfinite(loss)
+
+
 @pytest.mark.parametrize("name", ["iterations", "pose"])
 def test_settings_that_cannot_be(name):
     with pytest.raises(ValueError, match=f"{name}: expected a whole number from 1, found 0"):

@@ -157,7 +157,8 @@ def build(
             raise ValueError(f"{name}: expected a whole number from 1, found {value!r}")
     lists = characters.set_index("character").loc[list(classes), "radicals"]
     names = vocabulary(lists)
-    has = np.array([[name in own for name in names] for own in lists], bool).reshape(-1, len(names))
+    has = np.array([[name in own for name in names] for own in lists], bool)
+    has = has.reshape(len(lists), len(names))  # among kana alone none is shared
     net = Capsules(
         encoder(CHANNELS, REDUCTION)[:FINE], CHANNELS[3], has, iterations, pose, radicals
     )
