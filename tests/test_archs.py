@@ -93,6 +93,17 @@ def test_a_gradient_reaches_every_parameter(model):
     assert not without
 
 
+def test_noise_on_features_is_for_training_alone():
+    images = batch_of(4).images
+    for noise, differ in ((0.0, False), (0.5, True)):
+        net = made("cnn", {"noise": noise}).train()
+        one, other = net(images), net(images)
+        assert torch.equal(one.features, other.features)
+        assert torch.equal(one.logits, other.logits) is not differ
+        net.eval()
+        assert torch.equal(net(images).logits, net(images).logits)
+
+
 def test_one_batch_can_be_learned_by_heart(model):
     batch = batch_of(24)
     optimiser = torch.optim.AdamW(model.parameters(), 2e-3)

@@ -9,7 +9,7 @@ import torch
 from kakitori.archs.contract import NONE, Batch
 from kakitori.archs.rnn import CELLS, COLUMNS, RNN, ROWS, UNNAMED, SpelledOutputs, build, spelling
 from kakitori.writing.radicals import Part
-from tests import tables
+from tests import tables, toy
 
 TEXT = "林相杏"
 SIZE = 32
@@ -77,12 +77,7 @@ def test_the_loss_is_that_of_all_paths():
 
 def test_only_whole_images_of_one_class_are_spelled():
     net = tiny()
-    batch = noise([0, 1, NONE, 2])
-    presence = torch.full((4, 32), -1, dtype=torch.int8)
-    presence[3] = 1
-    batch = batch._replace(
-        others=batch.labels, share=torch.tensor([0.0, 0.3, 0.0, 0.0]), presence=presence
-    )
+    batch = toy.first_alone_is_pure(noise([0, 1, NONE, 2]))
     posterior = torch.zeros(CELLS, 4, 5, requires_grad=True)
     net._radical_loss(
         SpelledOutputs(torch.zeros(4, 3), torch.zeros(4, 3), posterior), batch

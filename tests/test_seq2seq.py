@@ -11,7 +11,7 @@ from kakitori.learning import export
 from kakitori.recognizer import decode
 from kakitori.results import sequences
 from kakitori.writing.strokes import TYPES
-from tests import tables
+from tests import tables, toy
 
 TEXT = "十大二"
 SIZE = 32
@@ -85,12 +85,7 @@ def test_the_loss_is_the_mean_over_symbols():
 
 def test_only_whole_images_of_one_class_are_written_down():
     net = tiny()
-    batch = noise([0, 1, NONE, 2])
-    presence = torch.full((4, 32), -1, dtype=torch.int8)
-    presence[3] = 1
-    batch = batch._replace(
-        others=batch.labels, share=torch.tensor([0.0, 0.3, 0.0, 0.0]), presence=presence
-    )
+    batch = toy.first_alone_is_pure(noise([0, 1, NONE, 2]))
     grid = grid_of(net, 4).requires_grad_()
     net.train()._sequence_loss(grid, batch).backward()
     assert grid.grad.abs().sum((1, 2, 3)).gt(0).tolist() == [True, False, False, False]

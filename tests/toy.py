@@ -87,5 +87,13 @@ def partial() -> Partial:
     return Partial(whole.images, whole.labels, presence, layers)
 
 
+def first_alone_is_pure(batch: Batch) -> Batch:
+    """Of four images, the third of no class, the second becomes a mixture and the last partial."""
+    presence = torch.full((4, 32), -1, dtype=torch.int8)
+    presence[3] = 1
+    share = torch.tensor([0.0, 0.3, 0.0, 0.0])
+    return batch._replace(others=batch.labels, share=share, presence=presence)
+
+
 def same(one: dict, other: dict) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)

@@ -24,13 +24,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from kakitori.archs.blocks import FINE, STEM, Head, encoder, fold_stem
-from kakitori.archs.contract import Batch, class_loss
+from kakitori.archs.contract import STROKES, Batch, class_loss
 from kakitori.corpora.images import EXTENT, MAX_ENLARGEMENT
 from kakitori.writing.strokes import resample
 
 CHANNELS = (32, 64, 128, 256, 512)
 REDUCTION = 8
-MOST = 32  # strokes of a character, as in partial.h5
 POINTS = 6  # of a course
 WIDTH = 64  # of what describes a place, a course, an answer
 PIXEL = 16  # of what describes a pixel
@@ -58,9 +57,9 @@ class Stroke(nn.Module):
         """courses : per class float (strokes, POINTS, 2), x and y in image sides."""
         super().__init__()
         self.presence = presence
-        counts = torch.tensor([min(len(c), MOST) for c in courses])
+        counts = torch.tensor([min(len(c), STROKES) for c in courses])
         # A byte is fine enough for what is written by hand, and keeps exports small.
-        table = torch.zeros(len(courses), MOST, POINTS, 2, dtype=torch.uint8)
+        table = torch.zeros(len(courses), STROKES, POINTS, 2, dtype=torch.uint8)
         for row, course, count in zip(table, courses, counts, strict=True):
             row[:count] = torch.from_numpy(course[:count] * 255).round().clamp(0, 255)
         self.register_buffer("counts", counts, persistent=False)
@@ -138,7 +137,7 @@ class Stroke(nn.Module):
 
     def _real(self, classes: torch.Tensor) -> torch.Tensor:
         """Which of 32 strokes the classes have, bool (B, 32)."""
-        return torch.arange(MOST, device=classes.device) < self.counts[classes][:, None]
+        return torch.arange(STROKES, device=classes.device) < self.counts[classes][:, None]
 
     def _presence(
         self, features: torch.Tensor, places: torch.Tensor, classes: torch.Tensor
@@ -147,7 +146,7 @@ class Stroke(nn.Module):
         courses = self.courses[classes].to(places.dtype) / 127.5 - 1
         at = courses.flatten(1, 2)[:, :, None]  # (B, 32 · POINTS, 1, 2)
         seen = F.grid_sample(places, at, align_corners=False).squeeze(3).mT
-        seen = self.along(seen.reshape(len(classes), MOST, POINTS * WIDTH))
+        seen = self.along(seen.reshape(len(classes), STROKES, POINTS * WIDTH))
         wanted = self.course(courses.flatten(2))
         answer = self.answer(F.relu(seen + wanted + self.overall(features)[:, None]))
         return answer[..., 0].masked_fill(~self._real(classes), ABSENT)
