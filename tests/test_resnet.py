@@ -52,8 +52,9 @@ def folder(tmp_path, monkeypatch):
 
 
 def built(**net) -> resnet.ResNet:
+    """With the paper's stem, which ImageNet's weights are of."""
     torch.manual_seed(0)
-    return resnet.build(CLASSES, None, 64, **net).eval()
+    return resnet.build(CLASSES, None, 64, **{"stem": "paper"} | net).eval()
 
 
 def test_the_size_is_that_of_resnet18():
@@ -63,9 +64,18 @@ def test_the_size_is_that_of_resnet18():
     assert sum(p.numel() for p in net.parameters()) - of_head == 11_689_512 - 513_000
 
 
-def test_children_stand_in_the_order_of_the_layers():
-    names = ["conv1", "bn1", "layer1", "layer2", "layer3", "layer4", "head"]
-    assert [name for name, _ in built().named_children()] == names
+@pytest.mark.parametrize(("stem", "first"), [("paper", ["conv1", "bn1"]), ("patches", ["patches"])])
+def test_children_stand_in_the_order_of_the_layers(stem, first):
+    names = [*first, "layer1", "layer2", "layer3", "layer4", "head"]
+    assert [name for name, _ in built(stem=stem).named_children()] == names
+
+
+def test_both_stems_lead_to_the_same_grid():
+    for size in (64, 128):
+        images = torch.zeros(2, 1, size, size)
+        paper, patches = built(), built(stem="patches")
+        before = F.max_pool2d(paper.conv1(images), 3, 2, padding=1)
+        assert before.shape == patches.patches(images).shape == (2, 64, size // 4, size // 4)
 
 
 def test_the_sum_over_colours_reads_grey_like_three_equal_colours(folder):
@@ -120,6 +130,11 @@ def test_what_does_not_fit_is_named(folder):
         ({"pretrained": "torchvision"}, "pretrained: expected .*'torchvision': .*torchvision"),
         ({"channels": "red"}, "channels: expected sum or repeat, found 'red'"),
         ({"last_stride": 3}, "last_stride: expected 1 or 2, found 3"),
+        ({"stem": "flower"}, "stem: expected patches or paper, found 'flower'"),
+        (
+            {"pretrained": "absent.safetensors", "stem": "patches"},
+            "stem: expected paper, which pretrained weights are of, found 'patches'",
+        ),
     ],
 )
 def test_bad_settings_are_named(folder, monkeypatch, net, message):

@@ -7,7 +7,17 @@ import pytest
 import torch
 
 from kakitori.archs.contract import NONE, Batch
-from kakitori.archs.rnn import CELLS, COLUMNS, RNN, ROWS, UNNAMED, SpelledOutputs, build, spelling
+from kakitori.archs.rnn import (
+    BLANK,
+    COLUMNS,
+    RNN,
+    ROWS,
+    SYMBOLS,
+    UNNAMED,
+    SpelledOutputs,
+    build,
+    spelling,
+)
 from kakitori.writing.radicals import Part
 from tests import tables, toy
 
@@ -78,7 +88,7 @@ def test_the_loss_is_that_of_all_paths():
 def test_only_whole_images_of_one_class_are_spelled():
     net = tiny()
     batch = toy.first_alone_is_pure(noise([0, 1, NONE, 2]))
-    posterior = torch.zeros(CELLS, 4, 5, requires_grad=True)
+    posterior = torch.zeros(SYMBOLS, 4, 5, requires_grad=True)
     net._radical_loss(
         SpelledOutputs(torch.zeros(4, 3), torch.zeros(4, 3), posterior), batch
     ).backward()
@@ -125,7 +135,21 @@ def test_bad_settings_are_named(net, message):
         build(list(TEXT), tables.characters(TEXT), SIZE, **net)
 
 
-def test_a_character_must_fit_into_the_cells():
+def test_every_cell_spells_two_symbols_in_turn():
+    net = tiny().eval()
+    given = []
+    net.lstm.register_forward_hook(lambda _, inputs, outputs: given.append(outputs[0]))
+    with torch.no_grad():
+        radicals = net(noise([0, 1]).images).radicals
+        spelled = net.speller(given[0])
+    assert radicals.shape == (SYMBOLS, 2, 5)
+    assert torch.equal(radicals[6], spelled[3, :, :5]) and torch.equal(
+        radicals[7], spelled[3, :, 5:]
+    )
+    assert net.speller.bias[[BLANK, 5 + BLANK]].gt(3).all()
+
+
+def test_a_character_must_fit_into_what_is_spelled():
     """17 times 木 take 33 steps: there must be a blank between any two."""
 
     def grove(count: int) -> RNN:

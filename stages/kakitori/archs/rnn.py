@@ -2,8 +2,8 @@
 and Yao 2015), with a second head that spells the character's radicals by CTC (Graves et al. 2006).
 
 Where it departs from CRNN: characters have parts below each other as well as beside each other, so
-the grid keeps four rows and is read column by column; CTC spells what the character is made of, and
-the class comes from all steps, each with a learned weight.
+the grid keeps four rows and is read column by column; CTC spells what the character is made of, two
+symbols at each step, and the class comes from all steps, each with a learned weight.
 """
 
 import copy
@@ -22,8 +22,9 @@ from kakitori.archs.contract import Batch, class_loss
 from kakitori.writing.radicals import Part
 
 CHANNELS = (32, 64, 128, 256, 256)
-ROWS, COLUMNS = 4, 8  # of cells that the LSTM reads, whatever the side of the image
+ROWS, COLUMNS = 4, 4  # of cells that the LSTM reads, whatever the side of the image
 CELLS = ROWS * COLUMNS
+SYMBOLS = 2 * CELLS  # that CTC has room for: some characters have 25 parts
 BLANK = 0  # CTC's class for a step that adds no radical
 UNNAMED = "〓"  # a part without a name, as printers mark a character that they lack
 
@@ -31,7 +32,7 @@ UNNAMED = "〓"  # a part without a name, as printers mark a character that they
 class SpelledOutputs(NamedTuple):
     logits: torch.Tensor  # (B, C)
     features: torch.Tensor  # (B, D)
-    radicals: torch.Tensor  # (CELLS, B, 1 + R), logits of BLANK and of each radical at each step
+    radicals: torch.Tensor  # (SYMBOLS, B, 1 + R), logits of BLANK and of each radical in turn
 
 
 class RNN(nn.Module):
@@ -53,10 +54,10 @@ class RNN(nn.Module):
         self.pool = nn.Parameter(torch.full((CELLS, 1, 2 * hidden), 1.0 / CELLS))
         self.norm: nn.Module = nn.BatchNorm1d(2 * hidden)
         self.classifier = nn.Linear(2 * hidden, len(spellings))
-        self.speller = nn.Linear(2 * hidden, 1 + len(radicals))
+        self.speller = nn.Linear(2 * hidden, SYMBOLS // CELLS * (1 + len(radicals)))
         with torch.no_grad():
-            # Nine steps in ten are blank; while that is yet to learn it drowns all else.
-            self.speller.bias[BLANK] = math.log(9 * len(radicals))
+            # Nine symbols in ten are blank; while that is yet to learn it drowns all else.
+            self.speller.bias[BLANK :: 1 + len(radicals)] = math.log(9 * len(radicals))
         rows = [torch.tensor(spelling) for spelling in spellings]
         padded = nn.utils.rnn.pad_sequence(rows, batch_first=True)
         # Not persistent: they come from the table, not from training.
@@ -67,7 +68,9 @@ class RNN(nn.Module):
         grid = self.cells(self.encoder(images))
         steps, _ = self.lstm(grid.permute(3, 2, 0, 1).flatten(0, 1))  # (CELLS, B, 2 × hidden)
         features = self.norm((steps * self.pool).sum(0))
-        return SpelledOutputs(self.classifier(features), features, self.speller(steps))
+        spelled = self.speller(steps).unflatten(2, (SYMBOLS // CELLS, -1))
+        radicals = spelled.transpose(1, 2).flatten(0, 1)
+        return SpelledOutputs(self.classifier(features), features, radicals)
 
     def loss(self, outputs: SpelledOutputs, batch: Batch) -> torch.Tensor:
         return class_loss(outputs, batch) + self.weight * self._radical_loss(outputs, batch)
@@ -89,7 +92,7 @@ class RNN(nn.Module):
         return (losses / lengths * learned).sum() / learned.sum().clamp(min=1)
 
     def radicals_of(self, outputs: SpelledOutputs) -> list[list[str]]:
-        """Per image its radicals in order: the likeliest at each step (Graves et al. 2006, best
+        """Per image its radicals in order: the likeliest in each place (Graves et al. 2006, best
         path), those that follow themselves and the blanks left out."""
         read = []
         for path in outputs.radicals.argmax(-1).T:
@@ -126,8 +129,8 @@ def build(
     hidden : units of the LSTM in each direction.
     radicals : weight of the radicals' loss, against 1 for that of the class.
 
-    Raises ValueError for a setting out of range, and for a class with more radicals than CTC could
-    place in the cells.
+    Raises ValueError for a setting out of range, and for a class with more radicals than CTC has
+    room for.
     """
     if not (isinstance(hidden, int) and hidden >= 1):
         raise ValueError(f"hidden: expected a whole number from 1, found {hidden!r}")
@@ -139,10 +142,10 @@ def build(
         own = spelled[character]
         # Between two of the same, CTC needs a blank.
         needed = len(own) + sum(a == b for a, b in itertools.pairwise(own))
-        if not 1 <= needed <= CELLS:
+        if not 1 <= needed <= SYMBOLS:
             raise ValueError(
-                f"radicals: expected 1 to {CELLS} a character (a repeated one counts twice), found "
-                f"{needed} of {character}: {' '.join(own)}"
+                f"radicals: expected 1 to {SYMBOLS} a character (a repeated one counts twice), "
+                f"found {needed} of {character}: {' '.join(own)}"
             )
     names = sorted({name for own in spelled.values() for name in own})
     numbers = {name: i for i, name in enumerate(names, 1)}

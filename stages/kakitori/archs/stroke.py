@@ -39,7 +39,7 @@ ABSENT = -10.0  # logit of a stroke that the class does not have
 class Outputs(NamedTuple):
     logits: torch.Tensor  # (B, C)
     features: torch.Tensor  # (B, D)
-    presence: torch.Tensor  # (B, 32), logits, for the class with the highest one
+    presence: torch.Tensor | None  # (B, 32), logits, for the likeliest class; None in training
     places: torch.Tensor  # (B, WIDTH, S/4, S/4), what the presence head can look at
 
 
@@ -88,7 +88,8 @@ class Stroke(nn.Module):
         features, logits = self.head(self.late(middle))
         around = F.interpolate(self.middle_places(middle), early.shape[-2:])
         places = F.relu(self.early_places(early) + around)
-        presence = self._presence(features, places, logits.argmax(1))
+        # The loss asks about the class that was meant instead.
+        presence = None if self.training else self._presence(features, places, logits.argmax(1))
         return Outputs(logits, features, presence, places)
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
