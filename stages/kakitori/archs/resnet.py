@@ -2,8 +2,8 @@
 fit; `train.transfer.freeze` holds them still while the head is new.
 
 Where it departs from the paper: one grey channel; the first stage's 16 × 16 grid is made by one
-convolution of patches of 4 × 4 pixels, unless ImageNet weights want the paper's two steps, which
-take a quarter of the time; the last stage keeps its grid (Luo et al. 2019), since 64 pixels would
+convolution of patches of 4 × 4 pixels, which is quicker than the paper's two steps, unless
+ImageNet weights want these; the last stage keeps its grid (Luo et al. 2019), since 64 pixels would
 leave it 2 × 2 places; a pooling that knows places, and a norm before the classifier.
 """
 
@@ -143,7 +143,7 @@ def build(
         `torchvision` where that package is installed, or "" for nothing.
     channels : `repeat` shows grey as red, green and blue; `sum` adds up the weights of the three
         instead, for the same answer from one channel.
-    last_stride : of the last stage; 2 is the paper's, and trains a quarter faster.
+    last_stride : of the last stage; 2 is the paper's, and takes a sixth less time.
     stem : `patches`, or the `paper`'s convolution and pooling, which `pretrained` is of.
     """
     if stem not in ("patches", "paper"):
