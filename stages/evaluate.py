@@ -37,6 +37,9 @@ def main(settings: Settings) -> None:
         "onnx": (onnx.logits, onnx.temperature),
         "int8": (int8.logits, int8.temperature),
     }
+    if (ROOT / "models/exports/int4.onnx").is_file():
+        int4 = Recognizer(ROOT / "models/exports/int4.onnx", threads=0)
+        formats["int4"] = (int4.logits, int4.temperature)
 
     def predicted(
         images: np.ndarray, labels: np.ndarray, names: tuple[str, ...] = FORMATS
@@ -46,7 +49,7 @@ def main(settings: Settings) -> None:
             for name in names
         }
 
-    predictions = predicted(images, labels)
+    predictions = predicted(images, labels, tuple(formats))
     parts = {name: data.load_part(ROOT, index, name, classes) for name in OTHER_PARTS}
     reference = predictions["torch"]
     characters = pd.read_parquet(ROOT / "data/characters.parquet").set_index("codepoint")

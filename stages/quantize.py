@@ -1,73 +1,110 @@
-"""The trained model as ONNX files: float32 and statically quantised INT8.
+"""The trained model in the formats that it is shipped in, each read, timed and weighed.
 
     python stages/quantize.py
 
 Reads the model, calibration samples of the training part and the validation part; writes
-models/exports/ and metrics/quantize.json. Each file's metadata holds its classes, preprocessing
-and temperature, fitted on validation.
+models/exports/, metrics/quantize.json and metrics/plots/quantize/. An ONNX file's metadata holds
+its classes, preprocessing and temperature, fitted on validation.
 """
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import save_file
 
 from kakitori import outputs, stage
-from kakitori.learning import data, early_exit, export, latency, saved, training
+from kakitori.errors import DataError
+from kakitori.learning import checking, data, export, footprint, formats, latency, saved, training
 from kakitori.params import ROOT, Settings
-from kakitori.recognizer import Recognizer
-from kakitori.results import scoring
-
-EXPORTS = ("fp32", "int8")
-NAMES = {"fp32": "onnx", "int8": "int8"}  # file → format key in the metrics
+from kakitori.results import figures, scoring
 
 
 def main(settings: Settings) -> None:
-    model, classes, size = saved.load(ROOT / "models")
+    options = settings.quantize
+    described = saved.describe(ROOT / "models")
+    model, classes, size = described.network(), described.classes, described.size
+    names = options.formats_of(described.model)
+    formats.check(names, model, described.model)
     index = data.placed_index(ROOT)
-    validation = data.load_part(ROOT, index, "val", classes)
-    rows = index[index["part"] == "train"]
-    rng = np.random.default_rng(settings.seed)
-    count = min(settings.quantize.calibration_samples, len(rows))
-    chosen = rows.iloc[np.sort(rng.choice(len(rows), count, replace=False))]
-    calibration = data.load_part(ROOT, chosen, "train", classes).images[:, 0].numpy()
+    if classes != (trained := data.class_list(index)):
+        odd = "".join(sorted(set(classes) ^ set(trained)))[:20]
+        raise DataError(
+            f"{described.path}: expected a model of the {len(trained):,} classes of the training "
+            f"part, found one of {len(classes):,}, which differ by {odd}; `dvc repro` trains it"
+        )
 
-    labels, images = validation.labels.numpy(), validation.images[:, 0].numpy()
+    def some(part: str, count: int) -> data.Part:
+        rows = index[index["part"] == part]
+        drawn = np.random.default_rng(settings.seed).choice(
+            len(rows), min(count, len(rows)), replace=False
+        )
+        return data.load_part(ROOT, rows.iloc[np.sort(drawn)], part, classes)
+
+    calibration = some("train", options.calibration_samples).images[:, 0].numpy()
+    validation = some("val", options.validation_samples)
+    images, labels = validation.images[:, 0].numpy(), validation.labels.numpy()
     reference = training.logits_of(model, validation.images).numpy()
-    temperature = scoring.fit_temperature(reference, labels)
-    metrics = {
-        "scheme": settings.split.scheme,
-        "torch": {
-            "bytes": (ROOT / "models/model.safetensors").stat().st_size,
-            "val_top1": float((reference.argmax(1) == labels).mean()),
-            "temperature": temperature,
-        },
-    }
-    with outputs.whole_folder(ROOT / "models/exports") as folder:
-        fp32, int8, opset = folder / "fp32.onnx", folder / "int8.onnx", settings.quantize.opset
-        if hasattr(model, "staged"):
-            early_exit.write(*model.staged(), size, opset, calibration, fp32, int8)
-        else:
-            export.to_onnx(model, size, opset, fp32)
-            export.to_int8(fp32, export.batches(calibration), int8)
-        for name in EXPORTS:
-            path = folder / f"{name}.onnx"
-            export.annotate(path, classes, size, 1.0)
-            logits = Recognizer(path, threads=0).logits(images)
+
+    with (
+        tempfile.TemporaryDirectory() as between,
+        outputs.whole_folder(ROOT / "models/exports") as folder,
+        outputs.whole_folder(ROOT / "metrics/plots/quantize") as plots,
+    ):
+        save_file(described.state, folder / "model.safetensors")
+        # Written by its open file, torch.save puts no name of its own into the archive.
+        with (folder / "model.pth").open("wb") as file:
+            torch.save(described.state, file)
+        metrics: dict = {
+            "scheme": settings.split.scheme,
+            "validation_samples": len(labels),
+            "torch": {
+                "bytes": (folder / "model.safetensors").stat().st_size,
+                "pth_bytes": (folder / "model.pth").stat().st_size,
+                "val_top1": float((reference.argmax(1) == labels).mean()),
+                "temperature": scoring.fit_temperature(reference, labels),
+            },
+        }
+        source = formats.Source(model, size, options, calibration, (images, labels), Path(between))
+        sensitivity = []
+        for name, path, about in formats.make(names, source, folder):
+            sensitivity += [(name, *line) for line in about.pop("sensitivity", [])]
+            logits = formats.logits_of(path, images)
             temperature = scoring.fit_temperature(logits, labels)
-            export.annotate(path, classes, size, temperature)
-            metrics[NAMES[name]] = {
+            export.annotate(path, classes, size, temperature, formats.FORMATS[name].session)
+            line = metrics["onnx" if name == "fp32" else name] = {
                 "bytes": path.stat().st_size,
                 "val_top1": float((logits.argmax(1) == labels).mean()),
                 "agreement": float((logits.argmax(1) == reference.argmax(1)).mean()),
                 "max_abs_diff": float(np.abs(logits - reference).max()),
                 "temperature": temperature,
+                **about,
                 "latency_ms": latency.milliseconds(path, size, 1, 300),
                 "latency_ms_batch64": latency.milliseconds(path, size, 64, 15),
+                **footprint.measure(path, size),
+                "second_runtime": checking.second_opinion(path, images[:2]),
             }
-            line = metrics[NAMES[name]]
             print(
                 f"quantize: {name}: {line['bytes'] / 1e6:.2f} MB, validation top-1 "
                 f"{line['val_top1']:.4f}, {line['latency_ms']} ms an image"
             )
+        table = pd.DataFrame(
+            [
+                {"name": k, **{c: v[c] for c in ("bytes", "latency_ms")}, "top1": v["val_top1"]}
+                for k, v in metrics.items()
+                if k in KEYS
+            ]
+        )
+        outputs.write_csv(plots / "formats.csv", table)
+        figures.accuracy_by_cost(plots / "formats.png", table, "validation")
+        columns = ["format", "layer", "val_top1", "val_nll"]
+        outputs.write_csv(plots / "sensitivity.csv", pd.DataFrame(sensitivity, columns=columns))
     outputs.write_json(ROOT / "metrics/quantize.json", metrics)
+
+
+KEYS = {"onnx" if name == "fp32" else name for name in formats.FORMATS}
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from torch import nn
 from kakitori.archs.blocks import STEM, convolution
 from kakitori.archs.capsule import Capsules, Routing, build, squash, vocabulary
 from kakitori.archs.contract import Batch
-from kakitori.learning import export
+from kakitori.learning import export, int8
 from kakitori.recognizer import open_session
 from tests import tables
 
@@ -93,7 +93,7 @@ def test_routing_stays_in_floats_in_the_int8_file(routed, pages, tmp_path):
     (shown, _), (unseen, labels) = pages
     export.to_onnx(routed, SIZE, 21, tmp_path / "fp32.onnx")
     samples = [{"input": part.numpy()} for part in shown[:256].split(64)]
-    export.to_int8(tmp_path / "fp32.onnx", samples, tmp_path / "int8.onnx")
+    int8.to_int8(tmp_path / "fp32.onnx", lambda: samples, tmp_path / "int8.onnx")
     session = open_session(tmp_path / "int8.onnx")
     found = session.run(["logits"], {"input": unseen.numpy()})[0].argmax(1)
     right = (torch.from_numpy(found) == labels).float().mean()

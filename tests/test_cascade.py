@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kakitori import params
 from kakitori.archs import cascade, contract
-from kakitori.learning import early_exit, export
+from kakitori.learning import early_exit, export, formats, int8
 from kakitori.recognizer import open_session
 from tests.tables import characters
 
@@ -136,13 +136,15 @@ def test_one_file_equals_the_network(model, stages, tmp_path, monkeypatch, sure,
     np.testing.assert_allclose(found, expected, atol=2e-4, rtol=1e-4)
 
 
-def test_both_files_of_a_network(model, tmp_path):
+@pytest.mark.parametrize("name", ["fp32", "int8", "int4"])
+def test_formats_of_two_stages_are_one_file(model, tmp_path, name):
     gray = np.zeros((4, SIZE, SIZE), np.uint8)
-    files = tmp_path / "fp32.onnx", tmp_path / "int8.onnx"
-    early_exit.write(*model.staged(), SIZE, OPSET, gray, *files)
-    for path in files:
-        assert open_session(path).run(None, {"input": images(2).numpy()})[0].shape == (2, CLASSES)
-        assert b"kakitori/archs" not in path.read_bytes()
+    settings = params.load().quantize
+    read = gray, np.zeros(4, np.int64)
+    source = formats.Source(model, SIZE, settings, gray, read, tmp_path)
+    (_, path, _) = next(formats.make([name], source, tmp_path))
+    assert open_session(path).run(None, {"input": images(2).numpy()})[0].shape == (2, CLASSES)
+    assert b"kakitori/archs" not in path.read_bytes()
 
 
 def test_the_rest_is_left_out_where_all_are_sure(tmp_path):
@@ -180,8 +182,8 @@ def test_stages_that_do_not_fit_are_named(stages, tmp_path):
 def test_quantised_stages_make_one_file_too(model, stages, tmp_path):
     gray = ((images(32)[:, 0].numpy() + 1) * 127.5).round().astype(np.uint8)
     first, rest = tmp_path / "first.onnx", tmp_path / "rest.onnx"
-    export.to_int8(stages[0], export.batches(gray), first)
-    export.to_int8(stages[1], early_exit.handed_on(first, gray), rest)
+    int8.to_int8(stages[0], lambda: export.batches(gray), first)
+    int8.to_int8(stages[1], lambda: early_exit.handed_on(first, gray), rest)
     batch = images(5).numpy()
     quick, coarse, grid = open_session(first).run(None, {"input": batch})
     full, _ = open_session(rest).run(None, {"coarse": coarse, "grid": grid})

@@ -33,6 +33,16 @@ def row(**given) -> dict:
     return leaderboard.row(metrics(**given).__getitem__, "abc")
 
 
+def test_costs_are_those_of_both_files_of_the_newest_dataset():
+    rows = [row(dataset="aa"), row(dataset="bb", model="vit"), row(dataset="bb", model="cnn")]
+    found = leaderboard.costs(leaderboard.merge("", rows))
+    assert sorted(found["name"]) == ["cnn", "cnn INT8", "vit", "vit INT8"]
+    one = found[found["name"] == "cnn INT8"].iloc[0]
+    given = row(dataset="bb", model="cnn")
+    expected = (given["int8_bytes"], given["int8_latency_ms"], given["int8_top1"])
+    assert (one["bytes"], one["latency_ms"], one["top1"]) == expected
+
+
 def test_a_row_has_every_column_in_order():
     found = row()
     assert list(found) == leaderboard.COLUMNS

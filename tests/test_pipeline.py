@@ -25,7 +25,7 @@ from tests.conftest import Project, environment
 from tests.test_recognizer import drawn
 
 STAGES = list(yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
-COMMANDS = [*STAGES, "recognize", "gate"]
+COMMANDS = [*STAGES, "recognize", "gate", "prune"]
 
 
 def metric(project, name: str) -> dict:
@@ -61,7 +61,7 @@ def test_figures_of_the_tiny_run(finished):
     (hard,) = evaluate["hard"].items()
     assert hard[0] == "synthetic/ETL9G-hard" and hard[1]["samples"] == 120
     assert 0.1 < hard[1]["torch"]["top1"] <= evaluate["torch"]["top1"]
-    for name in ("torch", "onnx", "int8"):
+    for name in ("torch", "onnx", "int8", "int4"):
         assert set(evaluate[name]) == {"top1", "top5", "error_rate", "nll", "ece"}
     slices = evaluate["by_script"].values()
     assert sum(s["samples"] for s in slices) == 600
@@ -73,6 +73,12 @@ def test_figures_of_the_tiny_run(finished):
     quantize = metric(finished, "quantize")
     assert quantize["int8"]["bytes"] < 0.35 * quantize["onnx"]["bytes"]
     assert quantize["onnx"]["agreement"] == 1.0 and quantize["onnx"]["max_abs_diff"] < 1e-3
+    assert quantize["int4"]["bytes"] < 0.25 * quantize["onnx"]["bytes"]
+    assert evaluate["int4"]["top1"] == pytest.approx(evaluate["onnx"]["top1"], abs=0.05)
+    for name in params.load().quantize.formats["all"]:
+        line = quantize["onnx" if name == "fp32" else name]
+        assert line["second_runtime"] == "agrees"
+        assert line["load_ms"] > 0 and line["peak_mb"] > 0 and line["latency_ms"] > 0
     carbon = metric(finished, "carbon")
     assert carbon["total_kwh"] == pytest.approx(sum(s["kwh"] for s in carbon["stages"].values()))
     assert carbon["kg_co2e"]["renewable"] < carbon["kg_co2e"]["eu"] < carbon["kg_co2e"]["world"]
@@ -327,7 +333,9 @@ def test_running_twice_gives_the_same_bytes(finished, project):
     names = [
         "data/characters.parquet", "data/index.parquet", "data/split.parquet",
         "data/synthetic/ETL9G/ETL9G_01", "data/shards/shard-000.h5", "models/model.safetensors",
-        "models/model.json", "models/exports/fp32.onnx", "models/exports/int8.onnx",
+        "models/model.json", "models/exports/fp32.onnx", "models/exports/fp16.onnx",
+        "models/exports/strict.onnx", "models/exports/int8.onnx", "models/exports/int4.onnx",
+        "models/exports/model.safetensors", "models/exports/model.pth",
         "metrics/evaluate.json", "metrics/by_writer.csv", "metrics/train.json",
         "metrics/plots/synthesize/writers.png", "metrics/plots/evaluate/confused.png",
     ]  # fmt: skip
@@ -466,6 +474,35 @@ def test_a_stage_without_its_input_says_so(project, stage):
     done = project.stage(stage, check=False)
     assert done.returncode == 1 and re.search(r"expected a .*, found no", done.stderr)
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_model_of_other_classes_is_not_quantised(finished, tmp_path):
+    project = finished.copy(tmp_path / "copy")
+    project.set(split={"zero_shot_classes": 10})
+    project.stage("split")
+    before = (project.root / "models/exports/int8.onnx").read_bytes()
+    done = project.stage("quantize", check=False)
+    assert done.returncode == 1
+    assert re.search(r"expected a model of the 50 classes .* found one of 60, which", done.stderr)
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert (project.root / "models/exports/int8.onnx").read_bytes() == before
+
+
+def test_without_calibration_samples_nothing_is_written(finished, tmp_path):
+    project = finished.copy(tmp_path / "copy")
+    before = (project.root / "models/exports/int8.onnx").read_bytes()
+    project.set(quantize={"calibration_samples": 0})
+    done = project.stage("quantize", check=False)
+    assert done.returncode == 1
+    assert re.search(r"int8.onnx: calibration: expected samples .*, found none", done.stderr)
+    assert (project.root / "models/exports/int8.onnx").read_bytes() == before
+    assert not list(project.root.rglob("*.part"))
+
+
+def test_the_state_dict_is_data_alone(finished):
+    exports = finished.root / "models/exports"
+    state = torch.load(exports / "model.pth", weights_only=True)
+    assert state.keys() == load_file(exports / "model.safetensors").keys()
 
 
 @pytest.mark.parametrize(("drop", "status"), [(0, 0), (3, 1)])

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from kakitori.archs.contract import Outputs
-from kakitori.learning import export, qat
+from kakitori.learning import export, int8, qat
 from kakitori.recognizer import open_session
 
 
@@ -98,8 +98,7 @@ def test_rounded_training_foresees_the_int8_export(small, tmp_path):
     with torch.no_grad():
         plain = small.eval()(scaled).logits.numpy()
     export.to_onnx(small, 64, 21, tmp_path / "fp32.onnx")
-    samples = export.batches(images)
-    export.to_int8(tmp_path / "fp32.onnx", samples, tmp_path / "int8.onnx")
+    int8.to_int8(tmp_path / "fp32.onnx", lambda: export.batches(images), tmp_path / "int8.onnx")
     (found,) = open_session(tmp_path / "int8.onnx").run(["logits"], {"input": scaled.numpy()})
     # What is left is the rounding of the logits themselves: a quarter of a step in the mean.
     step = np.diff(np.unique(found)).min()

@@ -130,6 +130,11 @@ def test_what_does_not_fit_is_named(folder):
         ({"pretrained": "torchvision"}, "pretrained: expected .*'torchvision': .*torchvision"),
         ({"channels": "red"}, "channels: expected sum or repeat, found 'red'"),
         ({"last_stride": 3}, "last_stride: expected 1 or 2, found 3"),
+        ({"growth": 1}, "growth: expected a number from 0 and below 1, found 1"),
+        (
+            {"pretrained": "absent.safetensors", "growth": 0.5},
+            "growth: expected 0 with pretrained weights, found 0.5",
+        ),
         ({"stem": "flower"}, "stem: expected patches or paper, found 'flower'"),
         (
             {"pretrained": "absent.safetensors", "stem": "patches"},
@@ -142,6 +147,25 @@ def test_bad_settings_are_named(folder, monkeypatch, net, message):
     monkeypatch.setitem(sys.modules, "torchvision.models", None)  # as where it is not installed
     with pytest.raises(ValueError, match=message):
         built(**net)
+
+
+def test_it_grows():
+    """Half of the blocks wait: they change nothing, cost nothing and learn nothing until then."""
+    net = built(stem="patches", growth=0.5).train()
+    images = torch.rand(4, 1, 64, 64) * 2 - 1
+    second = [layer[1] for layer in (net.layer1, net.layer2, net.layer3, net.layer4)]
+    ran = []
+    for block in second:
+        block.register_forward_hook(lambda *_: ran.append(1))
+    assert net.progress(0, 4) and not net.progress(1, 4)
+    net(images).logits.sum().backward()
+    assert not ran and all(p.grad is None for block in second for p in block.parameters())
+    before = net(images).logits
+    assert net.progress(2, 4) and not net.progress(3, 4)
+    torch.testing.assert_close(net(images).logits, before)
+    assert len(ran) == 4
+    net(images).logits.sum().backward()
+    assert all(block.bn2.weight.grad.abs().sum() > 0 for block in second)
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -139,9 +139,35 @@ class Arch(_Group):
     train: dict[str, Any] = {}
 
 
+FormatName = Literal[
+    "fp32", "fp16", "strict", "int8", "strict_int8", "dynamic", "int4", "nf4", "fp4"
+]
+
+
 class Quantize(_Group):
-    opset: Annotated[int, Field(ge=18)]
-    calibration_samples: Count
+    opset: Annotated[int, Field(ge=21)]
+    calibration_samples: Natural
+    validation_samples: Count
+    calibration: Annotated[list[Literal["minmax", "percentile", "entropy"]], Field(min_length=1)]
+    formats: dict[str, list[FormatName]]
+
+    @field_validator("formats")
+    @classmethod
+    def _complete(cls, formats: dict[str, list[str]]) -> dict[str, list[str]]:
+        known = ["all", *known_models()]
+        for name, wanted in formats.items():
+            if name not in known:
+                raise PydanticCustomError(
+                    "formats", f"keys among {', '.join(known)}, and not {name}"
+                )
+            if not {"fp32", "int8"} <= set(wanted):
+                raise PydanticCustomError("formats", f"fp32 and int8 among those of {name}")
+        if "all" not in formats:
+            raise PydanticCustomError("formats", "those of all that are not named")
+        return formats
+
+    def formats_of(self, model: str) -> list[str]:
+        return self.formats.get(model, self.formats["all"])
 
 
 class Evaluate(_Group):

@@ -125,13 +125,23 @@ def decode(probabilities: np.ndarray, types: str) -> tuple[list[str], np.ndarray
 
 
 def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on the CPU; DataError for a file that is no model."""
+    """An ONNX Runtime session on the CPU, with the settings that the file's metadata asks for
+    (`session.…`); DataError for a file that is no model."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    try:
+
+    def opened() -> onnxruntime.InferenceSession:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+    try:
+        session = opened()
+        metadata = session.get_modelmeta().custom_metadata_map
+        wanted = {k: v for k, v in metadata.items() if k.startswith("session.")}
+        for key, value in wanted.items():
+            options.add_session_config_entry(key, value)
+        return opened() if wanted else session
     except Exception as error:  # ONNX Runtime raises its own kinds, none of them public
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{path}: expected an ONNX model, found: {reason}") from None

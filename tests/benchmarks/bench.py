@@ -140,7 +140,7 @@ def inference(root: Path, names: list[str]) -> list[tuple[str, float, str]]:
 
     from kakitori import params
     from kakitori.archs import contract
-    from kakitori.learning import export, latency
+    from kakitori.learning import export, int8, latency
 
     settings = params.load()
     torch.manual_seed(0)
@@ -148,7 +148,7 @@ def inference(root: Path, names: list[str]) -> list[tuple[str, float, str]]:
     export.to_onnx(model, 64, settings.quantize.opset, root / "fp32.onnx")
     rng = np.random.default_rng(0)
     samples = rng.integers(0, 256, (128, 64, 64), dtype=np.uint8)
-    export.to_int8(root / "fp32.onnx", export.batches(samples), root / "int8.onnx")
+    int8.to_int8(root / "fp32.onnx", lambda: export.batches(samples), root / "int8.onnx")
     rows = []
     for name in ("fp32", "int8"):
         taken = [latency.milliseconds(root / f"{name}.onnx", 64, 1, 100) for _ in range(ROUNDS)]

@@ -1,10 +1,13 @@
 """Layers that architectures share."""
 
+import copy
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from kakitori.archs.contract import Batch, Outputs, class_loss
 
 STEM = 4  # pixels a side that space-to-depth folds into channels
 SMALL = 4  # pixels a side up to which images are set side by side
@@ -104,29 +107,73 @@ class Head(nn.Module):
 
     Pooled features are small; without the norm the classifier learns far more slowly.
 
+    rank : numbers between features and classes (Sainath et al. 2013): two thin matrices instead of
+        a large one, which holds most of a small network's bytes; 0 for the large one.
     noise : deviation of a normal noise on the normed features in a training step, against features
         that only one writer has (Li et al. 2021, feature-space noise for domain generalisation).
     """
 
     def __init__(
-        self, channels: int, side: int, classes: int, dropout: float = 0.0, noise: float = 0.0
+        self,
+        channels: int,
+        side: int,
+        classes: int,
+        dropout: float = 0.0,
+        noise: float = 0.0,
+        rank: int = 0,
     ) -> None:
         super().__init__()
         self.noise = noise
         self.pool = WeightedPool(channels, side)
         self.norm: nn.Module = nn.BatchNorm1d(channels)
         self.dropout = nn.Dropout(dropout)
-        self.classifier = nn.Linear(channels, classes)
+        self.reduce = nn.Linear(channels, rank) if rank else None
+        self.classifier = nn.Linear(rank or channels, classes)
 
     def forward(self, grid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = self.norm(self.pool(grid))
         seen = self.dropout(features)
         if self.training and self.noise:
             seen = seen + self.noise * torch.randn_like(seen)
+        if self.reduce is not None:
+            seen = self.reduce(seen)
         return features, self.classifier(seen)
 
 
-def fold_norm(norm: nn.BatchNorm1d, linear: nn.Linear) -> None:
+class Classifier(nn.Module):
+    """An encoder, from images to a grid, and the head that reads it; it learns the class alone."""
+
+    def __init__(self, encoder: nn.Module, head: Head) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def forward(self, images: torch.Tensor) -> Outputs:
+        features, logits = self.head(self.encoder(images))
+        return Outputs(logits, features)
+
+    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
+        return class_loss(outputs, batch)
+
+
+def deployed(net: nn.Module, norms: bool = True) -> nn.Module:
+    """A copy of a network for export, equal to it in eval mode and quicker.
+
+    A space-to-depth stem becomes one strided convolution. With `norms` the batch-norm between a
+    pooling and its classifier (`norm` and `classifier` of one module) becomes part of the layer
+    behind it, whose output alone may then be looked at.
+    """
+    net = copy.deepcopy(net).eval()
+    for module in list(net.modules()):
+        if isinstance(module, nn.Sequential) and isinstance(next(iter(module)), nn.PixelUnshuffle):
+            _fold_stem(module)
+        elif norms and isinstance(getattr(module, "norm", None), nn.BatchNorm1d):
+            behind = getattr(module, "reduce", None)
+            _fold_norm(module.norm, module.classifier if behind is None else behind)
+            module.norm = nn.Identity()
+    return net
+
+
+def _fold_norm(norm: nn.BatchNorm1d, linear: nn.Linear) -> None:
     """Change a linear layer in place so that it does the work of the norm before it as well."""
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     shift = norm.bias - norm.running_mean * scale
@@ -135,7 +182,7 @@ def fold_norm(norm: nn.BatchNorm1d, linear: nn.Linear) -> None:
         linear.weight *= scale
 
 
-def fold_stem(layers: nn.Sequential) -> None:
+def _fold_stem(layers: nn.Sequential) -> None:
     """Make one strided convolution on the image, in place, of `encoder`'s space-to-depth and the
     convolution that follows it: exports run faster, and stay in whole numbers."""
     r, (old, *_) = layers[0].downscale_factor, layers[1]

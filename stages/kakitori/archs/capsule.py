@@ -14,7 +14,6 @@ Where it departs from the paper, so that 250 capsules above 64 places cost as mu
   left to a few capsules that nothing supervises.
 """
 
-import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -24,7 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import FINE, encoder, fold_norm, fold_stem
+from kakitori.archs.blocks import FINE, encoder
 from kakitori.archs.contract import Batch, class_loss
 
 CHANNELS = (32, 64, 128, 256, 512)  # the last stage is not used
@@ -115,15 +114,6 @@ class Capsules(nn.Module):
         margin = (has * short + PATIENCE * (1 - has) * long).sum(1)
         margin = (margin * known).sum() / known.sum().clamp(min=1)
         return class_loss(outputs, batch) + self.weight * margin
-
-    def deployed(self) -> "Capsules":
-        """An equal network for export: the norm is folded into the classifier, the stem into one
-        strided convolution."""
-        net = copy.deepcopy(self).eval()
-        fold_norm(net.norm, net.classifier)
-        net.norm = nn.Identity()
-        fold_stem(net.encoder)
-        return net
 
 
 def squash(poses: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,6 @@ the fine logits are one linear layer over all classes and not one per group, so 
 can be put right; confidence is the top probability and not the entropy.
 """
 
-import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,7 +21,7 @@ import torch
 from torch import nn
 
 from kakitori.archs import contract
-from kakitori.archs.blocks import FINE, Head, encoder, fold_norm, fold_stem
+from kakitori.archs.blocks import FINE, Head, deployed, encoder
 from kakitori.archs.contract import Batch, class_loss
 
 CHANNELS = (32, 64, 128, 256, 512)
@@ -114,20 +113,9 @@ class Cascade(nn.Module):
         )
         return class_loss(outputs, batch) + self.weights[0] * quick + self.weights[1] * coarse
 
-    def deployed(self) -> "Cascade":
-        """An equal network for export: norms are folded into the layers after them, the stem into
-        one strided convolution."""
-        net = copy.deepcopy(self).eval()
-        for stage in (net.first, net.rest):
-            fold_norm(stage.head.norm, stage.head.classifier)
-            stage.head.norm = nn.Identity()
-        fold_stem(net.first.layers)
-        return net
-
     def staged(self) -> tuple[tuple[First, Rest], float]:
         """The two halves, for learning/early_exit.py, and how sure the first has to be."""
-        net = self.deployed()
-        return (net.first, net.rest), self.threshold
+        return (deployed(self.first), deployed(self.rest)), self.threshold
 
 
 def groups_of(radicals: Sequence[Sequence[str]], count: int) -> np.ndarray:

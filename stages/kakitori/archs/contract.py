@@ -11,14 +11,17 @@ net : its own settings, `archs.<name>.net` of params.yaml.
 
 The module's `forward` takes float (B, 1, S, S) in [-1, 1], ink +1, and returns a named tuple whose
 first two fields are those of Outputs. Its `loss(outputs, batch)` weighs all of its heads; it may
-be called with other sides than `size` while training, where train.resolutions says so.
+be called with other sides than `size` while training, where train.sides says so.
 
 A network may also offer
-    deployed() -> nn.Module : an equal network in the form that runs best, for export.
+    deployed() -> nn.Module : an equal network in the form that runs best, for export;
+        blocks.deployed by default.
     exported : names of the fields of its outputs that exports carry; `logits` alone by default.
     answering(characters) -> nn.Module : the same network with other classes, any of the table's,
         whether it was trained on them or not.
     origins : dict of what its weights began with, for the metrics.
+    progress(epoch, epochs) -> bool : told before each epoch, from 0, of how many; for a network
+        that changes while it learns. Whether it has changed which of its parameters learn.
     learns_order : bool, whether it makes use of Batch.written.
     staged() -> (nn.Module, nn.Module), threshold : the network as two, for export with an early
         exit; see archs/cascade.py.

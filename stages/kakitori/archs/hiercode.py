@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import Head, encoder, fold_norm, fold_stem
+from kakitori.archs.blocks import Head, deployed, encoder
 from kakitori.archs.contract import Batch, class_loss
 from kakitori.writing.radicals import Part, codebook
 from kakitori.writing.strokes import halves
@@ -186,12 +186,9 @@ class HierCode(nn.Module):
         return net
 
     def deployed(self) -> "HierCode":
-        """An equal network for export: the norm and the scale are folded into the head, the stem
-        into one strided convolution, and codes are sparse."""
-        net = copy.deepcopy(self).eval()
-        fold_norm(net.head.norm, net.head.classifier)
-        net.head.norm = nn.Identity()
-        fold_stem(net.encoder)
+        """An equal network for export: the scale of the scores is part of the head, codes are
+        sparse."""
+        net = deployed(self)
         old, scale = net.head.classifier, self.scores.scale.exp()
         net.head.classifier = nn.Linear(old.in_features, old.out_features + 1)
         with torch.no_grad():

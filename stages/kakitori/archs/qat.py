@@ -9,21 +9,17 @@ Where it departs from the paper: the ranges of activations are running extremes 
 means of them, and batch-norms are folded at export alone, which per-channel scales allow.
 """
 
-import copy
 from collections.abc import Sequence
 
-import torch
 from torch import nn
 
-from kakitori.archs.blocks import STEM, Head, convolution, fold_norm, fold_stem
-from kakitori.archs.contract import Batch, Outputs, class_loss
+from kakitori.archs.blocks import STEM, Classifier, Head, convolution, deployed
 
 
-class Compact(nn.Module):
+class Compact(Classifier):
     def __init__(self, size: int, classes: int, width: int) -> None:
-        super().__init__()
         c1, c2, c3, c4 = width // 4, width // 2, 3 * width // 4, width
-        self.encoder = nn.Sequential(
+        encoder = nn.Sequential(
             nn.PixelUnshuffle(STEM),
             convolution(STEM**2, c1),
             convolution(c1, c2),
@@ -34,22 +30,12 @@ class Compact(nn.Module):
             nn.MaxPool2d(2),
             convolution(c3, c4),
         )
-        self.head = Head(c4, size // 16, classes)
-
-    def forward(self, images: torch.Tensor) -> Outputs:
-        features, logits = self.head(self.encoder(images))
-        return Outputs(logits, features)
-
-    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
-        return class_loss(outputs, batch)
+        super().__init__(encoder, Head(c4, size // 16, classes))
 
     def deployed(self) -> "Compact":
-        """An equal network for export: the norm is folded into the classifier, the stem into one
-        strided convolution, and the pooling is the depthwise convolution that it amounts to."""
-        net = copy.deepcopy(self).eval()
-        fold_norm(net.head.norm, net.head.classifier)
-        net.head.norm = nn.Identity()
-        fold_stem(net.encoder)
+        """An equal network for export, whose pooling is the depthwise convolution that it amounts
+        to."""
+        net = deployed(self)
         weight = net.head.pool.weight.detach().transpose(0, 1)
         channels, _, side, _ = weight.shape
         pool = nn.Conv2d(channels, channels, side, groups=channels, bias=False)

@@ -2,12 +2,11 @@
 fit; `train.transfer.freeze` holds them still while the head is new.
 
 Where it departs from the paper: one grey channel; the first stage's 16 × 16 grid is made by one
-convolution of patches of 4 × 4 pixels, which is quicker than the paper's two steps, unless
-ImageNet weights want these; the last stage keeps its grid (Luo et al. 2019), since 64 pixels would
-leave it 2 × 2 places; a pooling that knows places, and a norm before the classifier.
+convolution of patches of 4 × 4 pixels, which is quicker than the paper's two steps; the last
+stage keeps its grid (Luo et al. 2019), since 64 pixels would leave it 2 × 2 places; a pooling that
+knows places, and a norm before the classifier. It can begin at half its depth (`growth`).
 """
 
-import copy
 import hashlib
 import importlib
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from kakitori.archs.blocks import STEM, Convolution, Head, convolution, fold_norm, fold_stem
+from kakitori.archs.blocks import STEM, Convolution, Head, convolution
 from kakitori.archs.contract import Batch, Outputs, class_loss
 from kakitori.params import ROOT
 
@@ -47,10 +46,16 @@ class Block(nn.Module):
 
 class ResNet(nn.Module):
     def __init__(
-        self, size: int, classes: int, inputs: int, last_stride: int, patches: bool
+        self,
+        size: int,
+        classes: int,
+        inputs: int,
+        last_stride: int,
+        patches: bool,
+        growth: float = 0.0,
     ) -> None:
         super().__init__()
-        self.inputs = inputs
+        self.inputs, self.growth, self.waits = inputs, growth, False
         self.patches = None
         if patches:
             self.patches = nn.Sequential(nn.PixelUnshuffle(STEM), convolution(STEM**2, 64))
@@ -69,22 +74,27 @@ class ResNet(nn.Module):
         else:
             x = self.bn1(self.conv1(images.expand(-1, self.inputs, -1, -1)))
             x = F.relu(F.max_pool2d(x, 3, 2, padding=1))  # equal to ReLU first, on a quarter of it
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        for first, second in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = first(x)
+            x = x if self.waits else second(x)
         features, logits = self.head(x)
         return Outputs(logits, features)
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         return class_loss(outputs, batch)
 
-    def deployed(self) -> "ResNet":
-        """An equal network for export: the last norm is folded into the classifier, patches into
-        one strided convolution."""
-        net = copy.deepcopy(self).eval()
-        if net.patches is not None:
-            fold_stem(net.patches)
-        fold_norm(net.head.norm, net.head.classifier)
-        net.head.norm = nn.Identity()
-        return net
+    def progress(self, epoch: int, epochs: int) -> bool:
+        """In the first `growth` of the epochs the second block of each stage waits: it begins as
+        the identity, its last norm's scales being zero, and costs no time until it learns (after
+        progressive stacking, Gong et al. 2019)."""
+        second = [layer[1] for layer in (self.layer1, self.layer2, self.layer3, self.layer4)]
+        if epoch == 0 and self.growth:
+            for block in second:
+                nn.init.zeros_(block.bn2.weight)
+        before, self.waits = self.waits, epoch < self.growth * epochs
+        for block in second:
+            block.requires_grad_(not self.waits)
+        return self.waits != before
 
     def start_from(self, source: str) -> None:
         """Take over everything but the head; see `pretrained` of build."""
@@ -136,6 +146,7 @@ def build(
     channels: str = "sum",
     last_stride: int = 1,
     stem: str = "patches",
+    growth: float = 0.0,
 ) -> ResNet:
     """The network for images of `size` pixels.
 
@@ -145,6 +156,7 @@ def build(
         instead, for the same answer from one channel.
     last_stride : of the last stage; 2 is the paper's, and takes a sixth less time.
     stem : `patches`, or the `paper`'s convolution and pooling, which `pretrained` is of.
+    growth : share of the epochs in which one block of each stage learns instead of two.
     """
     if stem not in ("patches", "paper"):
         raise ValueError(f"stem: expected patches or paper, found {stem!r}")
@@ -152,10 +164,14 @@ def build(
         raise ValueError(f"channels: expected sum or repeat, found {channels!r}")
     if last_stride not in (1, 2):
         raise ValueError(f"last_stride: expected 1 or 2, found {last_stride!r}")
+    if not (isinstance(growth, int | float) and 0 <= growth < 1):
+        raise ValueError(f"growth: expected a number from 0 and below 1, found {growth!r}")
+    if pretrained and growth:
+        raise ValueError(f"growth: expected 0 with pretrained weights, found {growth!r}")
     if pretrained and stem != "paper":
         raise ValueError(f"stem: expected paper, which pretrained weights are of, found {stem!r}")
     inputs = 1 if channels == "sum" else 3
-    net = ResNet(size, len(classes), inputs, last_stride, stem == "patches")
+    net = ResNet(size, len(classes), inputs, last_stride, stem == "patches", growth)
     if pretrained:
         net.start_from(pretrained)
     return net

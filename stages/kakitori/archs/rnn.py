@@ -6,7 +6,6 @@ the grid keeps four rows and is read column by column; CTC spells what the chara
 symbols at each step, and the class comes from all steps, each with a learned weight.
 """
 
-import copy
 import itertools
 import math
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import FINE, convolution, encoder, fold_norm, fold_stem
+from kakitori.archs.blocks import FINE, convolution, encoder
 from kakitori.archs.contract import Batch, class_loss
 from kakitori.writing.radicals import Part
 
@@ -99,14 +98,6 @@ class RNN(nn.Module):
             numbers = torch.unique_consecutive(path).tolist()
             read.append([self.radicals[n - 1] for n in numbers if n != BLANK])
         return read
-
-    def deployed(self) -> "RNN":
-        """An equal network for export, with the norm in the classifier and a strided stem."""
-        net = copy.deepcopy(self).eval()
-        fold_norm(net.norm, net.classifier)
-        net.norm = nn.Identity()
-        fold_stem(net.encoder)
-        return net
 
 
 def spelling(decomposition: str, radicals: Sequence[str]) -> list[str]:

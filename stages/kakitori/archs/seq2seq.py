@@ -8,7 +8,6 @@ what was written and looks; a second reads what the first saw and looks again. A
 forcing are thus a few large products, which takes two thirds of the time and wrote no worse.
 """
 
-import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import FINE, Head, encoder, fold_norm, fold_stem
+from kakitori.archs.blocks import FINE, Head, deployed, encoder
 from kakitori.archs.contract import Batch, class_loss
 from kakitori.writing.strokes import TYPES
 
@@ -152,12 +151,8 @@ class Seq2Seq(nn.Module):
         return torch.where(count > 0, drawn, wanted)
 
     def deployed(self) -> "Seq2Seq":
-        """An equal network for export, which writes sequences; the norm is folded into the
-        classifier, the stem into one strided convolution."""
-        net = copy.deepcopy(self).eval()
-        fold_norm(net.head.norm, net.head.classifier)
-        net.head.norm = nn.Identity()
-        fold_stem(net.encoder)
+        """An equal network for export, which writes sequences."""
+        net = deployed(self)
         net.transcribing = True
         return net
 

@@ -13,7 +13,6 @@ With `layers` it also says which stroke each pixel belongs to: pixels are compar
 courses (after MaskFormer, Cheng et al. 2021).
 """
 
-import copy
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import FINE, STEM, Head, encoder, fold_stem
+from kakitori.archs.blocks import FINE, STEM, Head, deployed, encoder
 from kakitori.archs.contract import STROKES, Batch, class_loss
 from kakitori.corpora.images import EXTENT, MAX_ENLARGEMENT
 from kakitori.writing.strokes import resample
@@ -131,10 +130,8 @@ class Stroke(nn.Module):
         return self._pixels(self(images).places, meant).argmax(1)
 
     def deployed(self) -> "Stroke":
-        """An equal network for export, the stem folded into one strided convolution."""
-        net = copy.deepcopy(self).eval()
-        fold_stem(net.early)
-        return net
+        """An equal network for export; the presence head reads the normed features too."""
+        return deployed(self, norms=False)
 
     def _real(self, classes: torch.Tensor) -> torch.Tensor:
         """Which of 32 strokes the classes have, bool (B, 32)."""

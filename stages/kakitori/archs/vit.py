@@ -5,14 +5,13 @@ Where it departs from the papers: a space-to-depth stem; no class token, but tok
 and pooled with a weight per place. The mean over them forgets places, and learns far more slowly.
 """
 
-import copy
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import STEM, Head, convolution, fold_norm, fold_stem
+from kakitori.archs.blocks import STEM, Head, convolution
 from kakitori.archs.contract import Batch, Outputs, class_loss
 
 TOKEN = 2 * STEM  # pixels a side
@@ -117,15 +116,6 @@ class VisionTransformer(nn.Module):
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         return class_loss(outputs, batch)
-
-    def deployed(self) -> "VisionTransformer":
-        """An equal network for export: the last norm is folded into the classifier, the stem into
-        one strided convolution."""
-        net = copy.deepcopy(self).eval()
-        fold_norm(net.head.norm, net.head.classifier)
-        net.head.norm = nn.Identity()
-        fold_stem(net.stem)
-        return net
 
 
 def build(

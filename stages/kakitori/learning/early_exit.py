@@ -1,12 +1,9 @@
 """A network of two stages as one ONNX file, which leaves out the second where the first is sure.
 
-    early_exit.write(*model.staged(), size, opset, images, Path("fp32.onnx"), Path("int8.onnx"))
-
 The first stage takes images and returns a named tuple: logits, then what it hands on to the second,
 which takes these by name and returns a named tuple with `logits`.
 """
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,28 +16,6 @@ from torch import nn
 from kakitori import outputs
 from kakitori.learning import export
 from kakitori.recognizer import open_session
-
-
-def write(
-    stages: tuple[nn.Module, nn.Module],
-    threshold: float,
-    size: int,
-    opset: int,
-    images: np.ndarray,
-    fp32: Path,
-    int8: Path,
-) -> None:
-    """Write both stages as one float32 ONNX file and as one quantised one; see `merge`.
-
-    images : calibration samples, uint8 (N, S, S).
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        first, rest, first8, rest8 = (Path(folder, name) for name in "abcd")
-        to_onnx(stages, size, opset, first, rest)
-        export.to_int8(first, export.batches(images), first8)
-        export.to_int8(rest, handed_on(first8, images), rest8)
-        merge(first, rest, threshold, fp32)
-        merge(first8, rest8, threshold, int8)
 
 
 def to_onnx(

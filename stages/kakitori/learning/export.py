@@ -2,24 +2,29 @@
 
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    CalibrationMethod,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
-from onnxruntime.quantization.shape_inference import quant_pre_process
+from onnxruntime.transformers.float16 import convert_float_to_float16
 from torch import nn
 
 from kakitori import outputs
+from kakitori.archs import blocks
 from kakitori.writing.strokes import TYPES
+
+STRICT_OPSET = 14
+# In all of these lists, of what we need: onnx-tensorrt's docs/operators.md; ONNX Runtime's
+# coreml_supported_mlprogram_ops.md; onnx2tf's table of layers, for TFLite. ONNX Runtime Web's WASM
+# has all operators of the CPU. Constant is no operator of a file that has been cleaned.
+STRICT = {
+    "Add", "AveragePool", "Clip", "Concat", "Conv", "Div", "Erf", "Gemm", "GlobalAveragePool",
+    "HardSigmoid", "Identity", "MatMul", "MaxPool", "Mul", "Pow", "ReduceMean", "ReduceSum", "Relu",
+    "Reshape", "Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Tanh",
+    "Transpose", "Unsqueeze",
+}  # fmt: skip
 
 
 class _Heads(nn.Module):
@@ -34,16 +39,24 @@ class _Heads(nn.Module):
         return tuple(getattr(outputs, name) for name in self.names)
 
 
+def _deployed(model: nn.Module) -> nn.Module:
+    return model.deployed() if hasattr(model, "deployed") else blocks.deployed(model)
+
+
 def to_onnx(model: nn.Module, size: int, opset: int, path: Path) -> None:
     """Write a float32 ONNX file: `input` (batch, 1, S, S) to `logits` (batch, C), and the further
     heads that the network's `exported` names.
 
-    A network may offer `deployed()`, an equal network in the form that runs best.
     """
     names = getattr(model, "exported", ("logits",))
-    model = model.deployed() if hasattr(model, "deployed") else model
     # An example batch of 1 would be baked in.
-    write(_Heads(model, names), {"input": torch.zeros(2, 1, size, size)}, names, opset, path)
+    write(
+        _Heads(_deployed(model), names),
+        {"input": torch.zeros(2, 1, size, size)},
+        names,
+        opset,
+        path,
+    )
 
 
 def write(
@@ -77,52 +90,45 @@ def write(
             output_names=list(names),
             verbose=False,
         )
-        _clean(part)
+        clean(part)
         _number(part)
 
 
-def to_int8(source: Path, samples: Iterable[dict[str, np.ndarray]], path: Path) -> None:
-    """Write a statically quantised copy of an ONNX file (QDQ, per channel).
+def to_strict(model: nn.Module, size: int, path: Path) -> None:
+    """Write a float32 ONNX file of opset 14 that converters of other runtimes take: `logits` alone,
+    by the operators of STRICT.
 
-    Parameters
-    ----------
-    source : the float32 file.
-    samples : its inputs by name, batch after batch, for calibration; `batches` of images.
+    Raises ValueError where the network needs others.
     """
-    with outputs.whole(path) as part:
-        prepared = part.with_suffix(".prepared")
-        try:
-            quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-            quantize_static(
-                str(prepared),
-                str(part),
-                _Samples(samples),
-                quant_format=QuantFormat.QDQ,
-                per_channel=True,
-                activation_type=QuantType.QUInt8,
-                weight_type=QuantType.QInt8,
-                calibrate_method=CalibrationMethod.MinMax,
-                nodes_to_exclude=_exact(onnx.load(prepared).graph),
-                extra_options={"ActivationSymmetric": False},
+    module = _Heads(_deployed(model), ("logits",))
+    with outputs.whole(path) as part, warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the newer exporter, which cannot go back to 14
+        torch.onnx.export(
+            module.eval(),
+            (torch.zeros(2, 1, size, size),),
+            str(part),
+            dynamo=False,
+            opset_version=STRICT_OPSET,
+            input_names=["input"],
+            output_names=["logits"],
+            dynamic_axes={"input": {0: "batch"}, "logits": {0: "batch"}},
+        )
+        clean(part)
+        _constants(part)
+        _number(part)
+        used = {node.op_type for node in onnx.load(part).graph.node}
+        if strange := sorted(used - STRICT):
+            raise ValueError(
+                "expected operators that every converter takes (STRICT in learning/export.py), "
+                f"found {', '.join(strange)}; leave the format out of quantize.formats"
             )
-        finally:
-            prepared.unlink(missing_ok=True)
-        _clean(part)
 
 
-def _exact(graph: onnx.GraphProto) -> list[str]:
-    """The nodes that stay in floats: products of two signals (routing), powers and roots, and what
-    is computed from them up to the next layer with weights. 256 steps cannot hold both a square and
-    the square of a tenth."""
-    nodes, flows = [], set()
-    for node in graph.node:
-        weighted = node.op_type in ("Conv", "Gemm", "MatMul")
-        if node.op_type in ("Einsum", "Pow", "Sqrt") or (
-            not weighted and flows.intersection(node.input)
-        ):
-            nodes.append(node.name)
-            flows.update(node.output)
-    return nodes
+def to_half(source: Path, path: Path) -> None:
+    """Write a copy of a float32 ONNX file that computes in 16-bit floats; it takes and gives 32."""
+    with outputs.whole(path) as part:
+        onnx.save(convert_float_to_float16(onnx.load(source), keep_io_types=True), part)
+        clean(part)
 
 
 def batches(images: np.ndarray, size: int = 64) -> Iterator[dict[str, np.ndarray]]:
@@ -132,15 +138,7 @@ def batches(images: np.ndarray, size: int = 64) -> Iterator[dict[str, np.ndarray
         yield {"input": scaled[start : start + size]}
 
 
-class _Samples(CalibrationDataReader):
-    def __init__(self, samples: Iterable[dict[str, np.ndarray]]) -> None:
-        self.samples = iter(samples)
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        return next(self.samples, None)
-
-
-def _clean(path: Path) -> None:
+def clean(path: Path) -> None:
     """Drop what exporters leave behind: paths of this machine's source files among them."""
     model = onnx.load(path)
     del model.metadata_props[:]
@@ -167,6 +165,17 @@ def _narrow(graph: onnx.GraphProto) -> None:
             graph.node.insert(0, onnx.helper.make_node("Cast", [tensor.name], [name], to=wide))
 
 
+def _constants(path: Path) -> None:
+    """Make initialisers of the nodes that hold a constant."""
+    model = onnx.load(path)
+    for node in [n for n in model.graph.node if n.op_type == "Constant"]:
+        value = node.attribute[0].t
+        value.name = node.output[0]
+        model.graph.initializer.append(value)
+        model.graph.node.remove(node)
+    onnx.save(model, path)
+
+
 def _number(path: Path) -> None:
     """Name nodes and what flows between them by their order: exporters count, and a second export
     in the same process does not always begin where the first did."""
@@ -185,15 +194,19 @@ def _number(path: Path) -> None:
     onnx.save(model, path)
 
 
-def annotate(path: Path, classes: list[str], size: int, temperature: float) -> None:
-    """Write classes, preprocessing and temperature into an ONNX file's metadata, and the stroke
-    types that a `sequence` is of, where it has one."""
+def annotate(
+    path: Path, classes: list[str], size: int, temperature: float, settings: Mapping[str, str]
+) -> None:
+    """Write classes, preprocessing and temperature into an ONNX file's metadata, the stroke types
+    that a `sequence` is of, where it has one, and the `settings` that ONNX Runtime's session
+    should have."""
     model = onnx.load(path)
     metadata = {
         "classes": "".join(classes),
         "size": str(size),
         "range": "-1 (paper) to 1 (ink)",
         "temperature": str(temperature),
+        **settings,
     }
     if any(output.name == "sequence" for output in model.graph.output):
         metadata["stroke_types"] = "".join(TYPES)

@@ -164,6 +164,8 @@ class Trainer:
         """One pass, then a look at validation; both become a line of the curve."""
         started, number = time.perf_counter(), len(self.curve)
         steps = self.steps[number]
+        if hasattr(self.model, "progress") and self.model.progress(number, self.settings.epochs):
+            self._wrap()
         self.model.train()
         order = self.sampler.order(number, self.generator)
         totals = torch.zeros(2, device=self.group.device)  # right answers, loss

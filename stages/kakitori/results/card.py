@@ -1,12 +1,24 @@
 """The model card as Markdown with Hugging Face metadata."""
 
-FORMATS = {"torch": "PyTorch", "onnx": "ONNX float32", "int8": "ONNX INT8"}
+from kakitori.results import backends
+
+FORMATS = {  # key in the metrics: what it is, and its file
+    "torch": ("PyTorch", "model.safetensors"),
+    "onnx": ("ONNX float32", "exports/fp32.onnx"),
+    "fp16": ("ONNX 16-bit float", "exports/fp16.onnx"),
+    "strict": ("ONNX float32, opset 14", "exports/strict.onnx"),
+    "int8": ("ONNX INT8", "exports/int8.onnx"),
+    "strict_int8": ("ONNX INT8, opset 14", "exports/strict_int8.onnx"),
+    "dynamic": ("ONNX INT8, dynamic", "exports/dynamic.onnx"),
+    "int4": ("ONNX, INT4 weights", "exports/int4.onnx"),
+    "nf4": ("ONNX, NF4 weights", "exports/nf4.onnx"),
+    "fp4": ("ONNX, FP4 weights", "exports/fp4.onnx"),
+}
 GLYPHS = {
     "font": "IPAexGothic (IPA Font License v1.0)",
     "kanjivg": "KanjiVG, © Ulrich Apel, CC BY-SA 3.0",
     "kaisho": "KanjiVG's brush-regular forms, © Ulrich Apel, CC BY-SA 3.0",
 }
-FILES = {"torch": "model.safetensors", "onnx": "exports/fp32.onnx", "int8": "exports/int8.onnx"}
 
 
 def text(metrics: dict[str, dict], model: dict) -> str:
@@ -15,11 +27,12 @@ def text(metrics: dict[str, dict], model: dict) -> str:
     split, carbon = metrics["split"], metrics["carbon"]
     data = "synthetic handwriting" if evaluate["synthetic"] else "handwriting"
     rows = "\n".join(
-        f"| {label} | `{FILES[key]}` | {quantize[key]['bytes'] / 1e6:.2f} | "
-        f"{evaluate[key]['top1']:.2%} | {evaluate[key]['top5']:.2%} | {evaluate[key]['ece']:.4f} | "
-        f"{_latency(quantize[key])} |"
-        for key, label in FORMATS.items()
+        f"| {label} | `{file}` | {quantize[key]['bytes'] / 1e6:.2f} | "
+        f"{quantize[key]['val_top1']:.2%} | {_test(evaluate, key)} | {_latency(quantize[key])} |"
+        for key, (label, file) in FORMATS.items()
+        if key in quantize
     )
+    runtimes = "\n".join(f"| {' | '.join(row)} |" for row in backends.table(quantize))
     scripts = "\n".join(
         f"| {name} | {cell['samples']:,} | {cell['top1']:.2%} |"
         for name, cell in evaluate["by_script"].items()
@@ -93,9 +106,15 @@ Reads one character of handwriting at a time. {train["parameters"]:,} parameters
 validation ({split["val"]["writer_groups"]} groups); split scheme: {evaluate["scheme"]}; data:
 {evaluate["dataset"]["corpora"]}, fingerprint {evaluate["dataset"]["fingerprint"]}.
 
-| format | file | MB | top-1 | top-5 | ECE | ms an image, one thread |
-|---|---|---|---|---|---|---|
+| format | file | MB | validation top-1 | test top-1 | top-5 | ECE | ms an image, one thread |
+|---|---|---|---|---|---|---|---|
 {rows}
+
+Validation is {quantize["validation_samples"]:,} samples of it, the same for every format.
+
+| backend | | |
+|---|---|---|
+{runtimes}
 
 | script | samples | top-1 (PyTorch) |
 |---|---|---|
@@ -132,6 +151,13 @@ Record layout: ETL Character Database, Electrotechnical Laboratory, Japanese Tec
 Optical Character Recognition, 1973–1984 (layout alone, unless the corpora above say `raw`). Glyphs
 of the synthetic writers: {glyphs}.
 """
+
+
+def _test(evaluate: dict, key: str) -> str:
+    if key not in evaluate:
+        return " | | "
+    line = evaluate[key]
+    return f"{line['top1']:.2%} | {line['top5']:.2%} | {line['ece']:.4f}"
 
 
 def _latency(quantized: dict) -> str:

@@ -26,7 +26,7 @@ plt.rcParams.update(
 
 def _save(path: Path) -> None:
     # Without the creation date and version the same figure is the same file.
-    plt.savefig(path, metadata={"Software": None})
+    plt.savefig(path, format="png", metadata={"Software": None})
     plt.close()
 
 
@@ -51,6 +51,31 @@ def accuracy_by_strokes(path: Path, table: pd.DataFrame) -> None:
     plt.bar(table["strokes"], 100 * table["error_rate"], color=INK)
     plt.xlabel("strokes")
     plt.ylabel("errors, %")
+    _save(path)
+
+
+def accuracy_by_cost(path: Path, table: pd.DataFrame, part: str) -> None:
+    """Accuracy against bytes and against latency.
+
+    table : name, bytes, latency_ms, top1 on `part` of the data.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
+    for axes, values, label in (
+        (left, table["bytes"] / 1e6, "file, MB"),
+        (right, table["latency_ms"], "one image on one thread, ms"),
+    ):
+        axes.scatter(values, 100 * table["top1"], color=INK)
+        for x, row in zip(values, table.itertuples(index=False), strict=True):
+            axes.annotate(
+                row.name,
+                (x, 100 * row.top1),
+                xytext=(4, 4),
+                textcoords="offset points",
+                fontsize=8,
+            )
+        axes.set(xlabel=label, xlim=(0, None))
+    left.set(ylabel=f"{part} top-1, %")
+    figure.tight_layout()
     _save(path)
 
 

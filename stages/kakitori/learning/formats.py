@@ -1,0 +1,191 @@
+"""The ONNX files that a trained network is shipped as.
+
+`quantize.formats` of params.yaml says which of them an architecture gets; FORMATS how each is made.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import log_softmax
+from torch import nn
+
+from kakitori.errors import DataError
+from kakitori.learning import early_exit, export, fourbit, int8
+from kakitori.params import Quantize
+from kakitori.recognizer import open_session
+
+
+class Source:
+    """A network as the float32 ONNX files that other formats are made of: one, or two of a network
+    with an early exit."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        size: int,
+        settings: Quantize,
+        calibration: np.ndarray,
+        validation: tuple[np.ndarray, np.ndarray],
+        folder: Path,
+    ) -> None:
+        """
+        Parameters
+        ----------
+        calibration : samples of the training part, uint8 (N, S, S).
+        validation : images uint8 (N, S, S) and labels int64 (N,) of the validation part.
+        folder : for files that are needed in between.
+        """
+        self.model, self.size, self.settings, self.folder = model, size, settings, folder
+        self.calibration, self.validation = calibration, validation
+        self.staged = hasattr(model, "staged")
+        if self.staged:
+            stages, self.threshold = model.staged()
+            self.parts = [folder / "first.onnx", folder / "rest.onnx"]
+            early_exit.to_onnx(stages, size, settings.opset, *self.parts)
+        else:
+            self.parts = [folder / "whole.onnx"]
+            export.to_onnx(model, size, settings.opset, self.parts[0])
+
+    def join(self, parts: list[Path], path: Path) -> Path:
+        """One file of the parts' copies in some format."""
+        if self.staged:
+            early_exit.merge(*parts, self.threshold, path)
+        else:
+            shutil.copyfile(parts[0], path)
+        return path
+
+    def samples(self, made: list[Path]) -> Iterator[dict[str, np.ndarray]]:
+        """Calibration samples of the part that follows those that are `made`."""
+        if made:
+            return early_exit.handed_on(made[0], self.calibration)
+        return export.batches(self.calibration)
+
+    def read(self, path: Path) -> int8.Read:
+        """How a whole file reads the validation samples."""
+        images, labels = self.validation
+        logits = logits_of(path, images)
+        likelihood = log_softmax(logits, 1)[np.arange(len(labels)), labels]
+        right = logits.argmax(1) == labels
+        return int8.Read(float(right.mean()), float(-likelihood.mean()))
+
+
+def logits_of(path: Path, images: np.ndarray) -> np.ndarray:
+    """Logits float32 (N, C) of images uint8 (N, S, S)."""
+    session = open_session(path, threads=0)
+    parts = [session.run(["logits"], batch)[0] for batch in export.batches(images)]
+    return np.concatenate(parts)
+
+
+def _each(change: Callable[[Path, Path], object]) -> Callable[[Source, Path], dict]:
+    """A format that is a change of each part by itself."""
+
+    def make(source: Source, path: Path) -> dict:
+        made = [source.folder / f"changed-{k}.onnx" for k in range(len(source.parts))]
+        for part, changed in zip(source.parts, made, strict=True):
+            change(part, changed)
+        source.join(made, path)
+        return {}
+
+    return make
+
+
+def _quantised(source: Source, path: Path, parts: list[Path]) -> dict:
+    wanted = source.read(source.join(parts, source.folder / "float.onnx")).top1
+    made: list[Path] = []
+    results: list[int8.Result] = []
+    for k, part in enumerate(parts):
+
+        def read(candidate: Path, k: int = k) -> int8.Read:
+            rest = parts[k + 1 :]
+            return source.read(source.join([*made, candidate, *rest], source.folder / "try.onnx"))
+
+        done = source.folder / f"int8-{k}.onnx"
+        before = list(made)
+        result = int8.to_int8(
+            part,
+            lambda before=before: source.samples(before),
+            done,
+            read,
+            source.settings.calibration,
+            wanted,
+        )
+        made.append(done)
+        results.append(result)
+    source.join(made, path)
+    return {
+        "calibration": " and ".join(dict.fromkeys(r.calibration for r in results)),
+        "biases_corrected": any(r.bias_corrected for r in results),
+        "layers_in_floats": sum(len(r.in_floats) for r in results),
+        "sensitivity": [line for r in results for line in r.sensitivity],
+    }
+
+
+def _int8(source: Source, path: Path) -> dict:
+    return _quantised(source, path, source.parts)
+
+
+def _strict(source: Source, path: Path) -> dict:
+    export.to_strict(source.model, source.size, path)
+    return {}
+
+
+def _strict_int8(source: Source, path: Path) -> dict:
+    strict = source.folder / "strict.onnx"
+    export.to_strict(source.model, source.size, strict)
+    return _quantised(source, path, [strict])
+
+
+class Format(NamedTuple):
+    make: Callable[[Source, Path], dict]  # writes the file; what there is to say of it
+    session: Mapping[str, str] = MappingProxyType({})  # settings of ONNX Runtime for it
+    lacks: Callable[[nn.Module], str] = lambda model: ""  # why a network cannot be it
+
+
+def _no_branches(model: nn.Module) -> str:
+    staged = hasattr(model, "staged")
+    return "its early exit is an If, which converters do not take" if staged else ""
+
+
+def _lstms(model: nn.Module) -> str:
+    if any(isinstance(module, nn.LSTM) for module in model.modules()):
+        return ""
+    return "it has no LSTM, and convolutions are slower this way than in floats"
+
+
+FORMATS = {
+    "fp32": Format(_each(shutil.copyfile)),
+    "fp16": Format(_each(export.to_half)),
+    "strict": Format(_strict, lacks=_no_branches),
+    "int8": Format(_int8),
+    "strict_int8": Format(_strict_int8, lacks=_no_branches),
+    "dynamic": Format(_each(int8.to_dynamic), lacks=_lstms),
+    "int4": Format(_each(lambda a, b: fourbit.to_4bit(a, b, "int4")), fourbit.UNPACK),
+    "nf4": Format(_each(lambda a, b: fourbit.to_4bit(a, b, "nf4"))),
+    "fp4": Format(_each(lambda a, b: fourbit.to_4bit(a, b, "fp4"))),
+}
+
+
+def check(names: list[str], model: nn.Module, name: str) -> None:
+    """Raises DataError where an architecture `name` cannot have a format, saying why."""
+    for wanted in names:
+        if reason := FORMATS[wanted].lacks(model):
+            raise DataError(
+                f"params.yaml: quantize.formats: expected formats that {name} can have, found "
+                f"{wanted}: {reason}"
+            )
+
+
+def make(names: list[str], source: Source, folder: Path) -> Iterator[tuple[str, Path, dict]]:
+    """Write NAME.onnx of each format into `folder`; yields its name, path, and what there is to say
+    of it."""
+    for name in names:
+        path = folder / f"{name}.onnx"
+        try:
+            about = FORMATS[name].make(source, path)
+        except ValueError as error:
+            raise DataError(f"{path.name}: {error}") from None
+        yield name, path, about

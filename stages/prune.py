@@ -1,0 +1,51 @@
+"""The start of a compact network from a trained cnn: the channels that count for most.
+
+    python stages/prune.py NAME START
+
+Reads models/pretrained/NAME.safetensors and NAME.json (model: cnn); writes START.safetensors and
+START.json beside them, for `train.transfer.init_from`, of the widths and the rank of
+`archs.compact.net`.
+"""
+
+import argparse
+import sys
+
+from safetensors.torch import save_file
+
+from kakitori import outputs, params
+from kakitori.archs import compact
+from kakitori.errors import DataError
+from kakitori.learning import pruning, saved
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("source", metavar="NAME")
+    parser.add_argument("target", metavar="START")
+    options = parser.parse_args()
+    try:
+        prune(options.source, options.target)
+    except (DataError, ValueError) as error:
+        sys.exit(f"prune: {error}")
+
+
+def prune(source: str, target: str) -> None:
+    found = saved.describe(saved.PRETRAINED, source)
+    if found.model != "cnn":
+        raise DataError(f"{found.path}: expected a model of cnn, found one of {found.model}")
+    net = params.load().archs["compact"].net
+    small = compact.build(found.classes, None, found.size, **net)
+    pruning.prune(found.network(), small)
+    path = saved.PRETRAINED / f"{target}.safetensors"
+    with outputs.whole(path) as part:
+        save_file(small.state_dict(), part)
+    about = {"model": "compact", "net": net, "size": found.size, "classes": "".join(found.classes)}
+    outputs.write_json(path.with_suffix(".json"), about)
+    before, after = (sum(p.numel() for p in n.parameters()) for n in (found.network(), small))
+    print(f"prune: {before:,} parameters of {source} became {after:,} of {target}")
+
+
+if __name__ == "__main__":
+    main()

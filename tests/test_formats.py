@@ -1,0 +1,142 @@
+"""Every format of every architecture that params.yaml lists."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+import yaml
+from torch import nn
+
+from kakitori import params
+from kakitori.archs.contract import Outputs
+from kakitori.errors import DataError, SettingsError
+from kakitori.learning import checking, export, footprint, formats
+from kakitori.recognizer import open_session
+from tests.test_archs import CLASSES, NAMES, VARIANTS, made
+
+SETTINGS = params.load().quantize
+IMAGES = np.random.default_rng(0).integers(0, 256, (32, 64, 64), dtype=np.uint8)
+LABELS = np.arange(32) % len(CLASSES)
+# Of the largest logit: what 16 bits, 8 bits and 4 bits round an untrained network's answers by.
+CLOSE = {"fp32": 1e-4, "strict": 1e-4, "fp16": 0.02, "nf4": 0.5, "fp4": 0.5, "int4": 0.5}
+
+
+def settled(model: nn.Module) -> nn.Module:
+    """With statistics of these images, as after training."""
+    scaled = torch.from_numpy(IMAGES)[:, None].float() / 127.5 - 1
+    with torch.no_grad():
+        for _ in range(30):
+            model.train()(scaled)
+    return model.eval()
+
+
+def source_of(model: nn.Module, folder: Path) -> formats.Source:
+    folder.mkdir(exist_ok=True)
+    return formats.Source(model, 64, SETTINGS, IMAGES[:16], (IMAGES, LABELS), folder)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("*.onnx")}
+
+
+@pytest.mark.parametrize(("name", "net"), VARIANTS, ids=NAMES)
+def test_every_format_of_an_architecture(name, net, tmp_path):
+    model = settled(made(name, net))
+    wanted = SETTINGS.formats_of(name)
+    formats.check(wanted, model, name)
+    (batch,) = export.batches(IMAGES)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(batch["input"])).logits.numpy()
+    size = np.abs(expected).max()
+    for run in ("one", "other"):
+        (tmp_path / run).mkdir()
+        source = source_of(model, tmp_path / f"between-{run}")
+        for made_name, path, _ in formats.make(wanted, source, tmp_path / run):
+            export.annotate(path, CLASSES, 64, 1.0, formats.FORMATS[made_name].session)
+    assert digests(tmp_path / "one") == digests(tmp_path / "other")
+    for made_name in wanted:
+        path = tmp_path / "one" / f"{made_name}.onnx"
+        found = formats.logits_of(path, IMAGES)
+        assert found.shape == expected.shape, made_name
+        difference = np.abs(found - expected).max() / size
+        assert difference <= CLOSE.get(made_name, 0.3), f"{made_name}: {difference}"
+        content = path.read_bytes()
+        assert b"stages" not in content and str(params.ROOT).encode() not in content
+        if made_name not in ("fp4", "nf4"):  # like int4's, and the reference is slow
+            assert checking.second_opinion(path, IMAGES[:1]).startswith(("agrees", "lacks"))
+    if "strict" in wanted:
+        file = onnx.load(tmp_path / "one/strict.onnx")
+        assert [o.version for o in file.opset_import if not o.domain] == [14]
+        assert [o.name for o in file.graph.output] == ["logits"]
+
+
+def test_a_second_runtime_that_computes_something_else_is_an_error(tmp_path, monkeypatch):
+    export.to_onnx(made("cnn", {}).eval(), 64, 21, tmp_path / "fp32.onnx")
+    real = checking.ReferenceEvaluator
+
+    class Wrong(real):
+        def run(self, names, inputs):
+            return [result + 1 for result in super().run(names, inputs)]
+
+    assert checking.second_opinion(tmp_path / "fp32.onnx", IMAGES[:1]) == "agrees"
+    monkeypatch.setattr(checking, "ReferenceEvaluator", Wrong)
+    with pytest.raises(DataError, match=r"fp32.onnx: expected the same logits .* found \d+"):
+        checking.second_opinion(tmp_path / "fp32.onnx", IMAGES[:1])
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "message"),
+    [
+        ("cascade", "strict", "formats that cascade can have, found strict: its early exit is an"),
+        ("cnn", "dynamic", "formats that cnn can have, found dynamic: it has no LSTM"),
+    ],
+)
+def test_a_format_that_cannot_be_says_why(name, wanted, message):
+    with pytest.raises(DataError, match=message):
+        formats.check([wanted], made(name, {}), name)
+
+
+def test_an_operator_that_converters_lack_is_named(tmp_path):
+    class Sorted(nn.Module):
+        def forward(self, images: torch.Tensor) -> Outputs:
+            logits = images.flatten(1).topk(3)[0]
+            return Outputs(logits, logits)
+
+    with pytest.raises(ValueError, match=r"expected operators that every converter .* found TopK"):
+        export.to_strict(Sorted(), 64, tmp_path / "strict.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("formats_", "message"),
+    [
+        ({"all": ["fp32", "int8"], "cn": ["fp32", "int8"]}, "keys among all, .*, and not cn"),
+        ({"all": ["fp32"]}, "fp32 and int8 among those of all"),
+        ({"cnn": ["fp32", "int8"]}, "those of all that are not named"),
+        ({"all": ["fp32", "int8", "int3"]}, "'nf4' or 'fp4', found 'int3'"),
+    ],
+)
+def test_a_wrong_table_is_named(formats_, message):
+    settings = yaml.safe_load((params.ROOT / "params.yaml").read_text("utf-8"))
+    settings["quantize"]["formats"] = formats_
+    with pytest.raises(SettingsError, match=message):
+        params.parse(yaml.safe_dump(settings))
+
+
+def test_opening_costs_time_and_memory(tmp_path):
+    export.to_onnx(made("cnn", {}).eval(), 64, 21, tmp_path / "fp32.onnx")
+    found = footprint.measure(tmp_path / "fp32.onnx", 64)
+    weights = (tmp_path / "fp32.onnx").stat().st_size / 2**20
+    assert found["load_ms"] > 0.1 and found["peak_mb"] > 0.8 * weights
+
+
+def test_a_truncated_file_is_one_clear_line(tmp_path):
+    export.to_onnx(made("cnn", {}).eval(), 64, 21, tmp_path / "fp32.onnx")
+    content = (tmp_path / "fp32.onnx").read_bytes()
+    (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"cut.onnx: expected an ONNX model, found: .+") as caught:
+        open_session(tmp_path / "cut.onnx")
+    assert "\n" not in str(caught.value)

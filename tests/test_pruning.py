@@ -1,0 +1,110 @@
+"""Structured pruning keeps what counts."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from kakitori import params
+from kakitori.archs import cnn, compact
+from kakitori.archs.blocks import Classifier, Head, encoder
+from kakitori.learning import pruning, saved
+from prune import prune as prune_files
+from tests.test_archs import shaken
+
+WIDE = (8, 16, 16, 24, 32)
+
+
+def net(channels: tuple[int, ...], classes: int = 12, rank: int = 0) -> Classifier:
+    torch.manual_seed(0)
+    layers = encoder(channels, 8)
+    return shaken(Classifier(layers, Head(channels[-1], 4, classes, rank=rank)))
+
+
+def images(count: int) -> torch.Tensor:
+    return torch.rand(count, 1, 64, 64, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def test_the_same_widths_stay_the_same_network():
+    large, small = net(WIDE), net(WIDE)
+    torch.nn.init.zeros_(small.head.classifier.weight)
+    pruning.prune(large, small)
+    assert torch.equal(small(images(3)).logits, large(images(3)).logits)
+
+
+def test_a_full_rank_stays_the_same_network():
+    large, small = net(WIDE), net(WIDE, rank=12)  # of 12 classes
+    pruning.prune(large, small)
+    torch.testing.assert_close(
+        small(images(3)).logits, large(images(3)).logits, rtol=1e-3, atol=1e-3
+    )
+
+
+def test_channels_that_nobody_looks_at_go_first():
+    """Two channels of every stage, and a unit of attention, are made to count for nothing: without
+    them the network computes the same."""
+    large = net(WIDE)
+    convolutions = [layer for layer in large.encoder if isinstance(layer, torch.nn.Sequential)]
+    with torch.no_grad():
+        for layer in convolutions:
+            layer[1].weight[2:4] = 0
+            layer[1].bias[2:4] = 0
+    small = net(tuple(c - 2 for c in WIDE))
+    pruning.prune(large, small)
+    # Attention has as many units less as its stage's width asks for, so leave it out of both.
+    for one, other in zip(large.encoder, small.encoder, strict=True):
+        if hasattr(one, "excite"):
+            one.excite.weight.data.zero_()
+            other.excite.weight.data.zero_()
+    torch.testing.assert_close(
+        small(images(3)).logits, large(images(3)).logits, rtol=1e-4, atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(
+    ("small", "message"),
+    [
+        (net((8, 16, 16, 24, 33)), "channels: expected at most 32 in a stage, found 33"),
+        (net(WIDE, classes=11), "classes: expected 12, found 11"),
+    ],
+)
+def test_what_cannot_be_pruned_is_named(small, message):
+    with pytest.raises(ValueError, match=message):
+        pruning.prune(net(WIDE), small)
+
+
+def test_files(tmp_path, monkeypatch, capsys):
+    """From a trained cnn to the start of a compact network."""
+    monkeypatch.setattr(saved, "PRETRAINED", tmp_path)
+    classes = "".join(chr(0x4E00 + k) for k in range(160))
+    torch.manual_seed(0)
+    save_file(cnn.build(classes, None, 64).state_dict(), tmp_path / "large.safetensors")
+    about = {"model": "cnn", "net": {}, "size": 64, "classes": classes}
+    (tmp_path / "large.json").write_text(json.dumps(about), "utf-8")
+    prune_files("large", "start")
+    found = saved.describe(tmp_path, "start")
+    options = params.load().archs["compact"].net
+    assert (found.model, found.net, found.classes) == ("compact", options, list(classes))
+    compact.build(found.classes, None, 64, **options).load_state_dict(found.state)
+    assert "parameters of large became" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"channels": [1, 2, 3]}, r"channels: expected five whole numbers from 2, found \[1, 2"),
+        ({"rank": 0}, "rank: expected a whole number from 1, found 0"),
+        ({"reduction": 0}, "reduction: expected a whole number from 1, found 0"),
+    ],
+)
+def test_a_bad_setting_is_named(setting, message):
+    with pytest.raises(ValueError, match=message):
+        compact.build("林相", None, 64, **setting)
+
+
+def test_the_default_fits_its_bytes():
+    """1.5 MB in INT8 and 0.9 MB in four bits leave room for scales, biases and the graph."""
+    net = compact.build([chr(0x4E00 + k) for k in range(3036)], None, 64)
+    weights = sum(p.numel() for p in net.parameters())
+    assert weights < 1.42e6
