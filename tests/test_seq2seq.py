@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from kakitori.archs.contract import NONE, Batch
-from kakitori.archs.seq2seq import END, PADDING, SYMBOLS, Seq2Seq, build
+from kakitori.archs.seq2seq import END, PADDING, SYMBOLS, Seq2Seq, WrittenOutputs, build
 from kakitori.learning import export
 from kakitori.recognizer import decode
 from kakitori.results import sequences
@@ -28,17 +28,18 @@ def noise(labels: list[int], size: int = SIZE) -> Batch:
     return Batch(images, torch.tensor(labels))
 
 
-def grid_of(net: Seq2Seq, count: int) -> torch.Tensor:
+def seen(net: Seq2Seq, count: int) -> WrittenOutputs:
     with torch.no_grad():
-        return net.eval()(noise([0] * count).images).grid
+        return net.eval()(noise([0] * count).images)
 
 
 def test_all_steps_at_once_are_the_same_as_one_by_one():
     net = tiny()
-    cells = net.decoder.cells_of(grid_of(net, 3))
+    outputs = seen(net, 3)
+    cells, state = net.decoder.cells_of(outputs.grid), net.decoder.begin(outputs.features)
     previous = torch.randint(SYMBOLS, (3, 7), generator=torch.Generator().manual_seed(2))
-    at_once, _ = net.decoder(previous, cells)
-    state, rows = (None, None), []
+    at_once, _ = net.decoder(previous, cells, state)
+    rows = []
     for k in range(7):
         logits, state = net.decoder(previous[:, k : k + 1], cells, state)
         rows.append(logits)
@@ -47,13 +48,14 @@ def test_all_steps_at_once_are_the_same_as_one_by_one():
 
 def test_it_goes_on_from_what_it_wrote_itself():
     net = tiny(steps=9)
-    grid = grid_of(net, 4)
-    sequence = net.transcribe(grid)
+    outputs = seen(net, 4)
+    sequence = net.transcribe(outputs.grid, outputs.features)
     assert sequence.shape == (4, 9, SYMBOLS)
     torch.testing.assert_close(sequence.sum(2), torch.ones(4, 9))
     written = sequence.argmax(2)
     previous = torch.cat([torch.full((4, 1), END), written[:, :-1]], 1)
-    logits, _ = net.decoder(previous, net.decoder.cells_of(grid))
+    cells, state = net.decoder.cells_of(outputs.grid), net.decoder.begin(outputs.features)
+    logits, _ = net.decoder(previous, cells, state)
     torch.testing.assert_close(sequence, logits.softmax(-1))
 
 
@@ -69,27 +71,32 @@ def test_it_writes_when_it_is_told_to():
 def test_the_loss_is_the_mean_over_symbols():
     """Written out symbol by symbol, 十 and 大 with two and three strokes."""
     net = tiny()
-    grid = grid_of(net, 2)
+    outputs = seen(net, 2)
     table = tables.characters(TEXT).set_index("character")["stroke_types"]
     losses = []
     for image, character in enumerate("十大"):
-        cells = net.decoder.cells_of(grid[image : image + 1])
+        cells = net.decoder.cells_of(outputs.grid[image : image + 1])
+        state = net.decoder.begin(outputs.features[image : image + 1])
         right = [list(TYPES).index(symbol) for symbol in table[character]] + [END]
         for k, symbol in enumerate(right):
-            logits, _ = net.decoder(torch.tensor([[END, *right[:k]]]), cells)
+            logits, _ = net.decoder(torch.tensor([[END, *right[:k]]]), cells, state)
             losses.append(-logits[0, -1].log_softmax(-1)[symbol].item())
     assert len(losses) == 3 + 4
-    found = net._sequence_loss(grid, noise([0, 1]))
+    found = net._sequence_loss(outputs, noise([0, 1]))
     assert found.item() == pytest.approx(np.mean(losses), rel=1e-5)
 
 
 def test_only_whole_images_of_one_class_are_written_down():
     net = tiny()
+    torch.nn.init.normal_(net.decoder.first.weight, std=0.1)  # zero at first, it passes nothing on
     batch = toy.first_alone_is_pure(noise([0, 1, NONE, 2]))
-    grid = grid_of(net, 4).requires_grad_()
-    net.train()._sequence_loss(grid, batch).backward()
-    assert grid.grad.abs().sum((1, 2, 3)).gt(0).tolist() == [True, False, False, False]
-    none = net._sequence_loss(grid, batch._replace(share=torch.full((4,), 0.5)))
+    outputs = seen(net, 4)
+    for each in (outputs.grid, outputs.features):
+        each.requires_grad_()
+    net.train()._sequence_loss(outputs, batch).backward()
+    for each in (outputs.grid, outputs.features):
+        assert each.grad.abs().flatten(1).sum(1).gt(0).tolist() == [True, False, False, False]
+    none = net._sequence_loss(outputs, batch._replace(share=torch.full((4,), 0.5)))
     assert none.item() == 0
 
 
@@ -117,7 +124,7 @@ def test_it_learns_to_write():
         loss.backward()
         optimiser.step()
     with torch.no_grad():
-        probabilities = net.transcribe(outputs.grid).numpy()
+        probabilities = net.transcribe(outputs.grid, outputs.features).numpy()
     found, confidence = decode(probabilities, "".join(TYPES))
     assert found == sequences.looked_up(TEXT * 2, tables.characters(TEXT))
     assert (confidence > 0.3).all()
@@ -150,7 +157,7 @@ def test_exports_write_too(tmp_path):
         logits, sequence = session.run(None, {"input": images.numpy()})
         with torch.no_grad():
             outputs = net(images)
-            expected = net.transcribe(outputs.grid)
+            expected = net.transcribe(outputs.grid, outputs.features)
         np.testing.assert_allclose(logits, outputs.logits, atol=2e-4)
         np.testing.assert_allclose(sequence, expected, atol=2e-4)
 

@@ -111,7 +111,8 @@ def test_the_loss_is_the_classes_and_the_weighted_mean_over_strokes():
     """Against probabilities: −log p of what is there, −log (1 − p) of what is not."""
     net, batch = tiny().eval(), page(6, 1)
     outputs = net(batch.images)
-    logits = net._presence(outputs.features, outputs.places, batch.labels)
+    places = net._places(outputs.early, outputs.middle)
+    logits = net._presence(outputs.features, places, batch.labels)
     p = logits.sigmoid()
     written = [
         (i, k, bool(batch.presence[i, k] if batch.presence[i, 0] >= 0 else True))
@@ -122,6 +123,19 @@ def test_the_loss_is_the_classes_and_the_weighted_mean_over_strokes():
     whole = batch.presence[:, 0] < 0
     classes = nn.functional.cross_entropy(outputs.logits[whole], batch.labels[whole])
     torch.testing.assert_close(net.loss(outputs, batch), classes + 2 * strokes.mean())
+
+
+def test_the_loss_asks_of_partial_images_and_as_many_whole_ones():
+    """Gradients of the grids, which classes do not reach here, are there for these rows alone."""
+    net, batch = tiny(), page(8, 6)
+    presence = batch.presence.clone()
+    presence[[3, 7]] = -1  # leaves two partial ones, rows 1 and 5
+    batch = batch._replace(presence=presence)
+    outputs = net(batch.images)
+    seen = outputs._replace(early=outputs.early.detach().requires_grad_())
+    net.loss(seen, batch).backward()
+    touched = seen.early.grad.abs().sum((1, 2, 3)) > 0
+    assert touched.tolist() == [True, True, True, False, False, True, False, False]
 
 
 def test_the_missing_strokes_of_new_images_are_named(net):

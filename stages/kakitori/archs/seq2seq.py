@@ -5,7 +5,9 @@ a character that it was never trained on.
 
 Where it departs from them: what was seen does not flow back into where to look next. One GRU reads
 what was written and looks; a second reads what the first saw and looks again. All steps of teacher
-forcing are thus a few large products, which takes two thirds of the time and wrote no worse.
+forcing are thus a few large products, which takes two thirds of the time and wrote no worse. Both
+begin with what the class is told from (as Xu et al. 2015 begin with the mean over the grid), so
+that the whole character is known from the first stroke on.
 """
 
 from collections.abc import Sequence
@@ -25,7 +27,7 @@ END = len(TYPES)  # written after the last stroke, read before the first
 SYMBOLS = len(TYPES) + 1
 PADDING = -1
 
-Tensors = tuple[torch.Tensor | None, ...]
+Tensors = tuple[torch.Tensor, ...]
 
 
 class WrittenOutputs(NamedTuple):
@@ -36,8 +38,10 @@ class WrittenOutputs(NamedTuple):
 
 
 class Decoder(nn.Module):
-    def __init__(self, channels: int, side: int, hidden: int) -> None:
+    def __init__(self, channels: int, side: int, hidden: int, features: int) -> None:
         super().__init__()
+        self.first = nn.Linear(features, 2 * hidden)
+        nn.init.zeros_(self.first.weight)  # symbols are learned sooner than what they begin with
         # Attention does not know where a cell stands.
         self.place = nn.Parameter(0.1 * torch.randn(1, channels, side, side))
         self.cells = nn.Linear(channels, 4 * hidden, bias=False)  # on keys it would cancel out
@@ -54,8 +58,13 @@ class Decoder(nn.Module):
         placed = grid.flatten(2).mT + place.to(grid.dtype).flatten(2).mT
         return self.cells(placed).chunk(4, -1)
 
+    def begin(self, features: torch.Tensor) -> Tensors:
+        """The state of both GRUs, each (1, B, hidden), before anything is written."""
+        reader, writer = self.first(features).tanh()[None].chunk(2, -1)
+        return reader.contiguous(), writer.contiguous()
+
     def forward(
-        self, previous: torch.Tensor, cells: Tensors, state: Tensors = (None, None)
+        self, previous: torch.Tensor, cells: Tensors, state: Tensors
     ) -> tuple[torch.Tensor, Tensors]:
         """Logits (B, T, 28) of what follows each of the symbols `previous`, int64 (B, T), and the
         state of both GRUs after them."""
@@ -92,7 +101,7 @@ class Seq2Seq(nn.Module):
         self.cut = sum(len(sequence) > steps for sequence in sequences)
         self.encoder = encoder(CHANNELS)
         self.head = Head(CHANNELS[-1], size // 16, len(sequences))
-        self.decoder = Decoder(CHANNELS[3], size // 8, hidden)
+        self.decoder = Decoder(CHANNELS[3], size // 8, hidden, CHANNELS[-1])
         rows = [torch.tensor(sequence[:steps]) for sequence in sequences]
         padded = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
         # Not persistent: they come from the table, not from training.
@@ -101,13 +110,15 @@ class Seq2Seq(nn.Module):
     def forward(self, images: torch.Tensor) -> WrittenOutputs:
         grid = self.encoder[:FINE](images)
         features, logits = self.head(self.encoder[FINE:](grid))
-        writes = self.transcribing and not self.training
-        return WrittenOutputs(logits, features, grid, self.transcribe(grid) if writes else None)
+        sequence = None
+        if self.transcribing and not self.training:
+            sequence = self.transcribe(grid, features)
+        return WrittenOutputs(logits, features, grid, sequence)
 
-    def transcribe(self, grid: torch.Tensor) -> torch.Tensor:
+    def transcribe(self, grid: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         """Probabilities (B, steps, 28) of TYPES and END, at each step after the likeliest at those
         before it; what follows the first END means nothing."""
-        cells, state = self.decoder.cells_of(grid), (None, None)
+        cells, state = self.decoder.cells_of(grid), self.decoder.begin(features)
         previous = torch.full((grid.shape[0], 1), END, device=grid.device)
         written = []
         for _ in range(self.steps):
@@ -117,9 +128,9 @@ class Seq2Seq(nn.Module):
         return torch.cat(written, 1)
 
     def loss(self, outputs: WrittenOutputs, batch: Batch) -> torch.Tensor:
-        return class_loss(outputs, batch) + self.weight * self._sequence_loss(outputs.grid, batch)
+        return class_loss(outputs, batch) + self.weight * self._sequence_loss(outputs, batch)
 
-    def _sequence_loss(self, grid: torch.Tensor, batch: Batch) -> torch.Tensor:
+    def _sequence_loss(self, outputs: WrittenOutputs, batch: Batch) -> torch.Tensor:
         """Cross-entropy per symbol of what follows the right ones (teacher forcing), over the
         images that show one whole class."""
         wanted = self._wanted(batch)
@@ -127,9 +138,11 @@ class Seq2Seq(nn.Module):
         previous = F.pad(wanted, (1, -1), value=END).masked_fill(wanted == PADDING, END)
         learned = batch.pure() & (batch.labels >= 0)
         wanted = wanted.masked_fill(~learned[:, None], PADDING)
+        grid, features = outputs.grid, outputs.features
         half = grid.dtype == torch.bfloat16  # autocast ended with `forward`
         with torch.autocast(grid.device.type, torch.bfloat16, half):
-            logits, _ = self.decoder(previous, self.decoder.cells_of(grid))
+            state = self.decoder.begin(features)
+            logits, _ = self.decoder(previous, self.decoder.cells_of(grid), state)
         total = F.cross_entropy(
             logits.float().flatten(0, 1), wanted.flatten(), ignore_index=PADDING, reduction="sum"
         )
@@ -151,8 +164,8 @@ class Seq2Seq(nn.Module):
         return torch.where(count > 0, drawn, wanted)
 
     def deployed(self) -> "Seq2Seq":
-        """An equal network for export, which writes sequences."""
-        net = deployed(self)
+        """An equal network for export, which writes sequences from the normed features."""
+        net = deployed(self, norms=False)
         net.transcribing = True
         return net
 

@@ -39,7 +39,8 @@ class Outputs(NamedTuple):
     logits: torch.Tensor  # (B, C)
     features: torch.Tensor  # (B, D)
     presence: torch.Tensor | None  # (B, 32), logits, for the likeliest class; None in training
-    places: torch.Tensor  # (B, WIDTH, S/4, S/4), what the presence head can look at
+    early: torch.Tensor  # (B, channels, S/4, S/4), what the presence head looks at
+    middle: torch.Tensor  # (B, channels, S/8, S/8), the same
 
 
 class Stroke(nn.Module):
@@ -85,22 +86,27 @@ class Stroke(nn.Module):
         early = self.early(images)
         middle = self.middle(early)
         features, logits = self.head(self.late(middle))
-        around = F.interpolate(self.middle_places(middle), early.shape[-2:])
-        places = F.relu(self.early_places(early) + around)
-        # The loss asks about the class that was meant instead.
-        presence = None if self.training else self._presence(features, places, logits.argmax(1))
-        return Outputs(logits, features, presence, places)
+        presence = None
+        if not self.training:  # the loss asks about the class that was meant instead
+            presence = self._presence(features, self._places(early, middle), logits.argmax(1))
+        return Outputs(logits, features, presence, early, middle)
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         loss = class_loss(outputs, batch)
-        places, labels = outputs.places.float(), batch.labels.clamp(min=0)
-        logits = self._presence(outputs.features.float(), places, labels)
         target, asked = self.targets(batch)
+        rows = _partial_and_as_many_whole(batch.whole())
+        target, asked, labels = target[rows], asked[rows], batch.labels[rows].clamp(min=0)
+        _, features, _, early, middle = outputs
+        # Channels last while rows are taken: the gradient keeps that order, a tenth of the step.
+        few = (g.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2).float() for g in (early, middle))
+        places = self._places(*few)
+        logits = self._presence(features[rows].float(), places, labels)
         wrong = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         loss = loss + self.presence * (wrong * asked).sum() / asked.sum().clamp(min=1)
-        partial = asked[:, 0] & ~batch.whole()
         if self.pixels is not None and batch.layers is not None:
-            found, numbers = self._pixels(places[partial], labels[partial]), batch.layers[partial]
+            partial = asked[:, 0] & ~batch.whole()[rows]
+            found = self._pixels(places[partial], labels[partial])
+            numbers = batch.layers[rows][partial]
             wrong = F.cross_entropy(found, numbers.long(), reduction="sum")
             loss = loss + wrong / (numbers > 0).sum().clamp(min=1)  # paper is soon learned
         return loss
@@ -120,14 +126,16 @@ class Stroke(nn.Module):
     @torch.no_grad()
     def missing(self, images: torch.Tensor, meant: torch.Tensor) -> torch.Tensor:
         """Which strokes of the classes `meant`, int64 (B,), are not in the images, bool (B, 32)."""
-        _, features, _, places = self(images)
-        return self._real(meant) & (self._presence(features, places, meant) < 0)
+        outputs = self(images)
+        places = self._places(outputs.early, outputs.middle)
+        return self._real(meant) & (self._presence(outputs.features, places, meant) < 0)
 
     @torch.no_grad()
     def stroke_of_pixels(self, images: torch.Tensor, meant: torch.Tensor) -> torch.Tensor:
         """The number from 1 of the stroke of the classes `meant`, int64 (B,), that each pixel
         belongs to, 0 for paper, int64 (B, S, S); of a network built with `layers`."""
-        return self._pixels(self(images).places, meant).argmax(1)
+        outputs = self(images)
+        return self._pixels(self._places(outputs.early, outputs.middle), meant).argmax(1)
 
     def deployed(self) -> "Stroke":
         """An equal network for export; the presence head reads the normed features too."""
@@ -136,6 +144,11 @@ class Stroke(nn.Module):
     def _real(self, classes: torch.Tensor) -> torch.Tensor:
         """Which of 32 strokes the classes have, bool (B, 32)."""
         return torch.arange(STROKES, device=classes.device) < self.counts[classes][:, None]
+
+    def _places(self, early: torch.Tensor, middle: torch.Tensor) -> torch.Tensor:
+        """What describes each place of the finer grid, (B, WIDTH, S/4, S/4)."""
+        around = F.interpolate(self.middle_places(middle), early.shape[-2:])
+        return F.relu(self.early_places(early) + around)
 
     def _presence(
         self, features: torch.Tensor, places: torch.Tensor, classes: torch.Tensor
@@ -162,6 +175,14 @@ class Stroke(nn.Module):
         return torch.cat([pixels[:, :1], strokes], 1)
 
 
+def _partial_and_as_many_whole(whole: torch.Tensor) -> torch.Tensor:
+    """Rows, int64, of bool (B,): partial images and the first of the whole ones, as many, which are
+    enough to learn what is there; all of a batch that has no partial ones."""
+    partial = (~whole).nonzero()[:, 0]
+    rest = whole.nonzero()[:, 0]
+    return torch.cat([rest[: len(partial) or None], partial])
+
+
 def _two_layers(width: int, out: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, WIDTH), nn.ReLU(inplace=True), nn.Linear(WIDTH, out))
 
@@ -179,7 +200,7 @@ def build(
     classes: Sequence[str],
     characters: pd.DataFrame,
     size: int,
-    presence: float = 2.0,
+    presence: float = 0.5,
     layers: bool = False,
 ) -> Stroke:
     """The network for images of `size` pixels; KeyError when the table lacks a class.
