@@ -236,9 +236,16 @@ def _rounded(path: Path) -> dict[str, np.ndarray]:
 def to_dynamic(source: Path, path: Path) -> None:
     """Write a copy whose LSTMs and matrix products have INT8 weights and take each input by its own
     range (onnxruntime's dynamic quantisation); convolutions stay in floats, which are faster."""
-    with outputs.whole(path) as part:
+    with tempfile.TemporaryDirectory() as name, outputs.whole(path) as part:
+        prepared = Path(name) / "prepared.onnx"
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+        model = onnx.load(prepared)
+        weights = {tensor.name for tensor in model.graph.initializer}
+        kept = [value for value in model.graph.value_info if value.name not in weights]
+        del model.graph.value_info[:]
+        model.graph.value_info.extend(kept)  # without shapes of what is about to be transposed
         quantize_dynamic(
-            source,
+            model,
             part,
             op_types_to_quantize=["LSTM", "MatMul", "Gemm"],
             weight_type=QuantType.QInt8,

@@ -67,7 +67,7 @@ def _looks(head: Head) -> torch.Tensor:
     if head.reduce is not None:
         raise ValueError("expected a network with a whole classifier, found one of low rank")
     scale = head.norm.weight.abs() / (head.norm.running_var + head.norm.eps).sqrt()
-    return head.pool.weight.flatten(1).norm(dim=0) * scale * head.classifier.weight.norm(dim=0)
+    return head.pool.weight[0].flatten(1).norm(dim=1) * scale * head.classifier.weight.norm(dim=0)
 
 
 def _largest(counts: torch.Tensor, wanted: int) -> torch.Tensor:
