@@ -85,8 +85,8 @@ def test_mixed_and_partial_images_are_learned_from_too(model):
 
 
 def test_a_gradient_reaches_every_parameter(model):
-    batch = batch_of(8)
-    model.train().loss(model(batch.images), batch).backward()
+    batch, model = batch_of(8), shaken(model).train()
+    model.loss(model(batch.images), batch).backward()
     without = [
         name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     ]

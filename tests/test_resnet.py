@@ -168,6 +168,18 @@ def test_it_grows():
     assert all(block.bn2.weight.grad.abs().sum() > 0 for block in second)
 
 
+def test_what_has_learned_does_not_wait():
+    """Begun with trained weights, it grows no more."""
+    net = built(stem="patches", growth=0.5)
+    trained = {k: torch.ones_like(v) for k, v in net.state_dict().items() if "bn2.weight" in k}
+    net.load_state_dict(trained, strict=False)
+    assert not net.progress(0, 4) and not net.waits
+    plain = built(stem="patches")
+    plain.layer1[1].requires_grad_(False)  # as `transfer.freeze` does
+    plain.progress(0, 4)
+    assert not any(p.requires_grad for p in plain.layer1[1].parameters())
+
+
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("side", [1, 2, 3, 4, 5])
 def test_images_side_by_side_do_not_touch(side, stride):

@@ -67,6 +67,9 @@ class ResNet(nn.Module):
         self.layer3 = nn.Sequential(Block(128, 256, 2), Block(256, 256, 1))
         self.layer4 = nn.Sequential(Block(256, 512, last_stride), Block(512, 512, 1))
         self.head = Head(512, size // (16 * last_stride), classes)
+        if growth:
+            for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
+                nn.init.zeros_(layer[1].bn2.weight)
 
     def forward(self, images: torch.Tensor) -> Outputs:
         if self.patches is not None:
@@ -84,14 +87,15 @@ class ResNet(nn.Module):
         return class_loss(outputs, batch)
 
     def progress(self, epoch: int, epochs: int) -> bool:
-        """In the first `growth` of the epochs the second block of each stage waits: it begins as
-        the identity, its last norm's scales being zero, and costs no time until it learns (after
-        progressive stacking, Gong et al. 2019)."""
+        """In the first `growth` of the epochs the second block of each stage waits: it is the
+        identity as long as its last norm's scales are zero, and costs no time until it learns
+        (after progressive stacking, Gong et al. 2019). A network that began with trained ones does
+        not wait."""
+        if not self.growth:
+            return False
         second = [layer[1] for layer in (self.layer1, self.layer2, self.layer3, self.layer4)]
-        if epoch == 0 and self.growth:
-            for block in second:
-                nn.init.zeros_(block.bn2.weight)
-        before, self.waits = self.waits, epoch < self.growth * epochs
+        idle = not any(block.bn2.weight.any() for block in second)
+        before, self.waits = self.waits, idle and epoch < self.growth * epochs
         for block in second:
             block.requires_grad_(not self.waits)
         return self.waits != before
