@@ -34,7 +34,7 @@ class Published(nn.Module):
         self.classifier = nn.Linear(CHANNELS[-1], classes)
 
     def forward(self, images: torch.Tensor) -> Outputs:
-        features = F.adaptive_avg_pool2d(self.encoder(images), 1).flatten(1)
+        features = F.adaptive_avg_pool2d(self.encoder(images), 1).squeeze(3).squeeze(2)
         return Outputs(self.classifier(features), features)
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:

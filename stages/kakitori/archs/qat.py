@@ -11,9 +11,17 @@ means of them, and batch-norms are folded at export alone, which per-channel sca
 
 from collections.abc import Sequence
 
+import torch
 from torch import nn
 
 from kakitori.archs.blocks import STEM, Classifier, Head, convolution, deployed
+
+
+class Squeeze(nn.Module):
+    """(B, C, 1, 1) to (B, C), by an operator that all converters take."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.squeeze(3).squeeze(2)
 
 
 class Compact(Classifier):
@@ -40,7 +48,7 @@ class Compact(Classifier):
         channels, _, side, _ = weight.shape
         pool = nn.Conv2d(channels, channels, side, groups=channels, bias=False)
         pool.weight = nn.Parameter(weight.contiguous())
-        net.head.pool = nn.Sequential(pool, nn.Flatten())
+        net.head.pool = nn.Sequential(pool, Squeeze())
         return net
 
 

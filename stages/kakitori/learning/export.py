@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import torch
 from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import nn
 
 from kakitori import outputs
@@ -100,7 +101,8 @@ def to_strict(model: nn.Module, size: int, path: Path) -> None:
 
     Raises ValueError where the network needs others.
     """
-    module = _Heads(_deployed(model), ("logits",))
+    # Once more, for what a network leaves alone because of its other heads.
+    module = _Heads(blocks.deployed(_deployed(model)), ("logits",))
     with outputs.whole(path) as part, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the newer exporter, which cannot go back to 14
         torch.onnx.export(
@@ -126,8 +128,10 @@ def to_strict(model: nn.Module, size: int, path: Path) -> None:
 
 def to_half(source: Path, path: Path) -> None:
     """Write a copy of a float32 ONNX file that computes in 16-bit floats; it takes and gives 32."""
+    half = OnnxModel(convert_float_to_float16(onnx.load(source), keep_io_types=True))
+    half.topological_sort()  # the casts of inputs were put last
     with outputs.whole(path) as part:
-        onnx.save(convert_float_to_float16(onnx.load(source), keep_io_types=True), part)
+        onnx.save(half.model, part)
         clean(part)
 
 

@@ -30,8 +30,11 @@ class Distillation:
     def __call__(self, loss: torch.Tensor, outputs: Outputs, images: torch.Tensor) -> torch.Tensor:
         """The learner's own loss and the Kullback–Leibler divergence from the teacher's answers,
         times the temperature's square so that both keep their weight."""
-        with torch.no_grad():
-            wanted = self.teacher(images).logits.float()[:, self.columns] / self.temperature
+        # In the learner's precision: autocast ended with its forward.
+        half = outputs.logits.dtype == torch.bfloat16
+        with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, half):
+            logits = self.teacher(images).logits
+        wanted = logits.float()[:, self.columns] / self.temperature
         found = F.log_softmax(outputs.logits.float() / self.temperature, 1)
         divergence = F.kl_div(found, F.log_softmax(wanted, 1), log_target=True, reduction="none")
         imitation = self.temperature**2 * divergence.sum(1).mean()
