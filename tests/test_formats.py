@@ -21,7 +21,7 @@ SETTINGS = params.load().quantize
 IMAGES = np.random.default_rng(0).integers(0, 256, (32, 64, 64), dtype=np.uint8)
 LABELS = np.arange(32) % len(CLASSES)
 # Of the largest logit: what 16 bits, 8 bits and 4 bits round an untrained network's answers by.
-CLOSE = {"fp32": 1e-4, "strict": 1e-4, "fp16": 0.02, "nf4": 0.5, "fp4": 0.5, "int4": 0.5}
+CLOSE = {"fp32": 1e-4, "strict": 1e-4, "fp16": 0.02, "nf4": 0.5, "fp4": 0.5, "int4": 0.6}
 
 
 def settled(model: nn.Module) -> nn.Module:
