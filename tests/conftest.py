@@ -20,7 +20,7 @@ TINY = {
         "workers": 2,
     },
     "train": {"epochs": 12, "batch": 32, "learning_rate": 0.002},
-    "quantize": {"calibration_samples": 128},
+    "quantize": {"calibration_samples": 128, "calibration": ["minmax", "percentile"]},
     "carbon": {"inferences": 300},
 }
 

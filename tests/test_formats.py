@@ -17,7 +17,8 @@ from kakitori.learning import checking, export, footprint, formats
 from kakitori.recognizer import open_session
 from tests.test_archs import CLASSES, NAMES, VARIANTS, made
 
-SETTINGS = params.load().quantize
+# One way to calibrate: which reads best is tested in test_int8.py.
+SETTINGS = params.load().quantize.model_copy(update={"calibration": ["minmax"]})
 IMAGES = np.random.default_rng(0).integers(0, 256, (32, 64, 64), dtype=np.uint8)
 LABELS = np.arange(32) % len(CLASSES)
 # Of the largest logit: what 16 bits, 8 bits and 4 bits round an untrained network's answers by.
