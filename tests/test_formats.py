@@ -106,7 +106,7 @@ def test_an_operator_that_converters_lack_is_named(tmp_path):
             logits = images.flatten(1).topk(3)[0]
             return Outputs(logits, logits)
 
-    with pytest.raises(ValueError, match=r"expected operators that every converter .* found .*TopK"):
+    with pytest.raises(ValueError, match=r"expected operators that every .* found .*TopK"):
         export.to_strict(Sorted(), 64, tmp_path / "strict.onnx")
     assert not list(tmp_path.iterdir())
 
