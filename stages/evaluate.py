@@ -3,26 +3,32 @@
     python stages/evaluate.py
 
 Reads the model, models/exports/ and the test part; writes metrics/evaluate.json (gated),
-metrics/by_writer.csv and metrics/plots/evaluate/.
+metrics/by_writer.csv and metrics/plots/evaluate/: slices, classes, confusions, risk against
+coverage, and pictures of what is misread most and of what would have told it apart.
 """
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
 from kakitori import outputs, stage
+from kakitori.errors import DataError
 from kakitori.learning import data, saved, training
 from kakitori.params import ROOT, Settings
 from kakitori.recognizer import Recognizer
-from kakitori.results import figures, scoring, sequences
-from kakitori.writing.charset import script
+from kakitori.results import differences, figures, scoring, sequences, slices
 
 FORMATS = ("torch", "onnx", "int8")
+EXPORTS = {
+    name: ROOT / f"models/exports/{file}.onnx"
+    for name, file in (("onnx", "fp32"), ("int8", "int8"), ("int4", "int4"))
+}
 OTHER_PARTS = ("hard", "external", "zero_shot")
-STROKE_BINS = {"01-04": 4, "05-08": 8, "09-12": 12, "13-16": 16, "17 and more": 99}
+IN_METRICS = ("script", "strokes", "corpus", "quality")  # of the slices; all are in slices.csv
 
 
 def main(settings: Settings) -> None:
@@ -30,16 +36,18 @@ def main(settings: Settings) -> None:
     index = data.placed_index(ROOT)
     test = data.load_part(ROOT, index, "test", classes)
     images, labels = test.images[:, 0].numpy(), test.labels.numpy()
-    onnx = Recognizer(ROOT / "models/exports/fp32.onnx", threads=0)
-    int8 = Recognizer(ROOT / "models/exports/int8.onnx", threads=0)
-    formats = {
-        "torch": (functools.partial(_torch_logits, model), onnx.temperature),
-        "onnx": (onnx.logits, onnx.temperature),
-        "int8": (int8.logits, int8.temperature),
+    groups = test.rows["writer_group"].to_numpy()
+    if not len(labels):
+        raise DataError("expected a test part, found no sample; set split.test_groups: 1 or more")
+    exports = {
+        name: Recognizer(path, threads=0)
+        for name, path in EXPORTS.items()
+        if name != "int4" or path.is_file()
     }
-    if (ROOT / "models/exports/int4.onnx").is_file():
-        int4 = Recognizer(ROOT / "models/exports/int4.onnx", threads=0)
-        formats["int4"] = (int4.logits, int4.temperature)
+    formats = {
+        "torch": (functools.partial(_torch_logits, model), exports["onnx"].temperature),
+        **{name: (export.logits, export.temperature) for name, export in exports.items()},
+    }
 
     def predicted(
         images: np.ndarray, labels: np.ndarray, names: tuple[str, ...] = FORMATS
@@ -53,8 +61,7 @@ def main(settings: Settings) -> None:
     parts = {name: data.load_part(ROOT, index, name, classes) for name in OTHER_PARTS}
     reference = predictions["torch"]
     characters = pd.read_parquet(ROOT / "data/characters.parquet").set_index("codepoint")
-    strokes = test.rows["codepoint"].map(characters["stroke_count"])
-    bins = pd.cut(strokes, [0, *STROKE_BINS.values()], labels=list(STROKE_BINS))
+    sliced = slices.sliced(reference.right, test.rows, characters)
     corpora = sorted(test.rows["corpus"].unique())
     metrics = {
         "model": settings.model,
@@ -67,35 +74,94 @@ def main(settings: Settings) -> None:
         "classes": len(classes),
         "test_samples": len(labels),
         "test_writer_groups": int(test.rows["writer_group"].nunique()),
-        **{name: scoring.score(p) for name, p in predictions.items()},
+        **{
+            name: scoring.score(p) | scoring.interval(p.right, groups)
+            for name, p in predictions.items()
+        },
+        "accepted": {
+            name: scoring.accepted(predictions[name], export.threshold)
+            for name, export in exports.items()
+        },
         "hard": _own_sets(predicted, parts["hard"], ("torch", "int8")),
         "external": _own_sets(predicted, parts["external"]),
         **_zero_shot(model, classes, parts["zero_shot"]),
-        **_sequences((onnx, int8), test, parts["zero_shot"], predictions, characters),
-        "by_script": scoring.sliced_top1(reference.right, test.rows["codepoint"].map(script)),
-        "by_strokes": scoring.sliced_top1(reference.right, bins.astype(str)),
+        **_sequences(
+            (exports["onnx"], exports["int8"]), test, parts["zero_shot"], predictions, characters
+        ),
+        "by_writer": slices.by_writer(reference.right, groups),
+        **{f"by_{name}": sliced[name] for name in IN_METRICS},
     }
     outputs.write_csv(ROOT / "metrics/by_writer.csv", _by_writer(test.rows, predictions))
     with outputs.whole_folder(ROOT / "metrics/plots/evaluate") as folder:
         curve = pd.read_csv(ROOT / "metrics/plots/train/curve.csv")
         figures.learning_curve(folder / "curve.png", curve)
-        by_count = _by_stroke_count(reference, strokes)
+        outputs.write_csv(folder / "slices.csv", slices.as_table(sliced))
+        by_count = _by_stroke_count(
+            reference, test.rows["codepoint"].map(characters["stroke_count"])
+        )
         outputs.write_csv(folder / "strokes.csv", by_count)
         figures.accuracy_by_strokes(folder / "strokes.png", by_count)
         calibration = scoring.reliability(reference.confidences, reference.right)
         outputs.write_csv(folder / "reliability.csv", calibration)
         figures.reliability(folder / "reliability.png", calibration, metrics["torch"]["ece"])
-        pairs = scoring.confused_pairs(reference.answers, labels, settings.evaluate.confused_pairs)
-        shown = images[pairs["example"]]
-        pairs = pairs.assign(
-            truth=[classes[k] for k in pairs["truth"]],
-            answer=[classes[k] for k in pairs["answer"]],
-        ).drop(columns="example")
-        outputs.write_csv(folder / "confused.csv", pairs)
-        figures.confused_pairs(folder / "confused.png", pairs, shown)
+        curve = scoring.risk_coverage(reference.confidences, reference.right)
+        curve = curve.iloc[np.unique(np.linspace(0, len(curve) - 1, 500).astype(int))]
+        outputs.write_csv(folder / "risk_coverage.csv", curve)
+        figures.risk_coverage(folder / "risk_coverage.png", curve)
+        _misread(folder, reference, images, classes, characters, settings.evaluate.worst)
     outputs.write_json(ROOT / "metrics/evaluate.json", metrics)
     for name in formats:
         print(f"evaluate: {name}: top-1 {metrics[name]['top1']:.4f} on {len(labels):,} samples")
+
+
+def _misread(
+    folder: Path,
+    predictions: scoring.Predictions,
+    images: np.ndarray,
+    classes: list[str],
+    characters: pd.DataFrame,
+    count: int,
+) -> None:
+    """Tables of all classes and confusions, and pictures of the worst: a misread sample, and the
+    strokes that tell the character that it is from the one that it was taken for."""
+    named = characters.set_index("character")
+    forms = {
+        c: ([np.reshape(s, (-1, 2)) for s in strokes], list(radicals))
+        for c, strokes, radicals in zip(
+            named.index, named["strokes"], named["radicals"], strict=True
+        )
+    }
+    names = np.array([*classes, ""])  # the last for -1, no answer
+    answers, labels = predictions.answers, predictions.labels
+
+    def named_classes(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(truth=names[table["truth"]], answer=names[table["answer"]])
+
+    by_class = named_classes(scoring.by_class(answers, labels))
+    pairs = named_classes(scoring.confused_pairs(answers, labels, count))
+    outputs.write_parquet(folder / "classes.parquet", by_class.drop(columns="example"))
+    confusion = named_classes(scoring.confusion(answers, labels))
+    outputs.write_parquet(folder / "confusion.parquet", confusion)
+    worst = by_class[by_class["errors"] > 0].head(count)
+    for name, table in (("confused", pairs), ("worst", worst)):
+        pictures, apart = [], []
+        for row in table.itertuples():
+            one, other = forms[row.truth], forms[row.answer]
+            found = differences.between(one, other)
+            apart.append(found)
+            drawings = (
+                differences.drawn(form[0], marked)
+                for form, marked in zip((one, other), found.strokes, strict=True)
+            )
+            pictures.append(differences.side_by_side(images[row.example], *drawings))
+        table = table.drop(columns="example").assign(
+            strokes_of_truth=[" ".join(str(k + 1) for k in d.strokes[0]) for d in apart],
+            strokes_of_answer=[" ".join(str(k + 1) for k in d.strokes[1]) for d in apart],
+            radicals_of_truth=["".join(d.radicals[0]) for d in apart],
+            radicals_of_answer=["".join(d.radicals[1]) for d in apart],
+        )
+        outputs.write_csv(folder / f"{name}.csv", table)
+        figures.misread(folder / f"{name}.png", table, pictures)
 
 
 def _torch_logits(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:
@@ -116,6 +182,7 @@ def _own_sets(
         result[corpus] = {
             "samples": len(known),
             "samples_of_other_characters": len(rows) - len(known),
+            "other_characters": _some(rows["codepoint"][labels < 0]),
             "writer_groups": int(rows.loc[rows["writer_group"] != "", "writer_group"].nunique()),
         }
         if len(known):
@@ -123,6 +190,12 @@ def _own_sets(
             found = predicted(images, part.labels.numpy()[known], names)
             result[corpus] |= {name: scoring.score(p) for name, p in found.items()}
     return result
+
+
+def _some(codepoints: pd.Series) -> str:
+    """The first fifty characters among code points, and how many more there are."""
+    found = [chr(c) for c in sorted(set(codepoints))]
+    return "".join(found[:50]) + (f" and {len(found) - 50} more" if len(found) > 50 else "")
 
 
 def _zero_shot(model: torch.nn.Module, classes: list[str], part: data.Part) -> dict:

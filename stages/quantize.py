@@ -73,7 +73,10 @@ def main(settings: Settings) -> None:
             sensitivity += [(name, *line) for line in about.pop("sensitivity", [])]
             logits = formats.logits_of(path, images)
             temperature = scoring.fit_temperature(logits, labels)
-            export.annotate(path, classes, size, temperature, formats.FORMATS[name].session)
+            threshold = scoring.threshold(*scoring.confidence(logits, labels, temperature))
+            about |= {"threshold": threshold}
+            session = formats.FORMATS[name].session
+            export.annotate(path, classes, size, temperature, threshold, session)
             line = metrics["onnx" if name == "fp32" else name] = {
                 "bytes": path.stat().st_size,
                 "val_top1": float((logits.argmax(1) == labels).mean()),

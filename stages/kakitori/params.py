@@ -171,7 +171,7 @@ class Quantize(_Group):
 
 
 class Evaluate(_Group):
-    confused_pairs: Natural
+    worst: Natural
     audited: Natural
 
 

@@ -199,17 +199,23 @@ def _number(path: Path) -> None:
 
 
 def annotate(
-    path: Path, classes: list[str], size: int, temperature: float, settings: Mapping[str, str]
+    path: Path,
+    classes: list[str],
+    size: int,
+    temperature: float,
+    threshold: float,
+    settings: Mapping[str, str],
 ) -> None:
-    """Write classes, preprocessing and temperature into an ONNX file's metadata, the stroke types
-    that a `sequence` is of, where it has one, and the `settings` that ONNX Runtime's session
-    should have."""
+    """Write classes, preprocessing, temperature and the confidence `threshold` of 99.5 % precision
+    into an ONNX file's metadata, the stroke types that a `sequence` is of, where it has one, and
+    the `settings` that ONNX Runtime's session should have."""
     model = onnx.load(path)
     metadata = {
         "classes": "".join(classes),
         "size": str(size),
         "range": "-1 (paper) to 1 (ink)",
         "temperature": str(temperature),
+        "threshold": str(threshold),
         **settings,
     }
     if any(output.name == "sequence" for output in model.graph.output):

@@ -1,5 +1,6 @@
 """Pictures of results. Every figure has its numbers beside it as CSV, for dvc plots."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -99,13 +100,27 @@ def reliability(path: Path, table: pd.DataFrame, ece: float) -> None:
     _save(path)
 
 
-def confused_pairs(path: Path, pairs: pd.DataFrame, images: np.ndarray) -> None:
-    """The most confused pairs with one misread image each.
+def risk_coverage(path: Path, curve: pd.DataFrame) -> None:
+    """curve: coverage and risk."""
+    plt.figure(figsize=(5, 3.4))
+    plt.plot(100 * curve["coverage"], 100 * curve["risk"], color=INK)
+    plt.xlabel("answered, surest first, %")
+    plt.ylabel("errors among them, %")
+    _save(path)
 
-    pairs: truth, answer, errors; images: uint8 (len(pairs), S, S), ink bright.
+
+def misread(path: Path, table: pd.DataFrame, pictures: Sequence[np.ndarray]) -> None:
+    """What is misread: a sample, what it is and what it was taken for, differing strokes in red.
+
+    table: truth, answer, errors, radicals_of_truth, radicals_of_answer; pictures: uint8 (S, 3 S, 3)
+    per row.
     """
-    titled = (f"{p.truth} → {p.answer}  {p.errors}×" for p in pairs.itertuples())
-    _sheet(path, list(titled), images)
+    titles = []
+    for row in table.itertuples():
+        radicals = (f"+{row.radicals_of_truth}", f"−{row.radicals_of_answer}")
+        told = " ".join(r for r in radicals if len(r) > 1)
+        titles.append(f"{row.truth} → {row.answer} {row.errors}×\n{told}")
+    _sheet(path, titles, pictures, wide=3)
 
 
 def audited(path: Path, table: pd.DataFrame, images: np.ndarray) -> None:
@@ -117,14 +132,18 @@ def audited(path: Path, table: pd.DataFrame, images: np.ndarray) -> None:
     _sheet(path, list(titled), images)
 
 
-def _sheet(path: Path, titles: list[str], images: np.ndarray) -> None:
-    columns = 6
+def _sheet(path: Path, titles: list[str], images: Sequence[np.ndarray], wide: int = 1) -> None:
+    """Pictures, uint8 (S, S), 255 = ink, or colours (S, wide · S, 3), each below its title."""
+    columns = 6 if wide == 1 else 4
     rows = max(-(-len(titles) // columns), 1)
-    figure, axes = plt.subplots(rows, columns, figsize=(columns * 1.35, rows * 1.7), squeeze=False)
+    width, height = (1.35, 1.7) if wide == 1 else (2.4, 1.3)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(columns * width, rows * height), squeeze=False
+    )
     for place in axes.flat:
         place.axis("off")
     for place, title, image in zip(axes.flat, titles, images, strict=False):
-        place.imshow(255 - image, cmap="gray", vmin=0, vmax=255)
-        place.set_title(title, fontsize=10)
+        place.imshow(255 - image if image.ndim == 2 else image, cmap="gray", vmin=0, vmax=255)
+        place.set_title(title, fontsize=10 if wide == 1 else 8)
     figure.tight_layout()
     _save(path)

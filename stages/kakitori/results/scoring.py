@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from scipy.stats import bootstrap
 
 CHUNK = 4096  # samples whose logits are held at once
 BINS = 15  # equal-width, of the expected calibration error
+RESAMPLES = 5000  # of writer groups, for intervals
+PRECISION = 0.995  # that a confidence threshold is to give
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +81,91 @@ def reliability(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
     result = grouped.mean()
     result["samples"] = grouped.size()
     return result.reset_index(drop=True)
+
+
+def interval(right: np.ndarray, groups: np.ndarray) -> dict[str, float]:
+    """The 95 % interval of top-1, `top1_low` and `top1_high`: percentiles over resampled writer
+    groups (Efron 1979, the cluster bootstrap of Davison and Hinkley 1997, section 3.8), since the
+    samples of one hand are right or wrong together. Of one group alone nothing can be said: empty.
+
+    right : bool (N,). groups : (N,), each sample's writer group.
+    """
+    table = pd.DataFrame({"right": right, "group": groups}).groupby("group")["right"]
+    rights, counts = table.sum().to_numpy(), table.size().to_numpy()
+    if len(counts) < 2:
+        return {}
+    found = bootstrap(
+        (rights, counts),
+        lambda r, n, axis: r.sum(axis) / n.sum(axis),
+        paired=True,
+        vectorized=True,
+        method="percentile",
+        n_resamples=RESAMPLES,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return {"top1_low": float(found.low), "top1_high": float(found.high)}
+
+
+def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
+    """The selective risk of answering the surest samples alone (Geifman and El-Yaniv 2017): for
+    each `threshold` of the confidence, highest first, the share of samples that are answered,
+    `coverage`, and of those the share that is wrong, `risk`."""
+    order = np.argsort(-confidence, kind="stable")
+    sure, wrong = confidence[order], ~right[order]
+    count = np.arange(1, len(sure) + 1)
+    # Samples of one confidence are answered together.
+    last = np.append(sure[1:] != sure[:-1], True)
+    return pd.DataFrame(
+        {
+            "threshold": sure[last],
+            "coverage": (count / len(sure))[last],
+            "risk": (wrong.cumsum() / count)[last],
+        }
+    )
+
+
+def threshold(confidence: np.ndarray, right: np.ndarray, precision: float = PRECISION) -> float:
+    """The lowest confidence from which on answers are right with at least this precision; 1 where
+    no confidence is enough."""
+    curve = risk_coverage(confidence, right)
+    enough = curve["risk"] <= 1 - precision
+    return float(curve.loc[enough, "threshold"].min()) if enough.any() else 1.0
+
+
+def confidence(
+    logits: np.ndarray, labels: np.ndarray, temperature: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The probability of each answer, float64 (N,), and whether it is right, bool (N,)."""
+    found = predict(lambda rows: logits[rows], np.arange(len(labels)), labels, temperature)
+    return found.confidences, found.right
+
+
+def accepted(predictions: Predictions, threshold: float) -> dict[str, float]:
+    """What a threshold leaves: `threshold`, `coverage`, and `precision` where anything is left."""
+    kept = predictions.confidences >= threshold
+    found = {"threshold": threshold, "coverage": float(kept.mean())}
+    return found | ({"precision": float(predictions.right[kept].mean())} if kept.any() else {})
+
+
+def confusion(answers: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """The confusion matrix without its zeros: class indices `truth` and `answer`, `samples`."""
+    pairs = pd.DataFrame({"truth": labels, "answer": answers})
+    return pairs.groupby(["truth", "answer"]).size().rename("samples").reset_index()
+
+
+def by_class(answers: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
+    """Per class, worst first: index `truth`, `samples`, `errors`, `top1`; `answer`, what it is
+    misread as most, -1 for nothing; `example`, the position of its first sample that was so
+    misread, -1 likewise."""
+    right = pd.Series(answers == labels).groupby(labels)
+    table = pd.DataFrame({"samples": right.size(), "top1": right.mean()})
+    table.insert(1, "errors", table["samples"] - right.sum())
+    first = confused_pairs(answers, labels, len(labels)).drop_duplicates("truth")
+    first = first.set_index("truth")[["answer", "example"]]
+    table = table.join(first).fillna({"answer": -1, "example": -1})
+    table = table.astype({"answer": np.int64, "example": np.int64})
+    table = table.rename_axis("truth").reset_index()
+    return table.sort_values(["top1", "errors", "truth"], ascending=[True, False, True])
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
