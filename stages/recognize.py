@@ -2,6 +2,10 @@
 
     python stages/recognize.py photo.png scans/
     python stages/recognize.py --json labelled/          # labelled/U+66F8/*.png …
+    python stages/recognize.py --csv scans/ > out.csv
+    python stages/recognize.py --reject photo.png        # 〓 where it is not sure enough
+    python stages/recognize.py --model a.onnx --model b.onnx photo.png   # averaged
+    python stages/recognize.py --monitor scans/          # do they look like what it was chosen on?
     python stages/recognize.py --candidates アイウエオ field.png
     python stages/recognize.py --strokes photo.png       # of a model that writes them (seq2seq)
 
@@ -10,6 +14,7 @@ named U+XXXX labels those in it.
 """
 
 import argparse
+import csv
 import json
 import re
 import sys
@@ -19,12 +24,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from kakitori import monitoring
 from kakitori.errors import DataError
 from kakitori.recognizer import Recognizer, prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 BATCH = 64
+TOP = 5
+REJECTED = "〓"  # printers' mark for a character that is not at hand
 
 
 def main() -> None:
@@ -32,58 +40,166 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER")
-    parser.add_argument("--model", type=Path, default=ROOT / "models/exports/int8.onnx")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--model",
+        action="append",
+        type=Path,
+        help="an export; of several the probabilities are averaged (models/exports/int8.onnx)",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line")
+    form.add_argument("--csv", action="store_true", help="a line of CSV an image")
     parser.add_argument(
         "--candidates", default="", metavar="TEXT", help="the characters that may be answered"
     )
     parser.add_argument(
+        "--reject",
+        nargs="?",
+        type=float,
+        const=-1.0,
+        metavar="P",
+        help=f"answer {REJECTED} below this probability; without a number below the one from which "
+        "99.5 %% of the answers were right on validation",
+    )
+    parser.add_argument(
         "--strokes", action="store_true", help="also the stroke types that the model writes down"
+    )
+    parser.add_argument(
+        "--monitor",
+        action="store_true",
+        help="compare confidence, ink and stroke width with those of validation",
     )
     options = parser.parse_args()
     try:
-        recognizer = Recognizer(options.model, candidates=options.candidates)
-        recognize(options.paths, recognizer, options.json, options.strokes)
+        if options.reject is not None and not (options.reject == -1 or 0 <= options.reject <= 1):
+            raise DataError(f"--reject: expected a probability, found {options.reject}")
+        models = options.model or [ROOT / "models/exports/int8.onnx"]
+        recognizer = Recognizer(*models, candidates=options.candidates)
+        form = Json() if options.json else Csv() if options.csv else Table()
+        recognize(options.paths, recognizer, form, options.reject, options.strokes, options.monitor)
     except DataError as error:
         sys.exit(f"recognize: {error}")
 
 
 def recognize(
-    paths: list[Path], recognizer: Recognizer, as_json: bool, with_strokes: bool = False
+    paths: list[Path],
+    recognizer: Recognizer,
+    form: "Table | Json | Csv",
+    reject: float | None,
+    with_strokes: bool,
+    with_monitor: bool,
 ) -> None:
     files = list(find_images(paths))
+    threshold = recognizer.threshold if reject == -1 else reject
     first = five = labelled = 0
+    seen: list[dict[str, np.ndarray]] = []
     progress = tqdm(total=len(files), desc="recognize", unit="image", disable=None)
     for start in range(0, len(files), BATCH):
         chosen = files[start : start + BATCH]
         images = np.stack([prepare(file, recognizer.size) for file in chosen])
         written = recognizer.strokes(images) if with_strokes else [None] * len(images)
-        read = recognizer.read_normalised(images)
+        read = recognizer.read_normalised(images, TOP)
+        seen.append(monitoring.signals(images, np.array([top[0][1] for top in read])))
         for file, top, strokes in zip(chosen, read, written, strict=True):
             label = label_of(file)
             if label is not None:
                 labelled += 1
                 first += top[0][0] == label
                 five += label in [character for character, _ in top]
-            if as_json:
-                rounded = [[character, round(p, 6)] for character, p in top]
-                line = {"file": str(file), "label": label, "top": rounded}
-                if strokes:
-                    line |= {"strokes": strokes[0], "strokes_probability": round(strokes[1], 6)}
-                print(json.dumps(line, ensure_ascii=False))
-            else:
-                cells = "  ".join(f"{character} {p:6.1%}" for character, p in top)
-                print(f"{file!s:<40}  {label or ' '}  {cells}")
-                if strokes:
-                    print(f"{'':<40}     {len(strokes[0])} strokes {strokes[0]} {strokes[1]:6.1%}")
+            sure = None if threshold is None else top[0][1] >= threshold
+            form.line(file, label, top, sure, strokes)
         progress.update(len(chosen))
     progress.close()
     if labelled:
-        summary = {"samples": labelled, "top1": first / labelled, "top5": five / labelled}
-        if as_json:
-            print(json.dumps({"summary": summary}))
-        else:
-            print(f"{labelled} labelled: top-1 {summary['top1']:.2%}, top-5 {summary['top5']:.2%}")
+        form.summary({"samples": labelled, "top1": first / labelled, "top5": five / labelled})
+    if with_monitor:
+        signals = {name: np.concatenate([s[name] for s in seen]) for name in seen[0]}
+        form.monitor(monitoring.stability(signals, recognizer.deciles))
+
+
+Top = list[tuple[str, float]]
+
+
+class Table:
+    """For people: a line an image."""
+
+    def line(
+        self,
+        file: Path,
+        label: str | None,
+        top: Top,
+        sure: bool | None,
+        strokes: tuple[str, float] | None,
+    ) -> None:
+        cells = "  ".join(f"{character} {p:6.1%}" for character, p in top)
+        mark = f"{REJECTED}  " if sure is False else ""
+        print(f"{file!s:<40}  {label or ' '}  {mark}{cells}")
+        if strokes:
+            print(f"{'':<40}     {len(strokes[0])} strokes {strokes[0]} {strokes[1]:6.1%}")
+
+    def summary(self, found: dict) -> None:
+        print(f"{found['samples']} labelled: top-1 {found['top1']:.2%}, top-5 {found['top5']:.2%}")
+
+    def monitor(self, found: dict[str, dict]) -> None:
+        for name, cell in found.items():
+            print(
+                f"{name.replace('_', ' ')}: mean {cell['mean']:.3f}, stability index "
+                f"{cell['index']:.3f} (chance alone {cell['chance']:.3f}): {cell['verdict']}"
+            )
+
+
+class Json:
+    """For programs: an object a line, then those of the summary and the monitor."""
+
+    def line(
+        self,
+        file: Path,
+        label: str | None,
+        top: Top,
+        sure: bool | None,
+        strokes: tuple[str, float] | None,
+    ) -> None:
+        rounded = [[character, round(p, 6)] for character, p in top]
+        line = {"file": str(file), "label": label, "top": rounded}
+        if sure is not None:
+            line["sure"] = sure
+        if strokes:
+            line |= {"strokes": strokes[0], "strokes_probability": round(strokes[1], 6)}
+        print(json.dumps(line, ensure_ascii=False))
+
+    def summary(self, found: dict) -> None:
+        print(json.dumps({"summary": found}))
+
+    def monitor(self, found: dict[str, dict]) -> None:
+        print(json.dumps({"monitor": found}))
+
+
+class Csv:
+    """For spreadsheets: a line an image; what is not of an image goes to stderr."""
+
+    def __init__(self) -> None:
+        self.writer = csv.writer(sys.stdout, lineterminator="\n")
+        ranks = [f"{what}{k + 1}" for k in range(TOP) for what in ("answer", "probability")]
+        self.writer.writerow(["file", "label", "sure", *ranks, "strokes"])
+
+    def line(
+        self,
+        file: Path,
+        label: str | None,
+        top: Top,
+        sure: bool | None,
+        strokes: tuple[str, float] | None,
+    ) -> None:
+        cells = [cell for character, p in top for cell in (character, f"{p:.6f}")]
+        cells += [""] * (2 * TOP - len(cells))
+        known = "" if sure is None else str(sure).lower()
+        self.writer.writerow([file, label or "", known, *cells, strokes[0] if strokes else ""])
+
+    def summary(self, found: dict) -> None:
+        print(json.dumps({"summary": found}), file=sys.stderr)
+
+    def monitor(self, found: dict[str, dict]) -> None:
+        print(json.dumps({"monitor": found}), file=sys.stderr)
 
 
 def find_images(paths: list[Path]) -> Iterator[Path]:

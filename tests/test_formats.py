@@ -56,7 +56,7 @@ def test_every_format_of_an_architecture(name, net, tmp_path):
         (tmp_path / run).mkdir()
         source = source_of(model, tmp_path / f"between-{run}")
         for made_name, path, _ in formats.make(wanted, source, tmp_path / run):
-            export.annotate(path, CLASSES, 64, 1.0, formats.FORMATS[made_name].session)
+            export.annotate(path, CLASSES, 64, dict(formats.FORMATS[made_name].session))
     assert digests(tmp_path / "one") == digests(tmp_path / "other")
     for made_name in wanted:
         path = tmp_path / "one" / f"{made_name}.onnx"

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss, top_k_accuracy_score
+from scipy.stats import binom
+from sklearn.metrics import confusion_matrix, log_loss, top_k_accuracy_score
 
 from kakitori.results import scoring
 
@@ -53,3 +54,62 @@ def test_confused_pairs_are_ordered_by_frequency():
         [1, 0, 2, 1],
         [2, 0, 1, 3],
     ]
+
+
+def test_the_interval_is_that_of_resampled_writers():
+    """Twenty groups of ten samples, each all right or all wrong: as wide as that of twenty coins,
+    and not of two hundred."""
+    groups = np.repeat(np.arange(20), 10)
+    right = np.repeat(np.arange(20) < 15, 10)
+    found = scoring.interval(right, groups)
+    low, high = binom(20, 0.75).ppf([0.025, 0.975]) / 20
+    assert found["top1_low"] == pytest.approx(low, abs=0.051)
+    assert found["top1_high"] == pytest.approx(high, abs=0.051)
+    assert scoring.interval(right, groups) == found, "the same numbers give the same interval"
+
+
+def test_of_one_writer_no_interval_is_claimed():
+    assert scoring.interval(np.array([True, False]), np.array(["a", "a"])) == {}
+
+
+def test_risk_and_coverage_by_hand():
+    confidence = np.array([0.9, 0.8, 0.8, 0.5])
+    right = np.array([True, False, True, False])
+    curve = scoring.risk_coverage(confidence, right)
+    assert curve["threshold"].tolist() == [0.9, 0.8, 0.5]
+    assert curve["coverage"].tolist() == [0.25, 0.75, 1.0]
+    assert curve["risk"].tolist() == pytest.approx([0, 1 / 3, 1 / 2])
+    assert scoring.threshold(confidence, right, 0.6) == 0.8
+    assert scoring.threshold(confidence, right, 1.0) == 0.9
+    assert scoring.threshold(confidence, ~right, 1.0) == 1.0, "nothing is sure enough"
+
+
+def test_what_a_threshold_leaves():
+    found = predictions(np.log([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]]), np.array([0, 1, 1]))
+    assert scoring.accepted(found, 0.65) == {
+        "threshold": 0.65,
+        "coverage": pytest.approx(2 / 3),
+        "precision": 1.0,
+    }
+    assert scoring.accepted(found, 1.0) == {"threshold": 1.0, "coverage": 0.0}
+
+
+def test_the_confusion_matrix_agrees_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    labels, answers = rng.integers(0, 30, (2, 200))
+    table = scoring.confusion(answers, labels)
+    dense = np.zeros((30, 30), int)
+    dense[table["truth"], table["answer"]] = table["samples"]
+    assert (dense == confusion_matrix(labels, answers, labels=range(30))).all()
+    assert (table["samples"] > 0).all()
+
+
+def test_classes_worst_first():
+    labels = np.array([0, 0, 1, 1, 1, 2, 3, 3])
+    answers = np.array([0, 0, 2, 2, 0, 2, 3, 1])
+    table = scoring.by_class(answers, labels)
+    assert table["truth"].tolist() == [1, 3, 0, 2]
+    assert table["errors"].tolist() == [3, 1, 0, 0]
+    assert table["top1"].tolist() == [0, 0.5, 1, 1]
+    assert table["answer"].tolist() == [2, 1, -1, -1]
+    assert table["example"].tolist() == [2, 7, -1, -1]

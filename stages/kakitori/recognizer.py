@@ -32,6 +32,7 @@ class Recognizer:
 
     Attributes
     ----------
+    deciles : of what monitoring.py watches, on validation, as JSON.
     threshold : the confidence from which on 99.5 % of the first model's answers were right on
         validation; an answer below it may be of no character that the model knows.
 
@@ -45,6 +46,7 @@ class Recognizer:
         self.path, self.session, self.classes = first.path, first.session, first.classes
         self.size, self.temperature = first.size, first.temperature
         self.threshold, self.stroke_types = first.threshold, first.stroke_types
+        self.deciles = first.deciles
         for other in self._members[1:]:
             if (other.classes, other.size) != (self.classes, self.size):
                 raise DataError(
@@ -115,7 +117,8 @@ class _Member:
             )
         self.path, self.session = path, open_session(path, threads)
         metadata = self.session.get_modelmeta().custom_metadata_map
-        missing = {"classes", "size", "temperature", "threshold"} - metadata.keys()
+        wanted = {"classes", "size", "temperature", "threshold", "deciles"}
+        missing = wanted - metadata.keys()
         if missing:
             raise DataError(
                 f"{path}: expected Kakitori's metadata, found none of {', '.join(sorted(missing))}"
@@ -124,6 +127,7 @@ class _Member:
         self.size = int(metadata["size"])
         self.temperature = float(metadata["temperature"])
         self.threshold = float(metadata["threshold"])
+        self.deciles = metadata["deciles"]
         self.stroke_types = metadata.get("stroke_types", "")
 
     def run(self, output: str, images: np.ndarray, batch: int) -> np.ndarray:

@@ -198,24 +198,14 @@ def _number(path: Path) -> None:
     onnx.save(model, path)
 
 
-def annotate(
-    path: Path,
-    classes: list[str],
-    size: int,
-    temperature: float,
-    threshold: float,
-    settings: Mapping[str, str],
-) -> None:
-    """Write classes, preprocessing, temperature and the confidence `threshold` of 99.5 % precision
-    into an ONNX file's metadata, the stroke types that a `sequence` is of, where it has one, and
-    the `settings` that ONNX Runtime's session should have."""
+def annotate(path: Path, classes: list[str], size: int, settings: Mapping[str, str]) -> None:
+    """Write classes and preprocessing into an ONNX file's metadata, the stroke types that a
+    `sequence` is of, where it has one, and further `settings` by name."""
     model = onnx.load(path)
     metadata = {
         "classes": "".join(classes),
         "size": str(size),
         "range": "-1 (paper) to 1 (ink)",
-        "temperature": str(temperature),
-        "threshold": str(threshold),
         **settings,
     }
     if any(output.name == "sequence" for output in model.graph.output):
