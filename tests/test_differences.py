@@ -33,7 +33,7 @@ def test_marked_strokes_are_drawn_in_their_own_colour():
     assert picture.shape == (64, 64, 3) and picture.dtype == np.uint8
     red = (picture[..., 0].astype(int) - picture[..., 1]) > 80
     rows = np.flatnonzero(red.any(1))
-    assert 0.5 * 64 < rows.min() and rows.max() < 0.7 * 64
+    assert rows.min() > 0.5 * 64 and rows.max() < 0.7 * 64
     assert not (differences.drawn([LEVEL, LOW])[..., 0] > differences.drawn([LEVEL])[..., 1]).any()
 
 
