@@ -1,0 +1,59 @@
+"""`pip install .` gives a Recognizer that needs NumPy, Pillow and ONNX Runtime alone."""
+
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from tests.conftest import ROOT, Project
+from tests.test_recognizer import drawn
+
+ALLOWED = ("numpy", "PIL", "onnxruntime", "kakitori")
+# Refuses whatever is installed beside these, as if it were not there.
+CODE = """
+import sys, sysconfig
+from importlib.machinery import PathFinder
+site = sysconfig.get_path("purelib")
+class Bare(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        found = super().find_spec(name, path, target)
+        origin = str(getattr(found, "origin", None) or "")
+        if found and origin.startswith(site) and name.split(".")[0] not in {allowed!r}:
+            raise ModuleNotFoundError(name)
+        return found
+sys.meta_path[:] = [Bare if f is PathFinder else f for f in sys.meta_path]
+sys.path.insert(0, {installed!r})
+from kakitori.recognizer import Recognizer
+import kakitori
+assert kakitori.__file__.startswith({installed!r}), kakitori.__file__
+print(Recognizer({model!r}).read({image!r})[0])
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    copy = Project.at(tmp_path_factory.mktemp("source") / "project")  # setuptools builds in place
+    target = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
+    subprocess.run([*pip, str(copy.root)], check=True)
+    return str(target)
+
+
+def test_an_installed_recognizer_reads(installed, finished, tmp_path):
+    drawn("の").save(tmp_path / "no.png")
+    model = str(finished.root / "models/exports/int8.onnx")
+    code = CODE.format(
+        allowed=ALLOWED, installed=installed, model=model, image=str(tmp_path / "no.png")
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("('")
+
+
+def test_the_metadata_names_the_three():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["dependencies"] == ["numpy", "onnxruntime", "pillow"]
