@@ -1,12 +1,14 @@
-"""What the run cost: energy per stage and per inference, and its carbon on several grids.
+"""What the run cost, and what using its models costs: energy, carbon on several grids, equivalents.
 
     python stages/carbon.py
 
-Reads metrics/energy/ and the exports; writes metrics/carbon.json.
+Reads metrics/energy/ and the exports; writes metrics/carbon.json. A grid of your own is one more
+entry of `carbon.grids`.
 """
 
 import json
 
+import codecarbon
 import numpy as np
 
 from kakitori import outputs, stage
@@ -15,38 +17,56 @@ from kakitori.recognizer import Recognizer
 from kakitori.results import energy
 
 STAGES = ("characters", "synthesize", "extract", "train", "quantize", "evaluate", "audit")
-EXPORTS = {"onnx": "fp32.onnx", "int8": "int8.onnx"}
 
 
 def main(settings: Settings) -> None:
+    options = settings.carbon
     stages = {
         name: json.loads((ROOT / f"metrics/energy/{name}.json").read_text(encoding="utf-8"))
         for name in STAGES
     }
-    metrics: dict = {"stages": {}}
-    for name, record in stages.items():
-        metrics["stages"][name] = {"seconds": record["seconds"], "kwh": record["kwh"]}
-    metrics["total_seconds"] = round(sum(r["seconds"] for r in stages.values()), 3)
-    metrics["total_kwh"] = sum(r["kwh"] for r in stages.values())
-    metrics["kg_co2e"] = {
-        name: metrics["total_kwh"] * grid.intensity / 1000
-        for name, grid in settings.carbon.grids.items()
+    keys = ("seconds", "kwh", "cpu_kwh", "gpu_kwh", "ram_kwh")
+    total = {key: sum(record[key] for record in stages.values()) for key in keys}
+    example = stages["train"]
+    inference = {
+        "onnx" if path.stem == "fp32" else path.stem: _inference_wh(path, settings)
+        for path in sorted((ROOT / "models/exports").glob("*.onnx"))
     }
-    metrics["wh_per_1000_inferences"] = {
-        name: _inference_wh(ROOT / "models/exports" / file, settings)
-        for name, file in EXPORTS.items()
-    }
-    example = next(iter(stages.values()))
-    metrics["assumptions"] = {
-        "processor": example["cpu"],
-        "power": "codecarbon's estimate; without a power meter (RAPL) it assumes 4 W per thread "
-        "times the load and 20 W for memory, right to an order of magnitude",
-        "inference": "one image at a time on one thread, the machine's whole estimated power",
-        "stages": "a stage that was restored rather than run brings its original run's energy",
-        "grids": "; ".join(
-            f"{name} {grid.intensity:g} g/kWh ({grid.source}, {grid.year})"
-            for name, grid in settings.carbon.grids.items()
+    a_year = 365 * options.images_a_day / 1000 / 1000  # from Wh per 1,000 to kWh
+    metrics = {
+        "stages": {name: {key: record[key] for key in keys} for name, record in stages.items()},
+        "total_seconds": round(total["seconds"], 3),
+        "total_kwh": total["kwh"],
+        "shares": {part: total[f"{part}_kwh"] / total["kwh"] for part in ("cpu", "gpu", "ram")},
+        "rated_kwh": energy.rated(total["seconds"], options.rated_watts),
+        "kg_co2e": energy.on_grids(total["kwh"], options.grids),
+        "equivalents": energy.equivalents(
+            total["kwh"], options.grids["world"], options.equivalents
         ),
+        "wh_per_1000_inferences": inference,
+        "a_year": {
+            name: {"kwh": wh * a_year, "kg_co2e": energy.on_grids(wh * a_year, options.grids)}
+            for name, wh in inference.items()
+        },
+        "savings": energy.savings(inference, options.grids),
+        "hardware": {key: example[key] for key in ("cpu", "cpu_watt", "gpu", "ram_gb", "tracking")},
+        "assumptions": {
+            "power": f"codecarbon {codecarbon.__version__}; without a power meter (RAPL) it "
+            "assumes 4 W per thread times the load and 20 W for memory, right to an order of "
+            "magnitude",
+            "rated": f"the published way beside it: {options.rated_watts:g} W for the whole time",
+            "inference": "one image at a time on one thread, the machine's whole estimated power",
+            "a_year": f"{options.images_a_day:,} images a day",
+            "stages": "a stage that was restored rather than run brings its original run's energy",
+            "grids": "; ".join(
+                f"{name} {grid.intensity:g} g/kWh ({grid.source}, {grid.year})"
+                for name, grid in options.grids.items()
+            ),
+            "equivalents": "; ".join(
+                f"{name}: {each.amount:g} {each.unit} ({each.source}, {each.year})"
+                for name, each in options.equivalents.items()
+            ),
+        },
     }
     outputs.write_json(ROOT / "metrics/carbon.json", metrics)
     print(
@@ -56,6 +76,7 @@ def main(settings: Settings) -> None:
 
 
 def _inference_wh(path, settings: Settings) -> float:
+    """Wh of 1,000 inferences, one by one."""
     recognizer = Recognizer(path, threads=1)
     image = np.zeros((1, recognizer.size, recognizer.size), np.uint8)
     image[:, recognizer.size // 4 : recognizer.size // 2] = 255

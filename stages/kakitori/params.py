@@ -181,10 +181,27 @@ class Grid(_Group):
     source: str
 
 
+class Equivalent(_Group):
+    amount: Positive  # of one of them
+    unit: Literal["kg CO2e", "kWh"]
+    year: int
+    source: str
+
+
 class Carbon(_Group):
     country: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     inferences: Count
+    images_a_day: Natural
+    rated_watts: NotNegative
     grids: dict[str, Grid]
+    equivalents: dict[str, Equivalent]
+
+    @field_validator("grids")
+    @classmethod
+    def _with_the_worlds(cls, grids: dict[str, Grid]) -> dict[str, Grid]:
+        if "world" not in grids:
+            raise PydanticCustomError("grids", "world among them, which equivalents are of")
+        return grids
 
 
 class Gate(_Group):
