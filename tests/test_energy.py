@@ -46,5 +46,5 @@ def test_a_grid_of_ones_own_and_the_worlds():
     settings["carbon"]["grids"]["own"] = own
     assert params.parse(yaml.safe_dump(settings)).carbon.grids["own"].intensity == 12.5
     del settings["carbon"]["grids"]["world"]
-    with pytest.raises(SettingsError, match="carbon.grids: expected world among them"):
+    with pytest.raises(SettingsError, match=r"carbon\.grids: expected world among them"):
         params.parse(yaml.safe_dump(settings))
