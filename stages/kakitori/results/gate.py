@@ -32,10 +32,9 @@ def compare(root: Path, base: str | None = None) -> Verdict:
     with a reason in gate.accept that the base did not have yet.
     """
     new = _evaluation((root / "metrics/evaluate.json").read_text("utf-8"), "metrics/evaluate.json")
-    revision = base or _newest_different(root)
+    revision, old = base_of(root, base)
     if revision is None:
         return Verdict(True, ["gate: no earlier metrics to compare with; passes"])
-    old = _evaluation(_show(root, revision, "metrics/evaluate.json", True), f"{revision}'s metrics")
     tolerances = _tolerances(root, _show(root, revision, "params.yaml", True), revision)
     lines = [f"gate: against {revision[:12]}, tolerances from there"]
 
@@ -77,6 +76,16 @@ def compare(root: Path, base: str | None = None) -> Verdict:
     failures += _sizes(root, revision, tolerances, lines)
     lines.append(f"gate: {'FAILS' if failures else 'passes'}")
     return Verdict(not failures, lines)
+
+
+def base_of(root: Path, base: str | None = None) -> tuple[str | None, dict]:
+    """The revision that `compare` compares with and its metrics/evaluate.json; None and nothing
+    where there is none."""
+    revision = base or _newest_different(root)
+    if revision is None:
+        return None, {}
+    shown = _show(root, revision, "metrics/evaluate.json", True)
+    return revision, _evaluation(shown, f"{revision}'s metrics")
 
 
 def _evaluation(text: str, where: str) -> dict:
