@@ -25,7 +25,7 @@ from tests.conftest import Project, environment
 from tests.test_recognizer import drawn
 
 STAGES = list(yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
-COMMANDS = [*STAGES, "recognize", "gate", "prune"]
+COMMANDS = [*STAGES, "recognize", "gate", "prune", "report"]
 
 
 def metric(project, name: str) -> dict:
@@ -61,8 +61,17 @@ def test_figures_of_the_tiny_run(finished):
     (hard,) = evaluate["hard"].items()
     assert hard[0] == "synthetic/ETL9G-hard" and hard[1]["samples"] == 120
     assert 0.1 < hard[1]["torch"]["top1"] <= evaluate["torch"]["top1"]
+    keys = {"top1", "top1_low", "top1_high", "top5", "error_rate", "nll", "ece"}
     for name in ("torch", "onnx", "int8", "int4"):
-        assert set(evaluate[name]) == {"top1", "top5", "error_rate", "nll", "ece"}
+        assert set(evaluate[name]) == keys
+        cell = evaluate[name]
+        assert cell["top1_low"] < cell["top1"] < cell["top1_high"]
+    accepted = evaluate["accepted"]["int8"]
+    assert 0 < accepted["coverage"] <= 1 and accepted["precision"] >= evaluate["int8"]["top1"]
+    writers = evaluate["by_writer"]
+    assert (
+        writers["groups"] == 10 and writers["worst"] < evaluate["torch"]["top1"] < writers["best"]
+    )
     slices = evaluate["by_script"].values()
     assert sum(s["samples"] for s in slices) == 600
     mean = sum(s["samples"] * s["top1"] for s in slices) / 600
@@ -83,6 +92,57 @@ def test_figures_of_the_tiny_run(finished):
     assert carbon["total_kwh"] == pytest.approx(sum(s["kwh"] for s in carbon["stages"].values()))
     assert carbon["kg_co2e"]["renewable"] < carbon["kg_co2e"]["eu"] < carbon["kg_co2e"]["world"]
     assert all(v > 0 for v in carbon["wh_per_1000_inferences"].values())
+
+
+def test_tables_of_what_is_misread(finished):
+    folder = finished.root / "metrics/plots/evaluate"
+    evaluate = metric(finished, "evaluate")
+    classes = pd.read_parquet(folder / "classes.parquet")
+    assert len(classes) == 60 and classes["samples"].sum() == 600
+    top1 = 1 - classes["errors"].sum() / 600
+    assert top1 == pytest.approx(evaluate["torch"]["top1"])
+    confusion = pd.read_parquet(folder / "confusion.parquet")
+    assert confusion["samples"].sum() == 600
+    right = confusion[confusion["truth"] == confusion["answer"]]
+    assert right["samples"].sum() / 600 == pytest.approx(top1)
+    for name in ("worst", "confused"):
+        table = pd.read_csv(folder / f"{name}.csv", keep_default_na=False)
+        assert 0 < len(table) <= 50 and (table["truth"] != table["answer"]).all()
+        apart = table["strokes_of_truth"].astype(str) + table["strokes_of_answer"].astype(str)
+        assert (apart != "").all()
+        assert (folder / f"{name}.png").stat().st_size > 10_000
+    curve = pd.read_csv(folder / "risk_coverage.csv")
+    assert curve["coverage"].is_monotonic_increasing
+    assert curve["risk"].iloc[-1] == pytest.approx(1 - top1)
+    slices = pd.read_csv(folder / "slices.csv")
+    assert set(slices["slice"]) == {"script", "strokes", "corpus", "radical"}
+
+
+def test_the_report_is_one_page_that_needs_no_network(finished):
+    done = finished.stage("report")
+    assert "report: metrics/report.html" in done.stdout
+    page = (finished.root / "metrics/report.html").read_text("utf-8")
+    (finished.root / "metrics/report.html").unlink()
+    evaluate = metric(finished, "evaluate")
+    assert f"{100 * evaluate['int8']['top1']:.2f} %" in page
+    assert "The data is synthetic." in page
+    assert page.count("data:image/png;base64,") >= 8
+    assert not re.search(r"(src|href)=\"(?!data:)", page) and "url(" not in page
+    assert len(page) < 5e6
+
+
+def test_a_report_of_stale_metrics_is_refused(finished, tmp_path):
+    copy = finished.copy(tmp_path / "copy")
+    path = copy.root / "models/model.json"
+    path.unlink()  # may be a link into the cache
+    model = json.loads((finished.root / "models/model.json").read_text("utf-8"))
+    path.write_text(json.dumps(model | {"model": "vit"}), "utf-8")
+    done = copy.stage("report", check=False)
+    assert done.returncode == 1
+    assert "metrics/evaluate.json: expected the metrics of models/model.json's vit" in done.stderr
+    (copy.root / "metrics/carbon.json").unlink()
+    done = copy.stage("report", check=False)
+    assert done.returncode == 1 and "carbon.json: expected a file, found none" in done.stderr
 
 
 def test_metrics_hold_no_lists_and_the_gated_file_no_times(finished):

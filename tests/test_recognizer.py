@@ -1,11 +1,15 @@
+import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from kakitori.errors import DataError
+from kakitori.learning import export
 from kakitori.recognizer import Recognizer, prepare
 from kakitori.writing.glyphs import bundled_font
 
@@ -177,6 +181,64 @@ def test_json_lines_and_summary(finished, folder):
     assert five >= 5, "sixty classes, ten printed hiragana: far above chance"
 
 
+def test_csv_has_a_line_an_image(finished, folder):
+    done = finished.stage("recognize", "--csv", str(folder))
+    rows = list(csv.DictReader(done.stdout.splitlines()))
+    lines = finished.stage("recognize", "--json", str(folder)).stdout.splitlines()
+    tops = [json.loads(line)["top"] for line in lines[:-1]]
+    assert [row["answer1"] for row in rows] == [top[0][0] for top in tops]
+    assert [float(row["probability5"]) for row in rows] == pytest.approx([t[4][1] for t in tops])
+    assert {row["label"] for row in rows} == set("あいうえおかきくけこ")
+    assert json.loads(done.stderr.splitlines()[-1])["summary"]["samples"] == 10
+
+
+def test_what_it_is_not_sure_of_is_rejected(finished, folder):
+    def sure(*options: str) -> list[bool]:
+        done = finished.stage("recognize", "--json", *options, str(folder))
+        return [json.loads(line).get("sure") for line in done.stdout.splitlines()[:-1]]
+
+    lines = finished.stage("recognize", "--json", str(folder)).stdout.splitlines()[:-1]
+    confidences = np.array([json.loads(line)["top"][0][1] for line in lines])
+    middle = float(np.median(confidences))
+    assert sure("--reject", str(middle)) == (confidences >= middle).tolist()
+    threshold = Recognizer(finished.root / "models/exports/int8.onnx").threshold
+    assert sure("--reject") == (confidences >= threshold).tolist()
+    assert sure() == [None] * 10
+    table = finished.stage("recognize", "--reject", "1", str(folder)).stdout
+    assert table.count("〓") == 10
+    done = finished.stage("recognize", "--reject", "2", str(folder), check=False)
+    assert done.returncode == 1 and "--reject: expected a probability, found 2.0" in done.stderr
+
+
+def test_several_models_are_averaged(finished):
+    paths = [finished.root / f"models/exports/{name}.onnx" for name in ("fp32", "int4")]
+    image = prepare(drawn("の"), 64)[None]
+    one, other = (Recognizer(path).probabilities(image) for path in paths)
+    np.testing.assert_allclose(Recognizer(*paths).probabilities(image), (one + other) / 2)
+    assert not np.allclose(one, other)
+
+
+def test_models_of_other_classes_are_not_averaged(finished, tmp_path):
+    path = finished.root / "models/exports/fp32.onnx"
+    other = tmp_path / "other.onnx"
+    shutil.copy(path, other)
+    told = {p.key: p.value for p in onnx.load(path).metadata_props}
+    rest = {k: v for k, v in told.items() if k not in ("classes", "size", "range")}
+    export.annotate(other, list(told["classes"][::-1]), 64, rest)
+    with pytest.raises(DataError, match=r"other.onnx: expected the 60 classes and the 64 pixels"):
+        Recognizer(path, other)
+
+
+def test_the_monitor_tells_what_came_in(finished, folder):
+    done = finished.stage("recognize", "--json", "--monitor", str(folder))
+    found = json.loads(done.stdout.splitlines()[-1])["monitor"]
+    assert set(found) == {"confidence", "ink", "stroke_width"}
+    for cell in found.values():
+        assert cell["chance"] == pytest.approx(0.9)
+        assert cell["verdict"] in ("stable", "watch", "drifted")
+    assert "stability index" in finished.stage("recognize", "--monitor", str(folder)).stdout
+
+
 def test_a_table_for_people_and_no_summary_without_labels(finished, tmp_path):
     for character in "うけの":
         photo(character).save(tmp_path / f"{character}.jpg")
@@ -206,7 +268,6 @@ def test_bad_input_ends_in_one_line(finished, arguments, message):
 
 
 def test_a_foreign_onnx_file_is_refused(tmp_path):
-    import onnx
     from onnx import TensorProto, helper
 
     value = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1])
