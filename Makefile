@@ -30,4 +30,4 @@ setup: .venv/ready
 # Produced files only: data/raw, data/external, models/pretrained and DVC's cache stay.
 clean:
 	rm -rf data/shards data/synthetic data/*.parquet metrics/energy metrics/plots .checkpoints
-	rm -rf models/exports models/model.* models/classes.json .pytest_cache .ruff_cache
+	rm -rf models/exports models/model.* models/classes.json .pytest_cache .ruff_cache build
