@@ -110,7 +110,11 @@ validation ({split["val"]["writer_groups"]} groups); split scheme: {evaluate["sc
 |---|---|---|---|---|---|---|---|
 {rows}
 
-Validation is {quantize["validation_samples"]:,} samples of it, the same for every format.
+Validation is {quantize["validation_samples"]:,} samples of it, the same for every format. Intervals
+are of 95 %, by a bootstrap over the {evaluate["by_writer"]["groups"]} writer groups. The best group
+reads {evaluate["by_writer"]["best"]:.2%}, the worst {evaluate["by_writer"]["worst"]:.2%}.
+
+{_accepted(evaluate)}
 
 | backend | | |
 |---|---|---|
@@ -143,7 +147,11 @@ Energy of the measured stages: {1000 * carbon["total_kwh"]:.3g} Wh in
 {carbon["total_seconds"]:.0f} s ({carbon["assumptions"]["power"]}).
 CO2e: {grids}. Per 1,000 inferences:
 {carbon["wh_per_1000_inferences"]["int8"]:.2g} Wh with INT8,
-{carbon["wh_per_1000_inferences"]["onnx"]:.2g} Wh with float32.
+{carbon["wh_per_1000_inferences"]["onnx"]:.2g} Wh with float32; a year of INT8 at
+{carbon["assumptions"]["a_year"]}: {carbon["a_year"]["int8"]["kwh"]:.2g} kWh,
+{1000 * carbon["a_year"]["int8"]["kg_co2e"]["world"]:.2g} g CO2e on the world's grid.
+Rated power for the whole time, the published way to estimate, would be
+{1000 * carbon["rated_kwh"]:.3g} Wh ({carbon["assumptions"]["rated"]}).
 
 ## Sources
 
@@ -157,7 +165,22 @@ def _test(evaluate: dict, key: str) -> str:
     if key not in evaluate:
         return " | | "
     line = evaluate[key]
-    return f"{line['top1']:.2%} | {line['top5']:.2%} | {line['ece']:.4f}"
+    top1 = f"{line['top1']:.2%}"
+    if "top1_low" in line:
+        top1 += f" ({line['top1_low']:.2%} to {line['top1_high']:.2%})"
+    return f"{top1} | {line['top5']:.2%} | {line['ece']:.4f}"
+
+
+def _accepted(evaluate: dict) -> str:
+    """What is left when answers below the threshold are not given."""
+    cell = evaluate["accepted"]["int8"]
+    if "precision" not in cell:
+        return "No confidence was enough for 99.5 % precision on validation."
+    return (
+        f"Answers of INT8 with a probability of {cell['threshold']:.3f} or more, the threshold of "
+        f"99.5 %\nprecision on validation, are {cell['coverage']:.2%} of the test part, and "
+        f"{cell['precision']:.2%} of them are right."
+    )
 
 
 def _latency(quantized: dict) -> str:
