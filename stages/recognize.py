@@ -54,12 +54,12 @@ def main() -> None:
     )
     parser.add_argument(
         "--reject",
-        nargs="?",
-        type=float,
-        const=-1.0,
-        metavar="P",
-        help=f"answer {REJECTED} below this probability; without a number below the one from which "
-        "99.5 %% of the answers were right on validation",
+        action="store_true",
+        help=f"mark with {REJECTED} what is less probable than the answers of which 99.5 %% were "
+        "right on validation",
+    )
+    parser.add_argument(
+        "--reject-below", type=float, metavar="P", help="the same, with a probability of your own"
     )
     parser.add_argument(
         "--strokes", action="store_true", help="also the stroke types that the model writes down"
@@ -71,12 +71,15 @@ def main() -> None:
     )
     options = parser.parse_args()
     try:
-        if options.reject is not None and not (options.reject == -1 or 0 <= options.reject <= 1):
-            raise DataError(f"--reject: expected a probability, found {options.reject}")
+        threshold = options.reject_below
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise DataError(f"--reject-below: expected a probability, found {threshold}")
         models = options.model or [ROOT / "models/exports/int8.onnx"]
         recognizer = Recognizer(*models, candidates=options.candidates)
         form = Json() if options.json else Csv() if options.csv else Table()
-        recognize(options.paths, recognizer, form, options.reject, options.strokes, options.monitor)
+        if options.reject and threshold is None:
+            threshold = recognizer.threshold
+        recognize(options.paths, recognizer, form, threshold, options.strokes, options.monitor)
     except DataError as error:
         sys.exit(f"recognize: {error}")
 
@@ -85,12 +88,11 @@ def recognize(
     paths: list[Path],
     recognizer: Recognizer,
     form: "Table | Json | Csv",
-    reject: float | None,
+    threshold: float | None,
     with_strokes: bool,
     with_monitor: bool,
 ) -> None:
     files = list(find_images(paths))
-    threshold = recognizer.threshold if reject == -1 else reject
     first = five = labelled = 0
     seen: list[dict[str, np.ndarray]] = []
     progress = tqdm(total=len(files), desc="recognize", unit="image", disable=None)

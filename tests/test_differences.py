@@ -6,7 +6,7 @@ from kakitori.results import differences
 
 LEVEL, UPRIGHT = np.array([[0.1, 0.3], [0.9, 0.3]]), np.array([[0.5, 0.1], [0.5, 0.9]])
 LEFT, RIGHT = np.array([[0.5, 0.3], [0.1, 0.9]]), np.array([[0.5, 0.3], [0.9, 0.9]])
-DOT = np.array([[0.7, 0.05], [0.8, 0.15]])
+DOT = np.array([[0.75, 0.4], [0.85, 0.5]])
 LOW = np.array([[0.1, 0.6], [0.9, 0.6]])
 
 TREE = [LEVEL, UPRIGHT, LEFT, RIGHT]

@@ -200,14 +200,15 @@ def test_what_it_is_not_sure_of_is_rejected(finished, folder):
     lines = finished.stage("recognize", "--json", str(folder)).stdout.splitlines()[:-1]
     confidences = np.array([json.loads(line)["top"][0][1] for line in lines])
     middle = float(np.median(confidences))
-    assert sure("--reject", str(middle)) == (confidences >= middle).tolist()
+    assert sure("--reject-below", str(middle)) == (confidences >= middle).tolist()
     threshold = Recognizer(finished.root / "models/exports/int8.onnx").threshold
     assert sure("--reject") == (confidences >= threshold).tolist()
     assert sure() == [None] * 10
-    table = finished.stage("recognize", "--reject", "1", str(folder)).stdout
+    table = finished.stage("recognize", "--reject-below", "1", str(folder)).stdout
     assert table.count("〓") == 10
-    done = finished.stage("recognize", "--reject", "2", str(folder), check=False)
-    assert done.returncode == 1 and "--reject: expected a probability, found 2.0" in done.stderr
+    done = finished.stage("recognize", "--reject-below", "2", str(folder), check=False)
+    assert done.returncode == 1
+    assert "--reject-below: expected a probability, found 2.0" in done.stderr
 
 
 def test_several_models_are_averaged(finished):
