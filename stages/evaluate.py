@@ -188,7 +188,11 @@ def _own_sets(
         if len(known):
             images = part.images[:, 0].numpy()[known]
             found = predicted(images, part.labels.numpy()[known], names)
-            result[corpus] |= {name: scoring.score(p) for name, p in found.items()}
+            groups = rows["writer_group"].to_numpy()[labels >= 0]
+            result[corpus] |= {
+                name: scoring.score(p) | scoring.interval(p.right, groups)
+                for name, p in found.items()
+            }
     return result
 
 

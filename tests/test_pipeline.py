@@ -115,7 +115,7 @@ def test_tables_of_what_is_misread(finished):
     assert curve["coverage"].is_monotonic_increasing
     assert curve["risk"].iloc[-1] == pytest.approx(1 - top1)
     slices = pd.read_csv(folder / "slices.csv")
-    assert set(slices["slice"]) == {"script", "strokes", "corpus", "radical"}
+    assert set(slices["slice"]) == {"script", "strokes", "corpus", "quality", "radical"}
 
 
 def test_the_report_is_one_page_that_needs_no_network(finished):
@@ -284,7 +284,9 @@ def test_external_sets_are_reported_by_name(finished, tmp_path):
     before, after = (metric(p, "evaluate") for p in (finished, project))
     found = after["external"]["raw/drawings"]
     assert (found["samples"], found["samples_of_other_characters"]) == (4, 2)
-    assert set(found["int8"]) == set(after["int8"]) and found["torch"]["top5"] >= 0.5
+    assert found["other_characters"] and found["torch"]["top5"] >= 0.5
+    # Nobody says who drew them, so there is no interval.
+    assert set(after["int8"]) - set(found["int8"]) == {"top1_low", "top1_high"}
     assert (
         before["external"] == {}
         and after["hard"] == before["hard"]
