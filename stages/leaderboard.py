@@ -3,9 +3,9 @@
     python stages/leaderboard.py
 
 Takes the rows of metrics/leaderboard.csv, of DVC's experiments and of this working tree, the newest
-of each model and dataset; writes metrics/leaderboard.csv, metrics/leaderboard.png (accuracy against
-bytes and latency) and the table in README.md. The best are those that read validation best; test is
-looked at last.
+of each model and dataset; writes metrics/leaderboard.csv, metrics/leaderboard.png (errors against
+bytes, latency and energy) and the table in README.md. The best are those that read validation best;
+test is looked at last.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.params import ROOT
-from kakitori.results import figures, leaderboard
+from kakitori.results import leaderboard, tradeoffs
 
 
 def main() -> None:
@@ -32,7 +32,7 @@ def main() -> None:
         sys.exit(f"leaderboard: {error}")
     outputs.write_csv(path, table)
     with outputs.whole(path.with_suffix(".png")) as part:
-        figures.accuracy_by_cost(part, leaderboard.costs(table), "test")
+        tradeoffs.draw(part, table)
     readme.write_text(text, "utf-8")
     print(leaderboard.markdown(table), end="")
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from kakitori.errors import DataError
-from kakitori.results import leaderboard
+from kakitori.results import leaderboard, tradeoffs
 
 
 def metrics(model: str = "cnn", val: float = 0.9, dataset: str = "aa", **train) -> dict[str, str]:
@@ -33,14 +33,17 @@ def row(**given) -> dict:
     return leaderboard.row(metrics(**given).__getitem__, "abc")
 
 
-def test_costs_are_those_of_both_files_of_the_newest_dataset():
+def test_a_picture_of_the_newest_dataset(tmp_path, monkeypatch):
     rows = [row(dataset="aa"), row(dataset="bb", model="vit"), row(dataset="bb", model="cnn")]
-    found = leaderboard.costs(leaderboard.merge("", rows))
-    assert sorted(found["name"]) == ["cnn", "cnn INT8", "vit", "vit INT8"]
-    one = found[found["name"] == "cnn INT8"].iloc[0]
+    table = leaderboard.merge("", rows)
+    named = []
+    monkeypatch.setattr(tradeoffs, "_name", lambda axes, name, x, y: named.append((name, x, y)))
+    tradeoffs.draw(tmp_path / "a.png", table)
+    assert sorted({name for name, *_ in named}) == ["cnn", "vit"] and len(named) == 6
     given = row(dataset="bb", model="cnn")
-    expected = (given["int8_bytes"], given["int8_latency_ms"], given["int8_top1"])
-    assert (one["bytes"], one["latency_ms"], one["top1"]) == expected
+    assert ("cnn", given["int8_bytes"] / 1e6, 100 * (1 - given["int8_top1"])) in named
+    tradeoffs.draw(tmp_path / "b.png", table)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def test_a_row_has_every_column_in_order():

@@ -120,23 +120,6 @@ def markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def costs(table: pd.DataFrame) -> pd.DataFrame:
-    """Both files of each row of the newest dataset: name, bytes, latency_ms, top1 on test."""
-    newest = table[table["dataset"] == table["dataset"].iloc[0]]
-    kinds = {"": ("fp32", "test_top1"), " INT8": ("int8", "int8_top1")}
-    return pd.concat(
-        pd.DataFrame(
-            {
-                "name": newest["model"] + suffix,
-                "bytes": newest[f"{kind}_bytes"],
-                "latency_ms": newest[f"{kind}_latency_ms"],
-                "top1": newest[top1],
-            }
-        )
-        for suffix, (kind, top1) in kinds.items()
-    )
-
-
 def placed(text: str, table: str) -> str:
     """A README's text with the table between its two marks; DataError where these are not."""
     before, start, rest = text.partition(START)
