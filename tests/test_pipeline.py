@@ -336,6 +336,7 @@ def file_of(folder: Path) -> Path:
 
 
 OTHERS = [name for name in params.known_models() if name != params.load().model]
+FEW = {"formats": {"all": ["fp32", "int8"]}}  # test_formats.py makes them all
 
 
 @pytest.mark.parametrize("model", OTHERS)
@@ -345,7 +346,7 @@ def test_every_architecture_goes_all_the_way(finished, tmp_path, model):
     own = yaml.safe_load((project.root / "params.yaml").read_text("utf-8"))["archs"][model]
     epochs = 10 if model == "published" else 3  # whose method is slow at first
     own["train"] = own["train"] | {"epochs": epochs, "stop_after": epochs - 1, "batch": 32}
-    project.set(model=model, archs={model: own})
+    project.set(model=model, archs={model: own}, quantize=FEW)
     for stage in ("train", "quantize", "evaluate"):
         project.stage(stage)
     train, evaluate = metric(project, "train"), metric(project, "evaluate")
@@ -371,7 +372,9 @@ def test_every_architecture_goes_all_the_way(finished, tmp_path, model):
 def test_classes_never_trained_on_are_read_by_their_codes(finished, tmp_path):
     """Ten of sixty set aside: hiercode answers them, and says how many it cannot tell apart."""
     project = finished.copy(tmp_path / "copy")
-    project.set(model="hiercode", split={"zero_shot_classes": 10}, train={"epochs": 3})
+    project.set(
+        model="hiercode", split={"zero_shot_classes": 10}, train={"epochs": 3}, quantize=FEW
+    )
     for stage in ("split", "train", "quantize", "evaluate"):
         project.stage(stage)
     found = metric(project, "evaluate")["zero_shot"]

@@ -117,7 +117,7 @@ def test_it_learns_to_write():
     """And decodes to the table's types of each class."""
     net, batch = tiny(), noise([0, 1, 2, 0, 1, 2])
     optimiser = torch.optim.AdamW(net.parameters(), 5e-3)
-    for _ in range(60):
+    for _ in range(150):
         outputs = net(batch.images)
         loss = net.loss(outputs, batch)
         optimiser.zero_grad()

@@ -215,22 +215,42 @@ def test_a_teacher_is_imitated():
 
 
 def test_the_teachers_columns_are_the_learners_classes():
-    outputs = Outputs(torch.tensor([[2.0, -1.0, 0.5]]), torch.zeros(1, 2))
+    outputs, images = Outputs(torch.tensor([[2.0, -1.0, 0.5]]), torch.zeros(1, 2)), torch.zeros(1)
 
     class Fixed(torch.nn.Module):
         def forward(self, images):
             return Outputs(torch.tensor([[0.5, 2.0, -1.0]]), None)
 
     same_order = Distillation(Fixed(), torch.tensor([1, 2, 0]), 1.0, 3.0)
-    assert same_order(torch.tensor(9.0), outputs, None).item() == pytest.approx(0, abs=1e-6)
+    assert same_order(torch.tensor(9.0), outputs, images).item() == pytest.approx(0, abs=1e-6)
     other = Distillation(Fixed(), torch.tensor([0, 1, 2]), 1.0, 3.0)
     p = torch.softmax(torch.tensor([0.5, 2.0, -1.0]) / 3, 0)
     q = torch.softmax(torch.tensor([2.0, -1.0, 0.5]) / 3, 0)
     expected = 9 * (p * (p / q).log()).sum().item()
-    assert other(torch.tensor(9.0), outputs, None).item() == pytest.approx(expected, rel=1e-5)
+    assert other(torch.tensor(9.0), outputs, images).item() == pytest.approx(expected, rel=1e-5)
     half = Distillation(Fixed(), torch.tensor([0, 1, 2]), 0.5, 3.0)
     mean = (expected + 9) / 2
-    assert half(torch.tensor(9.0), outputs, None).item() == pytest.approx(mean, rel=1e-5)
+    assert half(torch.tensor(9.0), outputs, images).item() == pytest.approx(mean, rel=1e-5)
+
+
+def test_the_teacher_reads_in_the_learners_precision():
+    seen = []
+
+    class Teacher(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 3)
+
+        def forward(self, images):
+            logits = self.layer(images)
+            seen.append(logits.dtype)
+            return Outputs(logits, None)
+
+    for precision in (torch.bfloat16, torch.float32):
+        outputs = Outputs(torch.zeros(2, 3, dtype=precision), torch.zeros(2, 2))
+        told = Distillation(Teacher(), torch.arange(3), 0.5, 3.0)
+        assert told(torch.tensor(1.0), outputs, torch.rand(2, 4)).dtype == torch.float32
+    assert seen == [torch.bfloat16, torch.float32]
 
 
 def test_class_loss_by_hand():
