@@ -19,6 +19,7 @@ from tests.test_archs import CLASSES, NAMES, VARIANTS, made
 
 # One way to calibrate: which reads best is tested in test_int8.py.
 SETTINGS = params.load().quantize.model_copy(update={"calibration": ["minmax"]})
+TWICE = ("cascade", "cnn", "compact", "hiercode", "rnn")  # every way that a file is made
 IMAGES = np.random.default_rng(0).integers(0, 256, (32, 64, 64), dtype=np.uint8)
 LABELS = np.arange(32) % len(CLASSES)
 # Of the largest logit: what 16 bits, 8 bits and 4 bits round an untrained network's answers by.
@@ -52,12 +53,13 @@ def test_every_format_of_an_architecture(name, net, tmp_path):
     with torch.no_grad():
         expected = model(torch.from_numpy(batch["input"])).logits.numpy()
     size = np.abs(expected).max()
-    for run in ("one", "other"):
+    for run in ("one", "other") if name in TWICE else ("one",):
         (tmp_path / run).mkdir()
         source = source_of(model, tmp_path / f"between-{run}")
         for made_name, path, _ in formats.make(wanted, source, tmp_path / run):
             export.annotate(path, CLASSES, 64, dict(formats.FORMATS[made_name].session))
-    assert digests(tmp_path / "one") == digests(tmp_path / "other")
+    if name in TWICE:
+        assert digests(tmp_path / "one") == digests(tmp_path / "other")
     for made_name in wanted:
         path = tmp_path / "one" / f"{made_name}.onnx"
         found = formats.logits_of(path, IMAGES)
