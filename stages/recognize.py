@@ -20,6 +20,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -109,7 +110,7 @@ def recognize(
                 first += top[0][0] == label
                 five += label in [character for character, _ in top]
             sure = None if threshold is None else top[0][1] >= threshold
-            form.line(file, label, top, sure, strokes)
+            form.line(Reading(file, label, top, sure, strokes))
         progress.update(len(chosen))
     progress.close()
     if labelled:
@@ -119,20 +120,21 @@ def recognize(
         form.monitor(monitoring.stability(signals, recognizer.deciles))
 
 
-Top = list[tuple[str, float]]
+class Reading(NamedTuple):
+    """What was read of an image."""
+
+    file: Path
+    label: str | None  # the character that its folder names
+    top: list[tuple[str, float]]  # the likeliest characters, best first
+    sure: bool | None  # None where nobody asked
+    strokes: tuple[str, float] | None
 
 
 class Table:
     """For people: a line an image."""
 
-    def line(
-        self,
-        file: Path,
-        label: str | None,
-        top: Top,
-        sure: bool | None,
-        strokes: tuple[str, float] | None,
-    ) -> None:
+    def line(self, read: Reading) -> None:
+        file, label, top, sure, strokes = read
         cells = "  ".join(f"{character} {p:6.1%}" for character, p in top)
         mark = f"{REJECTED}  " if sure is False else ""
         print(f"{file!s:<40}  {label or ' '}  {mark}{cells}")
@@ -153,14 +155,8 @@ class Table:
 class Json:
     """For programs: an object a line, then those of the summary and the monitor."""
 
-    def line(
-        self,
-        file: Path,
-        label: str | None,
-        top: Top,
-        sure: bool | None,
-        strokes: tuple[str, float] | None,
-    ) -> None:
+    def line(self, read: Reading) -> None:
+        file, label, top, sure, strokes = read
         rounded = [[character, round(p, 6)] for character, p in top]
         line = {"file": str(file), "label": label, "top": rounded}
         if sure is not None:
@@ -184,14 +180,8 @@ class Csv:
         ranks = [f"{what}{k + 1}" for k in range(TOP) for what in ("answer", "probability")]
         self.writer.writerow(["file", "label", "sure", *ranks, "strokes"])
 
-    def line(
-        self,
-        file: Path,
-        label: str | None,
-        top: Top,
-        sure: bool | None,
-        strokes: tuple[str, float] | None,
-    ) -> None:
+    def line(self, read: Reading) -> None:
+        file, label, top, sure, strokes = read
         cells = [cell for character, p in top for cell in (character, f"{p:.6f}")]
         cells += [""] * (2 * TOP - len(cells))
         known = "" if sure is None else str(sure).lower()
