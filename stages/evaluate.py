@@ -20,7 +20,7 @@ from kakitori.errors import DataError
 from kakitori.learning import data, saved, training
 from kakitori.params import ROOT, Settings
 from kakitori.recognizer import Recognizer
-from kakitori.results import differences, figures, scoring, sequences, slices
+from kakitori.results import differences, feedback, figures, scoring, sequences, slices
 
 FORMATS = ("torch", "onnx", "int8")
 EXPORTS = {
@@ -88,6 +88,7 @@ def main(settings: Settings) -> None:
         **_sequences(
             (exports["onnx"], exports["int8"]), test, parts["zero_shot"], predictions, characters
         ),
+        **_feedback(exports, characters, settings.seed),
         "by_writer": slices.by_writer(reference.right, groups),
         **{f"by_{name}": sliced[name] for name in IN_METRICS},
     }
@@ -255,6 +256,11 @@ def _sequences(
             found = [types for types, _ in export.strokes(unseen.images[:, 0].numpy())]
             result[name]["written_of_unseen_classes"] = sequences.score(found, right)
     return {"sequence": result}
+
+
+def _feedback(exports: dict[str, Recognizer], characters: pd.DataFrame, seed: int) -> dict:
+    found = feedback.measure(exports, characters.reset_index(), seed)
+    return {"feedback": found} if found else {}
 
 
 def _by_writer(rows: pd.DataFrame, predictions: dict[str, scoring.Predictions]) -> pd.DataFrame:

@@ -81,8 +81,10 @@ def main(settings: Settings) -> None:
                 "temperature": str(temperature),
                 "threshold": str(threshold),
                 "deciles": monitoring.reference(monitoring.signals(images, confidences)),
+                **getattr(model, "tells", {}),
+                **formats.FORMATS[name].session,
             }
-            export.annotate(path, classes, size, told | dict(formats.FORMATS[name].session))
+            export.annotate(path, classes, size, told)
             line = metrics["onnx" if name == "fp32" else name] = {
                 "bytes": path.stat().st_size,
                 "val_top1": float((logits.argmax(1) == labels).mean()),

@@ -8,6 +8,7 @@
     python stages/recognize.py --monitor scans/          # do they look like what it was chosen on?
     python stages/recognize.py --candidates アイウエオ field.png
     python stages/recognize.py --strokes photo.png       # of a model that writes them (seq2seq)
+    python stages/recognize.py --feedback 書 photo.png   # of a model that knows them (stroke)
 
 Any size, grey or colour, dark on light or light on dark. A folder is searched for images; one
 named U+XXXX labels those in it.
@@ -27,7 +28,7 @@ from tqdm import tqdm
 
 from kakitori import monitoring
 from kakitori.errors import DataError
-from kakitori.recognizer import Recognizer, prepare
+from kakitori.recognizer import Feedback, Recognizer, prepare
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
@@ -66,6 +67,12 @@ def main() -> None:
         "--strokes", action="store_true", help="also the stroke types that the model writes down"
     )
     parser.add_argument(
+        "--feedback",
+        metavar="CHAR",
+        help="also which strokes of the character that was meant are missing, by their number in "
+        "writing order, and where there is ink of none of them",
+    )
+    parser.add_argument(
         "--monitor",
         action="store_true",
         help="compare confidence, ink and stroke width with those of validation",
@@ -80,7 +87,15 @@ def main() -> None:
         form = Json() if options.json else Csv() if options.csv else Table()
         if options.reject and threshold is None:
             threshold = recognizer.threshold
-        recognize(options.paths, recognizer, form, threshold, options.strokes, options.monitor)
+        recognize(
+            options.paths,
+            recognizer,
+            form,
+            threshold,
+            options.strokes,
+            options.feedback,
+            options.monitor,
+        )
     except DataError as error:
         sys.exit(f"recognize: {error}")
 
@@ -91,6 +106,7 @@ def recognize(
     form: "Table | Json | Csv",
     threshold: float | None,
     with_strokes: bool,
+    meant: str | None,
     with_monitor: bool,
 ) -> None:
     files = list(find_images(paths))
@@ -101,16 +117,17 @@ def recognize(
         chosen = files[start : start + BATCH]
         images = np.stack([prepare(file, recognizer.size) for file in chosen])
         written = recognizer.strokes(images) if with_strokes else [None] * len(images)
+        judged = recognizer.feedback(images, meant) if meant else [None] * len(images)
         read = recognizer.read_normalised(images, TOP)
         seen.append(monitoring.signals(images, np.array([top[0][1] for top in read])))
-        for file, top, strokes in zip(chosen, read, written, strict=True):
+        for file, top, strokes, found in zip(chosen, read, written, judged, strict=True):
             label = label_of(file)
             if label is not None:
                 labelled += 1
                 first += top[0][0] == label
                 five += label in [character for character, _ in top]
             sure = None if threshold is None else top[0][1] >= threshold
-            form.line(Reading(file, label, top, sure, strokes))
+            form.line(Reading(file, label, top, sure, strokes, found))
         progress.update(len(chosen))
     progress.close()
     if labelled:
@@ -128,18 +145,40 @@ class Reading(NamedTuple):
     top: list[tuple[str, float]]  # the likeliest characters, best first
     sure: bool | None  # None where nobody asked
     strokes: tuple[str, float] | None
+    feedback: Feedback | None
+
+
+def in_words(found: Feedback) -> str:
+    """What was found wrong, such as "stroke 2 of 4 is missing"."""
+    count, missing = len(found.presence), [str(k) for k in found.missing]
+    said = []
+    if missing:
+        numbers = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+        several = len(missing) > 1
+        said.append(
+            f"stroke{'s' * several} {numbers} of {count} {'are' if several else 'is'} missing"
+        )
+    if found.where:
+        left, upper, right, lower = (f"{100 * edge:.0f} %" for edge in found.where)
+        said.append(
+            f"a stroke too many from {left} to {right} of the width and {upper} to {lower} of the "
+            "height"
+        )
+    return "; ".join(said) or f"all {count} strokes are there"
 
 
 class Table:
     """For people: a line an image."""
 
     def line(self, read: Reading) -> None:
-        file, label, top, sure, strokes = read
+        file, label, top, sure, strokes, feedback = read
         cells = "  ".join(f"{character} {p:6.1%}" for character, p in top)
         mark = f"{REJECTED}  " if sure is False else ""
         print(f"{file!s:<40}  {label or ' '}  {mark}{cells}")
         if strokes:
             print(f"{'':<40}     {len(strokes[0])} strokes {strokes[0]} {strokes[1]:6.1%}")
+        if feedback:
+            print(f"{'':<40}     {in_words(feedback)}")
 
     def summary(self, found: dict) -> None:
         print(f"{found['samples']} labelled: top-1 {found['top1']:.2%}, top-5 {found['top5']:.2%}")
@@ -156,13 +195,19 @@ class Json:
     """For programs: an object a line, then those of the summary and the monitor."""
 
     def line(self, read: Reading) -> None:
-        file, label, top, sure, strokes = read
+        file, label, top, sure, strokes, feedback = read
         rounded = [[character, round(p, 6)] for character, p in top]
         line = {"file": str(file), "label": label, "top": rounded}
         if sure is not None:
             line["sure"] = sure
         if strokes:
             line |= {"strokes": strokes[0], "strokes_probability": round(strokes[1], 6)}
+        if feedback:
+            line |= {
+                "missing": feedback.missing,
+                "presence": [round(p, 6) for p in feedback.presence.tolist()],
+                "extra": feedback.where,
+            }
         print(json.dumps(line, ensure_ascii=False))
 
     def summary(self, found: dict) -> None:
@@ -178,14 +223,15 @@ class Csv:
     def __init__(self) -> None:
         self.writer = csv.writer(sys.stdout, lineterminator="\n")
         ranks = [f"{what}{k + 1}" for k in range(TOP) for what in ("answer", "probability")]
-        self.writer.writerow(["file", "label", "sure", *ranks, "strokes"])
+        self.writer.writerow(["file", "label", "sure", *ranks, "strokes", "feedback"])
 
     def line(self, read: Reading) -> None:
-        file, label, top, sure, strokes = read
+        file, label, top, sure, strokes, feedback = read
         cells = [cell for character, p in top for cell in (character, f"{p:.6f}")]
         cells += [""] * (2 * TOP - len(cells))
         known = "" if sure is None else str(sure).lower()
-        self.writer.writerow([file, label or "", known, *cells, strokes[0] if strokes else ""])
+        cells += [strokes[0] if strokes else "", in_words(feedback) if feedback else ""]
+        self.writer.writerow([file, label or "", known, *cells])
 
     def summary(self, found: dict) -> None:
         print(json.dumps({"summary": found}), file=sys.stderr)

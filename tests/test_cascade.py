@@ -8,10 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from kakitori import params
 from kakitori.archs import cascade, contract
-from kakitori.learning import early_exit, export, formats, int8
+from kakitori.learning import export, formats, int8, staged
 from kakitori.recognizer import open_session
 from tests.tables import characters
 
@@ -111,8 +112,12 @@ def test_training_asks_both(model):
 @pytest.fixture(scope="module")
 def stages(model, tmp_path_factory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("stages")
-    early_exit.to_onnx(model.staged()[0], SIZE, OPSET, folder / "first.onnx", folder / "rest.onnx")
+    staged.to_onnx(model.staged(), SIZE, OPSET, folder / "first.onnx", folder / "rest.onnx")
     return folder / "first.onnx", folder / "rest.onnx"
+
+
+def exits_at(threshold: float) -> contract.Stages:
+    return contract.Stages(nn.Identity(), nn.Identity(), threshold)
 
 
 @pytest.mark.parametrize("count", [1, 5])
@@ -125,7 +130,7 @@ def test_one_file_equals_the_network(model, stages, tmp_path, monkeypatch, sure,
         # Between two images, since arithmetic may differ in the last digit.
         "some": confidence(model, images(5)).sort().values[2:4].mean().item(),
     }[sure]
-    early_exit.merge(*stages, threshold, tmp_path / "model.onnx")
+    staged.merge(*stages, exits_at(threshold), tmp_path / "model.onnx")
     session = open_session(tmp_path / "model.onnx")
     assert [i.name for i in session.get_inputs()] == ["input"]
     assert [o.name for o in session.get_outputs()] == ["logits"]
@@ -164,7 +169,7 @@ def test_the_rest_is_left_out_where_all_are_sure(tmp_path):
     fails = [helper.make_node("Gather", ["grid", "absent"], ["row"])]
     fails.append(helper.make_node("Add", ["grid", "row"], ["logits"]))
     rest = file("rest.onnx", fails, ["logits"], "grid", [absent])
-    early_exit.merge(first, rest, 0.9, tmp_path / "model.onnx")
+    staged.merge(first, rest, exits_at(0.9), tmp_path / "model.onnx")
     session = open_session(tmp_path / "model.onnx")
     sure, unsure = np.array([[9, 0, 0]], np.float32), np.array([[1, 0, 0]], np.float32)
     np.testing.assert_array_equal(session.run(None, {"input": sure})[0], sure)
@@ -176,21 +181,21 @@ def test_the_rest_is_left_out_where_all_are_sure(tmp_path):
 def test_stages_that_do_not_fit_are_named(stages, tmp_path):
     first, _ = stages
     with pytest.raises(ValueError, match=r"first.onnx: expected inputs among .*grid.*input"):
-        early_exit.merge(first, first, 0.9, tmp_path / "model.onnx")
+        staged.merge(first, first, exits_at(0.9), tmp_path / "model.onnx")
 
 
 def test_quantised_stages_make_one_file_too(model, stages, tmp_path):
     gray = ((images(32)[:, 0].numpy() + 1) * 127.5).round().astype(np.uint8)
     first, rest = tmp_path / "first.onnx", tmp_path / "rest.onnx"
     int8.to_int8(stages[0], lambda: export.batches(gray), first)
-    int8.to_int8(stages[1], lambda: early_exit.handed_on(first, gray), rest)
+    int8.to_int8(stages[1], lambda: staged.handed_on(first, model.staged(), gray), rest)
     batch = images(5).numpy()
     quick, coarse, grid = open_session(first).run(None, {"input": batch})
     full, _ = open_session(rest).run(None, {"coarse": coarse, "grid": grid})
     e = np.exp(quick - quick.max(1, keepdims=True))
     sure = (e / e.sum(1, keepdims=True)).max(1)
     threshold = np.sort(sure)[2:4].mean()
-    early_exit.merge(first, rest, threshold, tmp_path / "model.onnx")
+    staged.merge(first, rest, exits_at(threshold), tmp_path / "model.onnx")
     (found,) = open_session(tmp_path / "model.onnx").run(None, {"input": batch})
     expected = np.where(sure[:, None] >= threshold, quick, full)
     # A value on the edge between two steps of eight bits may fall to either side.

@@ -1,14 +1,22 @@
 """What the decoder writes down, and what it learns from."""
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 
+from kakitori import params
 from kakitori.archs.contract import NONE, Batch
-from kakitori.archs.seq2seq import END, PADDING, SYMBOLS, Seq2Seq, WrittenOutputs, build
-from kakitori.learning import export
-from kakitori.recognizer import decode
+from kakitori.archs.seq2seq import (
+    END,
+    PADDING,
+    SYMBOLS,
+    Seq2Seq,
+    Writer,
+    WrittenOutputs,
+    build,
+)
+from kakitori.learning import formats
+from kakitori.recognizer import decode, open_session
 from kakitori.results import sequences
 from kakitori.writing.strokes import TYPES
 from tests import tables, toy
@@ -33,6 +41,11 @@ def seen(net: Seq2Seq, count: int) -> WrittenOutputs:
         return net.eval()(noise([0] * count).images)
 
 
+@torch.no_grad()
+def written_by(net: Seq2Seq, outputs: WrittenOutputs) -> torch.Tensor:
+    return Writer(net.decoder, net.steps)(outputs.features, outputs.grid).sequence
+
+
 def test_all_steps_at_once_are_the_same_as_one_by_one():
     net = tiny()
     outputs = seen(net, 3)
@@ -49,7 +62,7 @@ def test_all_steps_at_once_are_the_same_as_one_by_one():
 def test_it_goes_on_from_what_it_wrote_itself():
     net = tiny(steps=9)
     outputs = seen(net, 4)
-    sequence = net.transcribe(outputs.grid, outputs.features)
+    sequence = written_by(net, outputs)
     assert sequence.shape == (4, 9, SYMBOLS)
     torch.testing.assert_close(sequence.sum(2), torch.ones(4, 9))
     written = sequence.argmax(2)
@@ -57,15 +70,6 @@ def test_it_goes_on_from_what_it_wrote_itself():
     cells, state = net.decoder.cells_of(outputs.grid), net.decoder.begin(outputs.features)
     logits, _ = net.decoder(previous, cells, state)
     torch.testing.assert_close(sequence, logits.softmax(-1))
-
-
-def test_it_writes_when_it_is_told_to():
-    net, images = tiny(), noise([0]).images
-    assert net.eval()(images).sequence is None
-    net.transcribing = True
-    assert net.eval()(images).sequence.shape == (1, 32, SYMBOLS)
-    assert net.train()(noise([0, 1]).images).sequence is None
-    assert net.deployed().transcribing and net.training
 
 
 def test_the_loss_is_the_mean_over_symbols():
@@ -124,7 +128,7 @@ def test_it_learns_to_write():
         loss.backward()
         optimiser.step()
     with torch.no_grad():
-        probabilities = net.transcribe(outputs.grid, outputs.features).numpy()
+        probabilities = written_by(net, outputs).numpy()
     found, confidence = decode(probabilities, "".join(TYPES))
     assert found == sequences.looked_up(TEXT * 2, tables.characters(TEXT))
     assert (confidence > 0.3).all()
@@ -145,21 +149,27 @@ def test_it_looks_at_grids_of_any_side():
         assert torch.isfinite(net.train().loss(net(batch.images), batch))
 
 
-def test_exports_write_too(tmp_path):
+@pytest.mark.parametrize(("name", "tolerance"), [("fp32", 2e-4), ("int8", 0.1)])
+def test_exports_write_when_they_are_told_to(tmp_path, name, tolerance):
     net = tiny(steps=3).eval()
-    export.to_onnx(net, SIZE, 21, tmp_path / "model.onnx")
-    session = onnxruntime.InferenceSession(
-        tmp_path / "model.onnx", providers=["CPUExecutionProvider"]
-    )
+    images = noise([0] * 3).images
+    gray = ((images[:, 0] + 1) * 127.5).round().byte().numpy()
+    read = gray, np.zeros(3, np.int64)
+    source = formats.Source(net, SIZE, params.load().quantize, gray, read, tmp_path)
+    (_, path, _) = next(formats.make([name], source, tmp_path))
+    session = open_session(path)
+    assert [i.name for i in session.get_inputs()] == ["input"]
     assert [o.name for o in session.get_outputs()] == ["logits", "sequence"]
     for count in (1, 3):
-        images = noise([0] * count).images
-        logits, sequence = session.run(None, {"input": images.numpy()})
+        few = {"input": images[:count].numpy()}
+        logits, nothing = session.run(None, few)
+        assert nothing.size == 0
+        again, sequence = session.run(None, few | {"strokes": np.array(True)})
+        np.testing.assert_array_equal(again, logits)
         with torch.no_grad():
-            outputs = net(images)
-            expected = net.transcribe(outputs.grid, outputs.features)
-        np.testing.assert_allclose(logits, outputs.logits, atol=2e-4)
-        np.testing.assert_allclose(sequence, expected, atol=2e-4)
+            outputs = net(images[:count])
+        np.testing.assert_allclose(logits, outputs.logits, atol=tolerance)
+        np.testing.assert_allclose(sequence, written_by(net, outputs), atol=tolerance)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@
 Needs NumPy, Pillow and ONNX Runtime.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -16,6 +19,24 @@ from PIL import Image
 
 from kakitori.corpora.photos import prepare
 from kakitori.errors import DataError
+
+ASK = "strokes"  # input of models that can say more than the class: bool, whether they should
+
+
+class Feedback(NamedTuple):
+    """How a character was written.
+
+    missing : numbers from 1, in writing order, of the strokes that are not there.
+    presence : float64 (strokes,), how probable it is that each is there.
+    extra : whether there is ink of no stroke of the character.
+    where : that ink's left, upper, right and lower edge in sides of the normalised image, 0 to 1;
+        None where there is none.
+    """
+
+    missing: list[int]
+    presence: np.ndarray
+    extra: bool
+    where: tuple[float, float, float, float] | None
 
 
 class Recognizer:
@@ -45,7 +66,8 @@ class Recognizer:
         first = self._members[0]
         self.path, self.session, self.classes = first.path, first.session, first.classes
         self.size, self.temperature = first.size, first.temperature
-        self.threshold, self.stroke_types = first.threshold, first.stroke_types
+        self.threshold = first.threshold
+        self.stroke_types, self.stroke_counts = first.stroke_types, first.stroke_counts
         self.deciles = first.deciles
         for other in self._members[1:]:
             if (other.classes, other.size) != (self.classes, self.size):
@@ -64,7 +86,7 @@ class Recognizer:
 
     def logits(self, images: np.ndarray, batch: int = 64) -> np.ndarray:
         """Logits float32 (N, C) of normalised images uint8 (N, S, S), of the first model."""
-        return self._members[0].run("logits", images, batch)
+        return self._members[0].run(["logits"], images, batch)[0]
 
     def strokes(self, images: np.ndarray, batch: int = 64) -> list[tuple[str, float]]:
         """What the model writes down of normalised images uint8 (N, S, S), stroke type by stroke
@@ -77,16 +99,50 @@ class Recognizer:
                 f"{self.path}: expected a model that writes strokes down (model: seq2seq), found "
                 "one without a `sequence`"
             )
-        sequences = self._members[0].run("sequence", images, batch)
+        (sequences,) = self._members[0].run(["sequence"], images, batch, {ASK: np.array(True)})
         found, confidences = decode(sequences, self.stroke_types)
         return list(zip(found, confidences.tolist(), strict=True))
+
+    def feedback(self, images: np.ndarray, meant: str, batch: int = 64) -> list[Feedback]:
+        """What is wrong with normalised images uint8 (N, S, S) of the character `meant`, or of as
+        many characters, one for each; by a model that knows strokes (stroke).
+
+        Raises DataError for a model that does not, and for a character that it does not know.
+        """
+        if not self.stroke_counts:
+            raise DataError(
+                f"{self.path}: expected a model that knows which strokes are there (model: "
+                "stroke), found one without `presence`"
+            )
+        strange = "".join(sorted(set(meant) - set(self.classes)))
+        if strange or len(meant) not in (1, len(images)):
+            raise DataError(
+                f"{self.path}: expected one character among its {len(self.classes):,} classes, or "
+                f"one for each of {len(images)} images, found {strange or meant!r}"
+            )
+        number = {character: k for k, character in enumerate(self.classes)}
+        classes = np.array([number[c] for c in meant])
+        classes = np.resize(classes, len(images))
+        presence, foreign = self._members[0].run(
+            ["presence", "foreign"], images, batch, {ASK: np.array(True)}, {"meant": classes}
+        )
+        counts = [self.stroke_counts[k] for k in classes]
+        return [
+            Feedback(
+                [k + 1 for k in range(count) if row[k] < 0],
+                1 / (1 + np.exp(-row[:count].astype(np.float64))),
+                place.max() > 0,
+                _box(place > 0),
+            )
+            for count, row, place in zip(counts, presence, foreign, strict=True)
+        ]
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Calibrated probabilities float64 (N, C) of normalised images uint8 (N, S, S), 0 for
         those that are no candidates."""
         total = np.zeros((len(images), len(self.classes)))
         for member in self._members:
-            z = member.run("logits", images, 64).astype(np.float64) / member.temperature
+            z = member.run(["logits"], images, 64)[0].astype(np.float64) / member.temperature
             z[:, ~self._allowed] = -np.inf
             z = np.exp(z - z.max(1, keepdims=True))
             total += z / z.sum(1, keepdims=True)
@@ -129,15 +185,39 @@ class _Member:
         self.threshold = float(metadata["threshold"])
         self.deciles = metadata["deciles"]
         self.stroke_types = metadata.get("stroke_types", "")
+        self.stroke_counts = [int(n) for n in metadata.get("stroke_counts", "").split()]
 
-    def run(self, output: str, images: np.ndarray, batch: int) -> np.ndarray:
-        """An output of normalised images uint8 (N, S, S), so many at a time."""
-        scaled = images[:, None].astype(np.float32) / 127.5 - 1
+    def run(
+        self,
+        wanted: list[str],
+        images: np.ndarray,
+        batch: int,
+        settings: Mapping[str, np.ndarray] = MappingProxyType({}),
+        each: Mapping[str, np.ndarray] = MappingProxyType({}),
+    ) -> list[np.ndarray]:
+        """Outputs for normalised images uint8 (N, S, S), so many at a time; `settings` are further
+        inputs, `each` those with one value per image."""
+        scaled = {"input": images[:, None].astype(np.float32) / 127.5 - 1, **each}
         parts = [
-            self.session.run([output], {"input": scaled[i : i + batch]})[0]
-            for i in range(0, len(scaled), batch)
+            self.session.run(
+                wanted, {**settings, **{k: v[i : i + batch] for k, v in scaled.items()}}
+            )
+            for i in range(0, len(images), batch)
         ]
-        return np.concatenate(parts)
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+def _box(there: np.ndarray) -> tuple[float, float, float, float] | None:
+    """The edges of what is true in bool (rows, columns), in parts of its sides."""
+    if not there.any():
+        return None
+    (rows, columns), (height, width) = np.nonzero(there), there.shape
+    return (
+        float(columns.min() / width),
+        float(rows.min() / height),
+        float((columns.max() + 1) / width),
+        float((rows.max() + 1) / height),
+    )
 
 
 def decode(probabilities: np.ndarray, types: str) -> tuple[list[str], np.ndarray]:

@@ -22,7 +22,7 @@ from torch import nn
 
 from kakitori.archs import contract
 from kakitori.archs.blocks import FINE, Head, deployed, encoder
-from kakitori.archs.contract import Batch, class_loss
+from kakitori.archs.contract import Batch, Stages, class_loss
 
 CHANNELS = (32, 64, 128, 256, 512)
 REDUCTION = 8
@@ -113,9 +113,8 @@ class Cascade(nn.Module):
         )
         return class_loss(outputs, batch) + self.weights[0] * quick + self.weights[1] * coarse
 
-    def staged(self) -> tuple[tuple[First, Rest], float]:
-        """The two halves, for learning/early_exit.py, and how sure the first has to be."""
-        return (deployed(self.first), deployed(self.rest)), self.threshold
+    def staged(self) -> Stages:
+        return Stages(deployed(self.first), deployed(self.rest), self.threshold)
 
 
 def groups_of(radicals: Sequence[Sequence[str]], count: int) -> np.ndarray:

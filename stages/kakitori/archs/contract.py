@@ -23,15 +23,18 @@ A network may also offer
     progress(epoch, epochs) -> bool : told before each epoch, from 0, of how many; for a network
         that changes while it learns. Whether it has changed which of its parameters learn.
     learns_order : bool, whether it makes use of Batch.written.
-    staged() -> (nn.Module, nn.Module), threshold : the network as two, for export with an early
-        exit; see archs/cascade.py.
+    staged() -> Stages : the network as two, for an export whose second half runs only where it is
+        needed (learning/staged.py).
+    tells : dict of str, what the metadata of its exports says beside what all say.
 """
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -42,11 +45,28 @@ from kakitori.params import Settings, known_models
 
 NONE = -1  # the label of an image that shows no class
 STROKES = 32  # of a character that batches tell of; further ones are left out
+FOREIGN = 255  # the layer of a stroke that is none of the character's
 
 
 class Outputs(NamedTuple):
     logits: torch.Tensor  # (B, C)
     features: torch.Tensor  # (B, D), what the classifier sees
+
+
+class Stages(NamedTuple):
+    """A network as two. The first takes images and returns a named tuple: logits, then what it
+    hands on. The second takes of these, by name, what it needs, and returns a named tuple.
+
+    threshold : how probable the first's best class has to be to stand where the second has better
+        logits; None where it has something else to say and is asked for it.
+    given : what the second takes beside what it is handed on, by name: inputs of the export, each
+        with the value, an array of one dimension, that stands for nothing given.
+    """
+
+    first: nn.Module
+    rest: nn.Module
+    threshold: float | None = None
+    given: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class Batch(NamedTuple):
@@ -60,8 +80,9 @@ class Batch(NamedTuple):
     presence : int8 (B, 32): per stroke of the character, in writing order, 1 where it is written, 0
         where it was left out or the character has fewer; rows of -1 for whole characters. None
         where all are whole.
-    layers : uint8 (B, S, S), the number from 1 of the stroke that a pixel belongs to, 0 for paper;
-        0 all over for whole characters. None where all are whole.
+    layers : uint8 (B, S, S), the number from 1 of the stroke that a pixel belongs to, 0 for paper,
+        FOREIGN for a stroke of another character; 0 all over for whole characters. None where all
+        are whole.
     written : int8 (B, 32), which of writing.strokes.TYPES each stroke is, as the writer's pen drew
         them; -1 after the last one, and in all of a row where no pen was seen. None where in none.
     """

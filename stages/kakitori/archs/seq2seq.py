@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kakitori.archs.blocks import FINE, Head, deployed, encoder
-from kakitori.archs.contract import Batch, class_loss
+from kakitori.archs.contract import Batch, Stages, class_loss
 from kakitori.writing.strokes import TYPES
 
 CHANNELS = (32, 64, 128, 256, 512)
@@ -34,7 +34,10 @@ class WrittenOutputs(NamedTuple):
     logits: torch.Tensor  # (B, C)
     features: torch.Tensor  # (B, D)
     grid: torch.Tensor  # (B, channels, S/8, S/8), what the decoder looks at
-    sequence: torch.Tensor | None  # (B, steps, 28), see Seq2Seq.transcribe; None unless it is on
+
+
+class Written(NamedTuple):
+    sequence: torch.Tensor  # (B, steps, 28), see Writer
 
 
 class Decoder(nn.Module):
@@ -81,23 +84,41 @@ def attend(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> t
     return weights @ values
 
 
+class Writer(nn.Module):
+    """Writes down what was seen: probabilities (B, steps, 28) of TYPES and END, at each step after
+    the likeliest at those before it; what follows the first END means nothing."""
+
+    def __init__(self, decoder: Decoder, steps: int) -> None:
+        super().__init__()
+        self.decoder, self.steps = decoder, steps
+
+    def forward(self, features: torch.Tensor, grid: torch.Tensor) -> Written:
+        cells, state = self.decoder.cells_of(grid), self.decoder.begin(features)
+        previous = torch.full((grid.shape[0], 1), END, device=grid.device)
+        written = []
+        for _ in range(self.steps):
+            logits, state = self.decoder(previous, cells, state)
+            written.append(logits.float().softmax(-1))
+            previous = logits.argmax(-1)
+        return Written(torch.cat(written, 1))
+
+
 class Seq2Seq(nn.Module):
     """sequences : per class its numbers in TYPES and END.
     steps : symbols that it writes at most; longer sequences are cut.
     weight : of the sequence's loss, against 1 for that of the class.
 
-    `transcribing` says whether `forward` writes sequences too, in eval mode; `cut` how many
-    classes' sequences were cut.
+    `cut` is how many classes' sequences were cut.
     """
 
-    exported = ("logits", "sequence")
     learns_order = True
+    tells = {"stroke_types": "".join(TYPES)}  # noqa: RUF012
 
     def __init__(
         self, size: int, sequences: list[list[int]], hidden: int, steps: int, weight: float
     ) -> None:
         super().__init__()
-        self.steps, self.weight, self.transcribing = steps, weight, False
+        self.steps, self.weight = steps, weight
         self.cut = sum(len(sequence) > steps for sequence in sequences)
         self.encoder = encoder(CHANNELS)
         self.head = Head(CHANNELS[-1], size // 16, len(sequences))
@@ -110,22 +131,7 @@ class Seq2Seq(nn.Module):
     def forward(self, images: torch.Tensor) -> WrittenOutputs:
         grid = self.encoder[:FINE](images)
         features, logits = self.head(self.encoder[FINE:](grid))
-        sequence = None
-        if self.transcribing and not self.training:
-            sequence = self.transcribe(grid, features)
-        return WrittenOutputs(logits, features, grid, sequence)
-
-    def transcribe(self, grid: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        """Probabilities (B, steps, 28) of TYPES and END, at each step after the likeliest at those
-        before it; what follows the first END means nothing."""
-        cells, state = self.decoder.cells_of(grid), self.decoder.begin(features)
-        previous = torch.full((grid.shape[0], 1), END, device=grid.device)
-        written = []
-        for _ in range(self.steps):
-            logits, state = self.decoder(previous, cells, state)
-            written.append(logits.float().softmax(-1))
-            previous = logits.argmax(-1)
-        return torch.cat(written, 1)
+        return WrittenOutputs(logits, features, grid)
 
     def loss(self, outputs: WrittenOutputs, batch: Batch) -> torch.Tensor:
         return class_loss(outputs, batch) + self.weight * self._sequence_loss(outputs, batch)
@@ -163,11 +169,10 @@ class Seq2Seq(nn.Module):
         )
         return torch.where(count > 0, drawn, wanted)
 
-    def deployed(self) -> "Seq2Seq":
-        """An equal network for export, which writes sequences from the normed features."""
-        net = deployed(self, norms=False)
-        net.transcribing = True
-        return net
+    def staged(self) -> Stages:
+        """Who asks only for the class does not wait for the writer."""
+        net = deployed(self, norms=False)  # which reads the normed features
+        return Stages(net, Writer(net.decoder, self.steps))
 
 
 def build(

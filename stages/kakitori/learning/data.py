@@ -113,9 +113,9 @@ def _written(samples: list[list[np.ndarray]]) -> torch.Tensor | None:
     return torch.from_numpy(out)
 
 
-def load_partial(root: Path, classes: list[str], size: int) -> Partial:
-    """The characters with strokes left out; DataError where there are none, or of another size."""
-    path = root / "data/synthetic/partial.h5"
+def load_partial(path: Path, classes: list[str], size: int) -> Partial:
+    """The characters with strokes left out that corpora/partial.py wrote; DataError where there are
+    none, or of another size."""
     try:
         with h5py.File(path) as file:
             content = {k: file[k][:] for k in ("images", "codepoint", "presence", "layers")}

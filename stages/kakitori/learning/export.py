@@ -14,7 +14,6 @@ from torch import nn
 
 from kakitori import outputs
 from kakitori.archs import blocks
-from kakitori.writing.strokes import TYPES
 
 STRICT_OPSET = 14
 # In all of these lists, of what we need: onnx-tensorrt's docs/operators.md; ONNX Runtime's
@@ -199,8 +198,8 @@ def _number(path: Path) -> None:
 
 
 def annotate(path: Path, classes: list[str], size: int, settings: Mapping[str, str]) -> None:
-    """Write classes and preprocessing into an ONNX file's metadata, the stroke types that a
-    `sequence` is of, where it has one, and further `settings` by name."""
+    """Write classes and preprocessing into an ONNX file's metadata, and further `settings` by
+    name."""
     model = onnx.load(path)
     metadata = {
         "classes": "".join(classes),
@@ -208,8 +207,6 @@ def annotate(path: Path, classes: list[str], size: int, settings: Mapping[str, s
         "range": "-1 (paper) to 1 (ink)",
         **settings,
     }
-    if any(output.name == "sequence" for output in model.graph.output):
-        metadata["stroke_types"] = "".join(TYPES)
     onnx.helper.set_model_props(model, metadata)
     with outputs.whole(path) as part:
         onnx.save(model, part)

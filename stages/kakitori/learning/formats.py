@@ -13,15 +13,16 @@ import numpy as np
 from scipy.special import log_softmax
 from torch import nn
 
+from kakitori.archs.contract import Stages
 from kakitori.errors import DataError
-from kakitori.learning import early_exit, export, fourbit, int8
+from kakitori.learning import export, fourbit, int8, staged
 from kakitori.params import Quantize
 from kakitori.recognizer import open_session
 
 
 class Source:
     """A network as the float32 ONNX files that other formats are made of: one, or two of a network
-    with an early exit."""
+    in stages."""
 
     def __init__(
         self,
@@ -41,19 +42,18 @@ class Source:
         """
         self.model, self.size, self.settings, self.folder = model, size, settings, folder
         self.calibration, self.validation = calibration, validation
-        self.staged = hasattr(model, "staged")
-        if self.staged:
-            stages, self.threshold = model.staged()
+        self.stages = _stages(model)
+        if self.stages:
             self.parts = [folder / "first.onnx", folder / "rest.onnx"]
-            early_exit.to_onnx(stages, size, settings.opset, *self.parts)
+            staged.to_onnx(self.stages, size, settings.opset, *self.parts)
         else:
             self.parts = [folder / "whole.onnx"]
             export.to_onnx(model, size, settings.opset, self.parts[0])
 
     def join(self, parts: list[Path], path: Path) -> Path:
         """One file of the parts' copies in some format."""
-        if self.staged:
-            early_exit.merge(*parts, self.threshold, path)
+        if self.stages:
+            staged.merge(*parts, self.stages, path)
         else:
             shutil.copyfile(parts[0], path)
         return path
@@ -61,7 +61,7 @@ class Source:
     def samples(self, made: list[Path]) -> Iterator[dict[str, np.ndarray]]:
         """Calibration samples of the part that follows those that are `made`."""
         if made:
-            return early_exit.handed_on(made[0], self.calibration)
+            return staged.handed_on(made[0], self.stages, self.calibration)
         return export.batches(self.calibration)
 
     def read(self, path: Path) -> int8.Read:
@@ -71,6 +71,10 @@ class Source:
         likelihood = log_softmax(logits, 1)[np.arange(len(labels)), labels]
         right = logits.argmax(1) == labels
         return int8.Read(float(right.mean()), float(-likelihood.mean()))
+
+
+def _stages(model: nn.Module) -> Stages | None:
+    return model.staged() if hasattr(model, "staged") else None
 
 
 def logits_of(path: Path, images: np.ndarray) -> np.ndarray:
@@ -105,11 +109,13 @@ def _quantised(source: Source, path: Path, parts: list[Path]) -> dict:
 
         done = source.folder / f"int8-{k}.onnx"
         before = list(made)
+        # What has no say in the class cannot be judged by it.
+        judged = k == 0 or source.stages.threshold is not None
         result = int8.to_int8(
             part,
             lambda before=before: source.samples(before),
             done,
-            read,
+            read if judged else None,
             source.settings.calibration,
             wanted,
         )
@@ -146,8 +152,10 @@ class Format(NamedTuple):
 
 
 def _no_branches(model: nn.Module) -> str:
-    staged = hasattr(model, "staged")
-    return "its early exit is an If, which converters do not take" if staged else ""
+    stages = _stages(model)
+    if stages is None or stages.threshold is None:
+        return ""
+    return "its early exit is an If, which converters do not take"
 
 
 def _lstms(model: nn.Module) -> str:
