@@ -20,7 +20,11 @@ TINY = {
         "workers": 2,
     },
     "train": {"epochs": 12, "batch": 32, "learning_rate": 0.002},
-    "quantize": {"calibration_samples": 128, "calibration": ["minmax", "percentile"]},
+    "quantize": {
+        "calibration_samples": 128,
+        "calibration": ["minmax", "percentile"],
+        "formats": {"all": ["fp32", "fp16", "strict", "int8", "int4"]},
+    },
     "carbon": {"inferences": 300},
 }
 

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from kakitori import params
 from kakitori.recognizer import Recognizer
 from kakitori.writing.strokes import TYPES
-from tests.conftest import Project, environment
+from tests.conftest import TINY, Project, environment
 from tests.test_recognizer import drawn
 
 STAGES = list(yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
@@ -85,7 +85,7 @@ def test_figures_of_the_tiny_run(finished):
     assert quantize["onnx"]["agreement"] == 1.0 and quantize["onnx"]["max_abs_diff"] < 1e-3
     assert quantize["int4"]["bytes"] < 0.25 * quantize["onnx"]["bytes"]
     assert evaluate["int4"]["top1"] == pytest.approx(evaluate["onnx"]["top1"], abs=0.05)
-    for name in params.load().quantize.formats["all"]:
+    for name in TINY["quantize"]["formats"]["all"]:
         line = quantize["onnx" if name == "fp32" else name]
         assert line["second_runtime"] == "agrees"
         assert line["load_ms"] > 0 and line["peak_mb"] > 0 and line["latency_ms"] > 0

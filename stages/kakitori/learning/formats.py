@@ -3,6 +3,7 @@
 `quantize.formats` of params.yaml says which of them an architecture gets; FORMATS how each is made.
 """
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -42,6 +43,7 @@ class Source:
         """
         self.model, self.size, self.settings, self.folder = model, size, settings, folder
         self.calibration, self.validation = calibration, validation
+        self._logits: dict[str, np.ndarray] = {}
         self.stages = _stages(model)
         if self.stages:
             self.parts = [folder / "first.onnx", folder / "rest.onnx"]
@@ -64,10 +66,17 @@ class Source:
             return staged.handed_on(made[0], self.stages, self.calibration)
         return export.batches(self.calibration)
 
+    def logits(self, path: Path) -> np.ndarray:
+        """A whole file's logits of the validation samples, float32 (N, C); computed once for files
+        of the same bytes, such as the last that was tried and the one that stays."""
+        key = hashlib.sha256(path.read_bytes()).hexdigest()
+        if key not in self._logits:
+            self._logits[key] = logits_of(path, self.validation[0])
+        return self._logits[key]
+
     def read(self, path: Path) -> int8.Read:
         """How a whole file reads the validation samples."""
-        images, labels = self.validation
-        logits = logits_of(path, images)
+        logits, labels = self.logits(path), self.validation[1]
         likelihood = log_softmax(logits, 1)[np.arange(len(labels)), labels]
         right = logits.argmax(1) == labels
         return int8.Read(float(right.mean()), float(-likelihood.mean()))

@@ -20,7 +20,7 @@ from kakitori.learning.processes import Group
 from kakitori.learning.sampling import Sampler
 from kakitori.params import Train
 
-EVALUATION_BATCH = 1024
+EVALUATION_BATCH = 128  # larger ones leave the processor's cache
 
 
 @dataclasses.dataclass
