@@ -1,7 +1,15 @@
-"""The model card as Markdown with Hugging Face metadata."""
+"""The model card: Hugging Face metadata above card.md, filled in from the metrics."""
 
-from kakitori.results import backends
+from pathlib import Path
 
+import jinja2
+import pandas as pd
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from kakitori.errors import DataError
+from kakitori.results import backends, choice, leaderboard
+
+TEMPLATE = Path(__file__).with_name("card.md")
 FORMATS = {  # key in the metrics: what it is, and its file
     "torch": ("PyTorch", "model.safetensors"),
     "onnx": ("ONNX float32", "exports/fp32.onnx"),
@@ -21,167 +29,134 @@ GLYPHS = {
 }
 
 
-def text(metrics: dict[str, dict], model: dict) -> str:
-    """The card. Every figure in it comes from `metrics`; `model` is models/model.json."""
-    evaluate, train, quantize = metrics["evaluate"], metrics["train"], metrics["quantize"]
-    split, carbon = metrics["split"], metrics["carbon"]
-    data = "synthetic handwriting" if evaluate["synthetic"] else "handwriting"
-    rows = "\n".join(
-        f"| {label} | `{file}` | {quantize[key]['bytes'] / 1e6:.2f} | "
-        f"{quantize[key]['val_top1']:.2%} | {_test(evaluate, key)} | {_latency(quantize[key])} |"
-        for key, (label, file) in FORMATS.items()
-        if key in quantize
+def text(metrics: dict[str, dict], model: dict, table: pd.DataFrame) -> str:
+    """The card, as Hugging Face's own parser reads it.
+
+    Parameters
+    ----------
+    metrics : of metrics.read; every figure of the card comes from them and from `table`.
+    model : models/model.json.
+    table : the leaderboard's rows, of any dataset; may be empty.
+
+    Raises DataError for metrics that lack a figure of the card.
+    """
+    data = metadata(metrics)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    runtimes = "\n".join(f"| {' | '.join(row)} |" for row in backends.table(quantize))
-    scripts = "\n".join(
-        f"| {name} | {cell['samples']:,} | {cell['top1']:.2%} |"
-        for name, cell in evaluate["by_script"].items()
-    )
-    own_sets = "\n".join(
-        f"| {name} | {cell['samples']:,} | "
-        f"{cell['torch']['top1']:.2%} | {cell['int8']['top1']:.2%} |"
-        for kind in ("hard", "external")
-        for name, cell in evaluate[kind].items()
-        if "torch" in cell
-    )
-    if own_sets:
-        own_sets = (
-            "Test sets of their own, in which nobody was trained on:\n\n"
-            "| corpus | samples | top-1 (PyTorch) | top-1 (INT8) |\n|---|---|---|---|\n"
-            f"{own_sets}\n\n"
+    environment.filters["percent"] = lambda share: f"{float(share):.2%}"
+    environment.filters["count"] = lambda number: f"{int(number):,}"
+    environment.filters["mb"] = lambda size: f"{size / 1e6:.2f}"
+    evaluate = metrics["evaluate"]
+    own = table["dataset"] == evaluate["dataset"]["fingerprint"]
+    name = leaderboard.name_of(metrics["train"], evaluate)
+    try:
+        body = environment.from_string(TEMPLATE.read_text("utf-8")).render(
+            **metrics,
+            model=model,
+            data="synthetic handwriting" if evaluate["synthetic"] else "handwriting",
+            all_synthetic=_all_synthetic(metrics),
+            formats={k: v for k, v in FORMATS.items() if k in metrics["quantize"]},
+            glyphs="; ".join(
+                GLYPHS.get(source, f"the font `{source}`, under its own terms")
+                for source in evaluate["glyphs"].split(", ")
+            ),
+            runtimes=backends.table(metrics["quantize"]),
+            rows=len(table),
+            choices=choice.choose(table[own]),
+            standing=choice.standing(table[own], name),
+            elsewhere=table[~own].groupby("dataset", sort=False)["model"].agg(", ".join).to_dict(),
         )
-    grids = ", ".join(f"{name} {1000 * kg:.3g} g" for name, kg in carbon["kg_co2e"].items())
-    warning = (
-        "**The data is synthetic.** No real person's handwriting was used for training or for any "
-        "figure below: writers, pens and scans are simulated, in the record layout of the ETL "
-        "Character Database. Expect other figures on real handwriting.\n"
-        if evaluate["synthetic"]
-        else ""
-    )
-    unseen = split["scheme"] == "writer"
-    glyphs = "; ".join(
-        GLYPHS.get(name, f"the font `{name}`, under its own terms")
-        for name in evaluate["glyphs"].split(", ")
-    )
-    leak = (
-        "**The split is random**: writers occur in training and test, which flatters the figures.\n"
-        if split["leaks_writers"]
-        else ""
-    )
-    return f"""---
-language: ja
-license: mit
-library_name: onnxruntime
-pipeline_tag: image-classification
-tags:
-- handwriting
-- kanji
-- hiragana
-- ocr
-model-index:
-- name: kakitori-{evaluate["model"]}
-  results:
-  - task:
-      type: image-classification
-    dataset:
-      name: {evaluate["dataset"]["corpora"]} ({data})
-      type: etl
-      split: test
-    metrics:
-    - type: accuracy
-      value: {evaluate["int8"]["top1"]:.6f}
-      name: top-1, INT8, {"writers never seen" if unseen else "random split, writers leak"}
----
-
-# Kakitori {evaluate["model"]}: {evaluate["classes"]:,} handwritten Japanese characters
-
-{warning}{leak}
-Reads one character of handwriting at a time. {train["parameters"]:,} parameters,
-{train["multiply_adds"]:,} multiply-adds an image of {model["size"]}×{model["size"]} pixels.
-
-## Figures on the test part ({data})
-
-{evaluate["test_samples"]:,} samples by {evaluate["test_writer_groups"]} writer groups,
-{"none" if unseen else "many"} of them in training ({split["train"]["writer_groups"]} groups) or
-validation ({split["val"]["writer_groups"]} groups); split scheme: {evaluate["scheme"]}; data:
-{evaluate["dataset"]["corpora"]}, fingerprint {evaluate["dataset"]["fingerprint"]}.
-
-| format | file | MB | validation top-1 | test top-1 | top-5 | ECE | ms an image, one thread |
-|---|---|---|---|---|---|---|---|
-{rows}
-
-Validation is {quantize["validation_samples"]:,} samples of it, the same for every format. Intervals
-are of 95 %, by a bootstrap over the {evaluate["by_writer"]["groups"]} writer groups. The best group
-reads {evaluate["by_writer"]["best"]:.2%}, the worst {evaluate["by_writer"]["worst"]:.2%}.
-
-{_accepted(evaluate)}
-
-| backend | | |
-|---|---|---|
-{runtimes}
-
-| script | samples | top-1 (PyTorch) |
-|---|---|---|
-{scripts}
-
-{own_sets}## Use
-
-```python
-from kakitori.recognizer import Recognizer
-
-recognizer = Recognizer("models/exports/int8.onnx")
-print(recognizer.read("photo.png"))
-```
-
-Each ONNX file's metadata holds its classes in the order of the logits, the preprocessing and the
-temperature that calibrates its probabilities. `classes.json` lists the classes.
-
-## Limits
-
-One upright character per image, of the {evaluate["classes"]:,} classes alone: anything else is read
-as one of them. Not for decisions about people.
-
-## Cost
-
-Energy of the measured stages: {1000 * carbon["total_kwh"]:.3g} Wh in
-{carbon["total_seconds"]:.0f} s ({carbon["assumptions"]["power"]}).
-CO2e: {grids}. Per 1,000 inferences:
-{carbon["wh_per_1000_inferences"]["int8"]:.2g} Wh with INT8,
-{carbon["wh_per_1000_inferences"]["onnx"]:.2g} Wh with float32; a year of INT8 at
-{carbon["assumptions"]["a_year"]}: {carbon["a_year"]["int8"]["kwh"]:.2g} kWh,
-{1000 * carbon["a_year"]["int8"]["kg_co2e"]["world"]:.2g} g CO2e on the world's grid.
-Rated power for the whole time, the published way to estimate, would be
-{1000 * carbon["rated_kwh"]:.3g} Wh ({carbon["assumptions"]["rated"]}).
-
-## Sources
-
-Record layout: ETL Character Database, Electrotechnical Laboratory, Japanese Technical Committee for
-Optical Character Recognition, 1973–1984 (layout alone, unless the corpora above say `raw`). Glyphs
-of the synthetic writers: {glyphs}.
-"""
+    except jinja2.UndefinedError as error:
+        raise DataError(
+            f"metrics/*.json: expected every figure of the card, found: {error}; `dvc repro` "
+            "measures it"
+        ) from None
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{body}"))
 
 
-def _test(evaluate: dict, key: str) -> str:
-    if key not in evaluate:
-        return " | | "
-    line = evaluate[key]
-    top1 = f"{line['top1']:.2%}"
-    if "top1_low" in line:
-        top1 += f" ({line['top1_low']:.2%} to {line['top1_high']:.2%})"
-    return f"{top1} | {line['top5']:.2%} | {line['ece']:.4f}"
-
-
-def _accepted(evaluate: dict) -> str:
-    """What is left when answers below the threshold are not given."""
-    cell = evaluate["accepted"]["int8"]
-    if "precision" not in cell:
-        return "No confidence was enough for 99.5 % precision on validation."
-    return (
-        f"Answers of INT8 with a probability of {cell['threshold']:.3f} or more, the threshold of "
-        f"99.5 %\nprecision on validation, are {cell['coverage']:.2%} of the test part, and "
-        f"{cell['precision']:.2%} of them are right."
+def metadata(metrics: dict[str, dict]) -> ModelCardData:
+    """What Hugging Face shows beside and searches by: one result per part of the data."""
+    evaluate, train, carbon = metrics["evaluate"], metrics["train"], metrics["carbon"]
+    free = _all_synthetic(metrics) and evaluate["glyphs"] == "font"
+    terms = {"license": "mit"}
+    if not free:
+        terms = {"license": "other", "license_name": "see-training-data-and-terms"}
+    return ModelCardData(
+        language="ja",
+        **terms,
+        library_name="onnxruntime",
+        pipeline_tag="image-classification",
+        tags=["handwriting", "kanji", "hiragana", "ocr", "onnx", "safetensors"]
+        + ["synthetic-data"] * evaluate["synthetic"],
+        datasets=[_dataset_id(name) for name in metrics["extract"]["corpora"]],
+        metrics=["accuracy"],
+        model_name=f"kakitori-{train['model']}",
+        eval_results=_results(metrics),
+        co2_eq_emissions={
+            "emissions": round(1000 * carbon["kg_co2e"]["world"], 3),
+            "source": f"{carbon['assumptions']['power']}; the world's grid; all measured stages",
+            "training_type": "pre-training",
+            "hardware_used": carbon["hardware"]["cpu"],
+        },
     )
 
 
-def _latency(quantized: dict) -> str:
-    return f"{quantized['latency_ms']:.2f}" if "latency_ms" in quantized else ""
+def _results(metrics: dict[str, dict]) -> list[EvalResult]:
+    evaluate, train, quantize = metrics["evaluate"], metrics["train"], metrics["quantize"]
+    corpora = evaluate["dataset"]["corpora"]
+    writers = "writers never seen" if evaluate["scheme"] == "writer" else "random split, leaks"
+
+    def result(split: str, kind: str, value: float, name: str, corpus: str = corpora) -> EvalResult:
+        synthetic = all(one.startswith("synthetic/") for one in corpus.split(", "))
+        return EvalResult(
+            task_type="image-classification",
+            dataset_type=_dataset_id(corpus),
+            dataset_name=f"{corpus} ({'synthetic handwriting' if synthetic else 'handwriting'})",
+            dataset_split=split,
+            dataset_revision=evaluate["dataset"]["fingerprint"],
+            metric_type=kind,
+            metric_value=round(value, 6),
+            metric_name=name,
+        )
+
+    found = [
+        result(
+            "train",
+            "accuracy",
+            train["train_top1"],
+            f"top-1, distorted images of epoch {train['best_epoch']} while it learned",
+        ),
+        result("validation", "accuracy", train["val_top1"], f"top-1, PyTorch, {writers}"),
+    ]
+    for key, (label, file) in FORMATS.items():
+        if key in evaluate:
+            cell = evaluate[key]
+            found += [
+                result("test", "accuracy", cell["top1"], f"top-1, {label}, {writers}"),
+                result("test", "accuracy", cell["top5"], f"top-5, {label}, {writers}"),
+                result("test", "expected_calibration_error", cell["ece"], f"ECE, {label}"),
+            ]
+        if key in quantize:
+            cell = quantize[key]
+            found.append(result("test", "model_size", cell["bytes"], f"bytes, {file}"))
+        if "latency_ms" in quantize.get(key, {}):
+            name = f"milliseconds an image, one thread, {label}"
+            found.append(result("test", "latency", cell["latency_ms"], name))
+    for kind in ("hard", "external"):
+        for corpus, cell in evaluate[kind].items():
+            found += [
+                result("test", "accuracy", cell[key]["top1"], f"top-1, {FORMATS[key][0]}", corpus)
+                for key in FORMATS
+                if key in cell
+            ]
+    return found
+
+
+def _all_synthetic(metrics: dict[str, dict]) -> bool:
+    return all(name.startswith("synthetic/") for name in metrics["extract"]["corpora"])
+
+
+def _dataset_id(corpora: str) -> str:
+    """As Hugging Face spells names: letters, digits, -; none is of a dataset there."""
+    return "kakitori-" + corpora.lower().replace(", ", "-and-").replace("/", "-")

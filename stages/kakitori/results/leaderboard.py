@@ -40,13 +40,8 @@ def row(read: Callable[[str], str], commit: str) -> dict:
     commit : that the run's settings are of.
     """
     train, quantize, evaluate, carbon = (json.loads(read(f"metrics/{n}.json")) for n in FILES)
-    name = train["model"]
-    if train["epochs"] < train["planned_epochs"]:
-        name += f" ({train['epochs']} of {train['planned_epochs']} epochs)"
-    if evaluate["scheme"] != "writer":
-        name += f" ({evaluate['scheme']} split)"
     return {
-        "model": name,
+        "model": name_of(train, evaluate),
         "parameters": train["parameters"],
         "multiply_adds": train["multiply_adds"],
         "val_top1": train["val_top1"],
@@ -62,6 +57,16 @@ def row(read: Callable[[str], str], commit: str) -> dict:
         "dataset": evaluate["dataset"]["fingerprint"],
         "commit": commit,
     }
+
+
+def name_of(train: dict, evaluate: dict) -> str:
+    """What a run is called: its model, and what sets it apart from a whole run of the method."""
+    name = train["model"]
+    if train["epochs"] < train["planned_epochs"]:
+        name += f" ({train['epochs']} of {train['planned_epochs']} epochs)"
+    if evaluate["scheme"] != "writer":
+        name += f" ({evaluate['scheme']} split)"
+    return name
 
 
 def gather(root: Path) -> list[dict]:
@@ -83,15 +88,25 @@ def _row_of(read: Callable[[str], str], commit: str) -> list[dict]:
         return []
 
 
+def parse(table: str) -> pd.DataFrame:
+    """A leaderboard's CSV, which may be empty; DataError for other columns."""
+    words = {"dataset": str, "commit": str}  # of hexadecimal digits, which may look like a number
+    if table.strip():
+        found = pd.read_csv(io.StringIO(table), dtype=words)
+    else:
+        found = pd.DataFrame(columns=COLUMNS)
+    if list(found.columns) != COLUMNS:
+        raise DataError(
+            f"leaderboard.csv: expected the columns {','.join(COLUMNS)}, found "
+            f"{','.join(map(str, found.columns))}"
+        )
+    return found
+
+
 def merge(table: str, rows: list[dict]) -> pd.DataFrame:
     """A leaderboard's CSV with `rows` in place of those of the same model and dataset: the newest
     stays. Of each dataset the best by validation first; the newest dataset first."""
-    old = pd.read_csv(io.StringIO(table)) if table.strip() else pd.DataFrame(columns=COLUMNS)
-    if list(old.columns) != COLUMNS:
-        raise DataError(
-            f"leaderboard.csv: expected the columns {','.join(COLUMNS)}, found "
-            f"{','.join(map(str, old.columns))}"
-        )
+    old = parse(table)
     merged = pd.concat([f for f in (old, pd.DataFrame(rows, columns=COLUMNS)) if len(f)])
     merged = merged.drop_duplicates(["model", "dataset"], keep="last")
     newest = {name: n for n, name in enumerate(reversed(merged["dataset"].unique()))}

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +9,8 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
-from kakitori.errors import DataError
 from kakitori.results import card, gate
+from kakitori.results.metrics import read
 
 TEMPLATE = Path(__file__).with_name("report.html")
 COLOURS = 64  # of a picture: enough for plots and grey sheets, a third of the bytes
@@ -38,23 +37,8 @@ class Change(NamedTuple):
 
 def page(root: Path, base: str | None = None) -> str:
     """The page of the metrics of a working tree; FileNotFoundError where one is missing, DataError
-    where they are of another run's model (stale)."""
-
-    def read(name: str) -> dict:
-        return json.loads((root / f"metrics/{name}.json").read_text("utf-8"))
-
-    metrics = {
-        name: read(name) for name in ("extract", "split", "train", "quantize", "evaluate", "carbon")
-    }
-    model = json.loads((root / "models/model.json").read_text("utf-8"))
-    names = {"metrics/evaluate.json": metrics["evaluate"]["model"]}
-    names |= {"metrics/train.json": metrics["train"]["model"]}
-    for path, name in names.items():
-        if name != model["model"]:
-            raise DataError(
-                f"{path}: expected the metrics of models/model.json's {model['model']}, found "
-                f"those of {name}; `dvc repro` brings them up to date"
-            )
+    where one is damaged or of another run's model (stale)."""
+    metrics, _ = read(root)
     plots = root / "metrics/plots"
     leaderboard = root / "metrics/leaderboard.csv"
     slices = pd.read_csv(plots / "evaluate/slices.csv")

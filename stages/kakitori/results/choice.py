@@ -1,0 +1,79 @@
+"""Which model for which use, told from the columns of the leaderboard alone."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from kakitori.errors import DataError
+from kakitori.results import leaderboard
+
+
+class Rule(NamedTuple):
+    """Of the models that read validation at most `margin` worse than the best, the one with least
+    of `column`."""
+
+    use: str
+    margin: float
+    column: str
+
+
+RULES = (
+    Rule("fewest errors", 0.0, "int8_bytes"),
+    Rule("smallest INT8 file, at most 0.2 points below the best", 0.002, "int8_bytes"),
+    Rule("soonest INT8 answer, at most 1 point below the best", 0.01, "int8_latency_ms"),
+    Rule("least energy of training, at most 1 point below the best", 0.01, "train_kwh"),
+)
+
+
+class Standing(NamedTuple):
+    """Where the row of one run stands among those of its dataset."""
+
+    rank: int
+    models: int
+    below: float  # the best, on validation
+    val_top1: float  # as the row has it
+
+
+def read(path: Path) -> pd.DataFrame:
+    """metrics/leaderboard.csv, without rows when it is not there; DataError for other columns and
+    for a cell without its figure."""
+    if not path.is_file():
+        return pd.DataFrame(columns=leaderboard.COLUMNS)
+    table = leaderboard.parse(path.read_text("utf-8"))
+    if (gaps := table.isna().any(axis=1)).any():
+        row = table[gaps].iloc[0]
+        raise DataError(
+            f"{path.name}: expected a figure in every column, found none in "
+            f"{', '.join(row.index[row.isna()])} of {row['model']}; remove its row and run "
+            "`python stages/leaderboard.py`"
+        )
+    return table
+
+
+def choose(table: pd.DataFrame) -> list[tuple[str, dict]]:
+    """Each rule's use and the row that it takes, from rows of one dataset; of equals the one that
+    reads validation better. Test has no part in it."""
+    if table.empty:
+        return []
+    best = table["val_top1"].max()
+    return [
+        (
+            rule.use,
+            table[table["val_top1"] >= best - rule.margin]
+            .sort_values([rule.column, "val_top1"], ascending=[True, False])
+            .iloc[0]
+            .to_dict(),
+        )
+        for rule in RULES
+    ]
+
+
+def standing(table: pd.DataFrame, model: str) -> Standing | None:
+    """Of a row of `table`, whose rows are of one dataset; None where it has none."""
+    rows = table[table["model"] == model]
+    if rows.empty:
+        return None
+    own = float(rows["val_top1"].iloc[0])
+    better = int((table["val_top1"] > own).sum())
+    return Standing(better + 1, len(table), float(table["val_top1"].max() - own), own)

@@ -1,0 +1,246 @@
+import copy
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from huggingface_hub import ModelCard
+from PIL import Image
+
+from kakitori.corpora.shards import load_images
+from kakitori.errors import DataError
+from kakitori.recognizer import Recognizer
+from kakitori.results import card, choice, leaderboard, metrics
+from tests.conftest import ROOT, environment
+
+
+def measured() -> dict[str, dict]:
+    """The committed metrics."""
+    return {
+        name: json.loads((ROOT / f"metrics/{name}.json").read_text("utf-8"))
+        for name in metrics.EXPECTED
+    }
+
+
+def row(model: str, val: float, **figures) -> dict:
+    figures = {"int8_bytes": 4e6, "int8_latency_ms": 1.0, "train_kwh": 0.01} | figures
+    return dict.fromkeys(leaderboard.COLUMNS, 0.5) | {
+        "model": model, "val_top1": val, "dataset": "aa", "commit": "bb", **figures,
+    }  # fmt: skip
+
+
+def table(*rows: dict) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=leaderboard.COLUMNS)
+
+
+def made(found: dict[str, dict], rows: pd.DataFrame | None = None) -> str:
+    return card.text(found, {"size": 64}, table() if rows is None else rows)
+
+
+# --- metadata ----------------------------------------------------------------------------------
+
+
+def test_hugging_faces_parser_gives_back_every_figure():
+    found = measured()
+    text = made(found)
+    data = ModelCard(text).data  # raises for a model-index that is none
+    assert data.eval_results == card.metadata(found).eval_results
+    assert data.model_name == f"kakitori-{found['train']['model']}"
+    assert (data.library_name, data.pipeline_tag) == ("onnxruntime", "image-classification")
+    assert data.license == "mit" and "synthetic-data" in data.tags
+    assert data.datasets and all(re.fullmatch(r"[a-z0-9-]+", name) for name in data.datasets)
+    # The same without that parser, against the metrics themselves.
+    (entry,) = yaml.safe_load(text.split("---\n")[1])["model-index"]
+    figures = {
+        (part["dataset"]["split"], metric["name"].split(",")[0], metric["name"]): metric["value"]
+        for part in entry["results"]
+        for metric in part["metrics"]
+    }
+    seen = {(split, kind): value for (split, kind, _), value in reversed(figures.items())}
+    assert seen["train", "top-1"] == pytest.approx(found["train"]["train_top1"], abs=1e-6)
+    assert seen["validation", "top-1"] == pytest.approx(found["train"]["val_top1"], abs=1e-6)
+    named = {name: value for (split, _, name), value in figures.items() if split == "test"}
+    int8 = found["quantize"]["int8"]
+    assert named["bytes, exports/int8.onnx"] == int8["bytes"]
+    assert named["milliseconds an image, one thread, ONNX INT8"] == int8["latency_ms"]
+    value = named["top-1, ONNX INT8, writers never seen"]
+    assert value == pytest.approx(found["evaluate"]["int8"]["top1"], abs=1e-6)
+
+
+def test_what_the_data_was_decides_warnings_and_terms():
+    found = measured()
+    assert "No real person's handwriting was used" in made(found)
+    found["evaluate"]["glyphs"] = "font, kanjivg"
+    assert ModelCard(made(found)).data.license == "other"
+    found = measured()
+    cell = found["extract"]["corpora"].pop("synthetic/ETL9G")
+    found["extract"]["corpora"]["raw/ETL9G"] = cell
+    text = made(found)
+    assert "No real person" not in text and "The test data is synthetic" in text
+    assert "Nobody's hand" not in text and ModelCard(text).data.license == "other"
+    found["evaluate"]["synthetic"] = False
+    assert "is synthetic" not in made(found)
+
+
+# --- which model for which use -----------------------------------------------------------------
+
+ROWS = [
+    row("best", 0.990, int8_bytes=9e6),
+    row("small", 0.9881, int8_bytes=3e6),
+    row("smaller", 0.9879, int8_bytes=2e6),
+    row("fast", 0.981, int8_latency_ms=0.3),
+    row("faster", 0.979, int8_latency_ms=0.2),
+    row("cheap", 0.985, train_kwh=0.001),
+]
+
+
+def test_each_use_has_the_model_that_its_columns_say():
+    chosen = [found["model"] for _, found in choice.choose(table(*ROWS))]
+    assert chosen == ["best", "small", "fast", "cheap"]
+    # Test decides nothing.
+    worse = [r | {"test_top1": 0.1, "int8_top1": 0.1} for r in ROWS[:1]] + ROWS[1:]
+    assert [found["model"] for _, found in choice.choose(table(*worse))] == chosen
+    standing = choice.standing(table(*ROWS), "cheap")
+    assert (standing.rank, standing.models) == (4, 6) and standing.below == pytest.approx(0.005)
+
+
+def test_only_rows_of_the_same_data_are_compared():
+    found = measured()
+    found["evaluate"]["dataset"]["fingerprint"] = "aa"
+    other = [row("elsewhere", 0.999) | {"dataset": "cc"}]
+    text = made(found, table(*other, *ROWS))
+    assert "| fewest errors | best | 99.00% |" in text
+    assert "Measured on other data (fingerprint cc) and not compared: elsewhere." in text
+    assert "This card's model is not among them" in text
+    text = made(found, table(*other))
+    assert "so nothing is recommended" in text and "| fewest errors" not in text
+    assert "There is no `metrics/leaderboard.csv`" in made(found)
+    own = row(found["train"]["model"], 0.9)
+    assert "Its row is of another run, which read 90.00%" in made(found, table(*ROWS, own))
+
+
+def test_a_leaderboard_that_lacks_a_figure_is_refused(tmp_path):
+    path = tmp_path / "leaderboard.csv"
+    assert choice.read(path).empty
+    table(ROWS[0], ROWS[1] | {"train_kwh": None}).to_csv(path, index=False)
+    with pytest.raises(DataError, match=r"found none in train_kwh of small; remove its row"):
+        choice.read(path)
+
+
+# --- metrics that are missing, damaged or stale ------------------------------------------------
+
+
+@pytest.fixture
+def project(tmp_path):
+    """The committed metrics and a model that fits them."""
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "models").mkdir()
+    for name in metrics.EXPECTED:
+        shutil.copy(ROOT / f"metrics/{name}.json", tmp_path / "metrics")
+    evaluate = measured()["evaluate"]
+    model = {"model": evaluate["model"], "size": 64, "classes": "x" * evaluate["classes"]}
+    (tmp_path / "models/model.json").write_text(json.dumps(model), "utf-8")
+    return tmp_path
+
+
+def test_metrics_of_one_run_are_read(project):
+    found, model = metrics.read(project)
+    assert found == measured() and model["size"] == 64
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("evaluate", {"model": "vit"}, "expected the metrics of .*, found those of vit"),
+        ("train", {"model": "vit"}, "expected the metrics of .*, found those of vit"),
+        ("evaluate", {"classes": 7}, "expected the 3,036 classes of models/model.json, found 7"),
+        ("quantize", {"scheme": "odd"}, "expected the split scheme .*, found odd"),
+        ("evaluate", {"accepted": {"fp8": {}}}, "expected formats .*, found also fp8"),
+        ("carbon", {"total_kwh": float("nan")}, "expected numbers, found NaN"),
+        ("evaluate", {"accepted": None}, "expected accepted, .*, found none of accepted"),
+    ],
+    ids=["model", "trained", "classes", "scheme", "formats", "nan", "older"],
+)
+def test_bad_metrics_are_told_in_one_line(project, name, change, message):
+    path = project / f"metrics/{name}.json"
+    content = json.loads(path.read_text("utf-8")) | change
+    content = {key: value for key, value in content.items() if value is not None}
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(DataError, match=rf"^metrics/{name}.json: {message}.*`dvc repro`[^\n]*$"):
+        metrics.read(project)
+
+
+def test_metrics_that_are_damaged_or_missing(project):
+    path = project / "metrics/carbon.json"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(DataError, match=r"metrics/carbon.json: expected JSON, found: "):
+        metrics.read(project)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"metrics/carbon\.json"):
+        metrics.read(project)
+
+
+def test_a_figure_that_the_card_needs_and_the_metrics_lack():
+    found = copy.deepcopy(measured())
+    del found["evaluate"]["by_writer"]["worst"]
+    with pytest.raises(DataError, match=r"has no attribute 'worst'; `dvc repro`"):
+        made(found)
+
+
+# --- the card of a run -------------------------------------------------------------------------
+
+RUN = """
+import contextlib, io, json, sys
+answers = []
+for code in json.load(sys.stdin):
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        exec(compile(code, "the card", "exec"), {})
+    answers.append(said.getvalue())
+json.dump(answers, sys.stdout)
+"""
+
+
+def test_every_snippet_of_the_card_reads_the_character(finished, tmp_path):
+    text = (finished.root / "models/README.md").read_text("utf-8")
+    codes = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(codes) == 4
+    for name in ("models", "stages"):
+        (tmp_path / name).symlink_to(finished.root / name)
+    # The test sample that INT8 is surest of, as ink on paper.
+    index = pd.read_parquet(finished.root / "data/index.parquet")
+    parts = pd.read_parquet(finished.root / "data/split.parquet")
+    rows = index.merge(parts[parts["part"] == "test"], on="sample")
+    images = np.asarray(load_images(finished.root / "data/shards", rows))
+    recognizer = Recognizer(finished.root / "models/exports/int8.onnx")
+    surest = recognizer.probabilities(images).max(1).argmax()
+    character = chr(rows["codepoint"].iloc[surest])
+    Image.fromarray(255 - images[surest]).save(tmp_path / "photo.png")
+    done = subprocess.run(
+        [sys.executable, "-c", RUN], input=json.dumps(codes), cwd=tmp_path, text=True,
+        capture_output=True, env=environment() | {"PYTHONPATH": "stages"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    ours, plain, weights, network = json.loads(done.stdout)
+    assert ours.startswith(f"[('{character}', 0.")
+    lines = [line.split() for line in plain.splitlines()]
+    exports = {path.stem for path in (finished.root / "models/exports").glob("*.onnx")}
+    assert {name for name, *_ in lines} == exports
+    assert {read for _, read, _ in lines} == {character}
+    assert all(0 < float(probability) <= 1 for *_, probability in lines)
+    assert weights.endswith(" True\n") and network == f"{character}\n"
+
+
+def test_the_card_of_a_run_shows_its_own_figures(finished):
+    text = (finished.root / "models/README.md").read_text("utf-8")
+    found, model = metrics.read(finished.root)
+    assert card.text(found, model, choice.read(finished.root / "metrics/leaderboard.csv")) == text
+    assert ModelCard.load(finished.root / "models/README.md").data.eval_results
+    assert f"{found['evaluate']['int8']['top1']:.2%}" in text
+    assert "nan" not in text.lower().replace("non", "").split()
+    # Its sixty classes are other data than the leaderboard's.
+    assert "so nothing is recommended" in text

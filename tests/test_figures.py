@@ -1,0 +1,113 @@
+"""What README.md and models/README.md say is what was measured."""
+
+import json
+import re
+
+import pytest
+
+from kakitori import params
+from kakitori.results import card, choice, leaderboard, metrics
+
+README = (params.ROOT / "README.md").read_text("utf-8")
+MEASURED = {
+    name: json.loads((params.ROOT / f"metrics/{name}.json").read_text("utf-8"))
+    for name in metrics.EXPECTED
+}
+TABLE = choice.read(params.ROOT / "metrics/leaderboard.csv")
+
+
+def rows() -> list[str]:
+    """README's lines about the default run, made from the metrics."""
+    evaluate, quantize = MEASURED["evaluate"], MEASURED["quantize"]
+    train, carbon = MEASURED["train"], MEASURED["carbon"]
+    onnx, int8, writers = evaluate["onnx"], evaluate["int8"], evaluate["by_writer"]
+    (hard,) = evaluate["hard"].values()
+    minutes, seconds = divmod(round(carbon["total_seconds"]), 60)
+    compact = TABLE.set_index("model").loc["compact"]
+    latency = f"{quantize['onnx']['latency_ms']:.2f} ms, {quantize['int8']['latency_ms']:.2f} ms"
+    return [
+        f"| its measured stages, one after the other | {minutes} min {seconds} s |",
+        f"| test top-1, float32 ({evaluate['test_samples']:,} samples, "
+        f"{evaluate['test_writer_groups']} unseen writers) | {onnx['top1']:.2%}; 95 % interval "
+        f"over writers {100 * onnx['top1_low']:.2f} to {onnx['top1_high']:.2%} |",
+        f"| test top-5, float32 | {onnx['top5']:.2%} |",
+        f"| test top-1, INT8 | {int8['top1']:.2%} |",
+        f"| the best and the worst writer of them | {writers['best']:.2%}, "
+        f"{writers['worst']:.2%} |",
+        f"| *difficult writers* ({hard['samples']:,} samples by {hard['writer_groups']} with "
+        f"hurried hands and bad pens), bfloat16, INT8 | {hard['torch']['top1']:.2%}, "
+        f"{hard['int8']['top1']:.2%} |",
+        f"| calibration error (ECE), INT8 | {int8['ece']:.4f} |",
+        f"| model size: float32, INT8 | {quantize['onnx']['bytes'] / 1e6:.2f} MB, "
+        f"{quantize['int8']['bytes'] / 1e6:.2f} MB |",
+        f"| one image on one thread: float32, INT8 | {latency} |",
+        f"| parameters, multiply-adds | {train['parameters'] / 1e6:.2f} M, "
+        f"{train['multiply_adds'] / 1e6:.0f} M |",
+        "| *compact*, learned from a cnn of nine epochs: test top-1, size, one image: INT8 | "
+        f"{compact['int8_top1']:.2%}, {compact['int8_bytes'] / 1e6:.2f} MB, "
+        f"{compact['int8_latency_ms']:.2f} ms |",
+        f"| energy of a whole run (codecarbon's estimate) | {1000 * carbon['total_kwh']:.1f} Wh |",
+    ]
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.split("|")[1].strip()[:40])
+def test_a_figure_of_the_readme_is_in_the_metrics(row):
+    assert row in README, f"README.md: expected this row, found another: {row}"
+
+
+def test_no_row_that_names_the_metrics_goes_unchecked():
+    known = {row.split("|")[1] for row in rows()}
+    section = README.split("## Measured")[1].split("\n## ")[0]
+    lines = [line.split("|") for line in section.splitlines() if line.startswith("| ")][1:]
+    from_metrics, source = set(), ""
+    for _, what, _, how, *_ in lines:
+        source = source if how.startswith(" the same") else how
+        if "metrics" in source:
+            from_metrics.add(what)
+    assert len(from_metrics) > 8
+    assert from_metrics <= known
+
+
+def test_what_the_readme_says_of_the_data():
+    extract, split = MEASURED["extract"], MEASURED["split"]
+    scripts = extract["classes_by_script"]
+    kana, kanji = scripts["hiragana"], scripts["kanji"]
+    assert f"{extract['classes']:,} classes ({kana} hiragana, {kanji:,} kanji)" in README
+    assert "forty synthetic writers" in README
+    assert extract["corpora"]["synthetic/ETL9G"]["writer_groups"] == 40
+    assert "ten test writers are in neither" in README
+    assert split["test"]["writer_groups"] == 10 and not split["leaks_writers"]
+
+
+def test_the_readmes_leaderboard_is_the_one_in_the_metrics():
+    assert leaderboard.placed(README, leaderboard.markdown(TABLE)) == README
+    own = TABLE.set_index("model").loc[MEASURED["train"]["model"]]
+    assert own["val_top1"] == pytest.approx(MEASURED["train"]["val_top1"], abs=1e-9)
+    assert own["int8_top1"] == pytest.approx(MEASURED["evaluate"]["int8"]["top1"], abs=1e-9)
+
+
+def test_compressions_figures_of_compact_are_the_leaderboards():
+    text = (params.ROOT / "docs/compression.md").read_text("utf-8")
+    compact = TABLE.set_index("model").loc["compact"]
+    for label, name, test in (("float32", "fp32", "test_top1"), ("INT8", "int8", "int8_top1")):
+        size, latency = compact[f"{name}_bytes"] / 1e6, compact[f"{name}_latency_ms"]
+        assert re.search(
+            rf"\| {label} \| {size:.2f} \| [\d.]+ % \| {100 * compact[test]:.2f} % "
+            rf"\| [\d.]+ \| {latency:.2f} \|",
+            text,
+        )
+    assert f"It trained for {compact['train_seconds'] / 60:.1f} minutes" in text
+    size, test, latency = re.search(
+        r"\| INT4 weights \| (.+?) \| .+? \| (.+?) % \| .+? \| (.+?) \|", text
+    ).groups()
+    assert f"| the same, INT4 weights | {test}%, {size} MB, {latency} ms |" in README
+    (hard,) = MEASURED["evaluate"]["hard"].values()
+    assert f"(cnn, three epochs: {100 * hard['int8']['top1']:.2f} %)" in text
+
+
+def test_the_committed_card_is_made_of_the_committed_metrics():
+    """All of it, to the last character; models/model.json, which is not in git, adds the size."""
+    text = card.text(MEASURED, {"size": params.load().data.size}, TABLE)
+    assert (params.ROOT / "models/README.md").read_text("utf-8") == text, (
+        "models/README.md: stale; `dvc repro card` makes it again"
+    )
