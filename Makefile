@@ -1,16 +1,20 @@
 # make repro   from a bare machine to a measured recogniser
 # make test    the same set-up, then the tests
+# make test-browser   the report in Debian's chromium
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: repro test lint bench clean setup
+.PHONY: repro test test-browser lint bench clean setup
 
 repro: setup
 	dvc repro
 
 test: setup
 	pytest
+
+test-browser: setup
+	pytest tests/browser
 
 lint: setup
 	ruff check .

@@ -9,6 +9,7 @@
     python stages/recognize.py --candidates アイウエオ field.png
     python stages/recognize.py --strokes photo.png       # of a model that writes them (seq2seq)
     python stages/recognize.py --feedback 書 photo.png   # of a model that knows them (stroke)
+    python stages/recognize.py --explain why/ photo.png  # why/0001-photo.png: what it hangs on
 
 Any size, grey or colour, dark on light or light on dark. A folder is searched for images; one
 named U+XXXX labels those in it.
@@ -26,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from kakitori import monitoring
+from kakitori import monitoring, outputs
 from kakitori.errors import DataError
 from kakitori.recognizer import Feedback, Recognizer, prepare
 
@@ -77,6 +78,13 @@ def main() -> None:
         action="store_true",
         help="compare confidence, ink and stroke width with those of validation",
     )
+    parser.add_argument(
+        "--explain",
+        type=Path,
+        metavar="FOLDER",
+        help="a picture there of each image, by the network in models/: Grad-CAM and the strokes "
+        "that the answer hangs on; explanation.csv has the numbers",
+    )
     options = parser.parse_args()
     try:
         threshold = options.reject_below
@@ -87,6 +95,8 @@ def main() -> None:
         form = Json() if options.json else Csv() if options.csv else Table()
         if options.reject and threshold is None:
             threshold = recognizer.threshold
+        if options.explain:
+            explain(options.paths, recognizer, options.explain)
         recognize(
             options.paths,
             recognizer,
@@ -135,6 +145,31 @@ def recognize(
     if with_monitor:
         signals = {name: np.concatenate([s[name] for s in seen]) for name in seen[0]}
         form.monitor(monitoring.stability(signals, recognizer.deciles))
+
+
+def explain(paths: list[Path], recognizer: Recognizer, folder: Path) -> None:
+    """A picture in `folder` of each image, of what it is and what it is likeliest confused with:
+    the label that its folder gives, or the answer; and the likeliest other answer."""
+    # Only here: torch takes seconds to import, and reading does without.
+    import pandas as pd
+
+    from kakitori.results import explanation
+
+    explainer = explanation.Explainer(recognizer)
+    files, rows = list(find_images(paths)), []
+    for number, file in enumerate(tqdm(files, desc="explain", unit="image", disable=None), 1):
+        image = prepare(file, recognizer.size)
+        top, label = recognizer.read_normalised(image[None], 2)[0], label_of(file)
+        one = label if label and label in recognizer.classes else top[0][0]
+        other = next((c for c, _ in top if c != one), None)
+        if other is None:
+            raise DataError("--explain: expected two candidates or more, found one")
+        found = explainer.explain(image, one, other)
+        picture = folder / f"{number:04d}-{file.stem}.png"
+        with outputs.whole(picture) as part:
+            explanation.draw(part, found)
+        rows.append({"file": str(file), "picture": picture.name, **found.row()})
+    outputs.write_csv(folder / "explanation.csv", pd.DataFrame(rows))
 
 
 class Reading(NamedTuple):
