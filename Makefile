@@ -1,10 +1,11 @@
 # make repro   from a bare machine to a measured recogniser
 # make test    the same set-up, then the tests
+# make study   after a repro: the leak of a random split, robustness, a map of the classes
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: repro test lint bench clean setup
+.PHONY: repro test lint bench study clean setup
 
 repro: setup
 	dvc repro
@@ -18,6 +19,9 @@ lint: setup
 
 bench: setup
 	python tests/benchmarks/bench.py
+
+study: setup
+	python stages/study.py
 
 setup: .venv/ready
 
