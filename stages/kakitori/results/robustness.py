@@ -107,7 +107,7 @@ def measure(
     tasks = [("none", 0.0), *((name, s) for name, d in DISTORTIONS.items() for s in d.strengths)]
     rows = []
     for name, strength in tqdm(tasks, desc="robustness", disable=None):
-        distortion = DISTORTIONS.get(name, Distortion(lambda images, _: images, "", ()))
+        distortion = DISTORTIONS.get(name, Distortion(lambda images, _: images, "none", ()))
         here = strength * scale if distortion.unit.startswith("pixels") else strength
 
         def distort(images: np.ndarray, apply=distortion.apply, here=here) -> np.ndarray:
