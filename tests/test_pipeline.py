@@ -26,7 +26,7 @@ from tests.conftest import TINY, Project, environment
 from tests.test_recognizer import drawn
 
 STAGES = list(yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
-COMMANDS = [*STAGES, "recognize", "gate", "prune", "report"]
+COMMANDS = [*STAGES, "recognize", "gate", "prune", "report", "study"]
 
 
 def metric(project, name: str) -> dict:
