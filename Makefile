@@ -1,19 +1,12 @@
 # make repro   from a bare machine to a measured recogniser
 # make test    the same set-up, then the tests
-<<<<<<< HEAD
 # make test-browser   the report in Debian's chromium
-=======
 # make study   after a repro: the leak of a random split, robustness, a map of the classes
->>>>>>> issue-7b
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED = 1
 
-<<<<<<< HEAD
-.PHONY: repro test test-browser lint bench clean setup
-=======
-.PHONY: repro test lint bench study clean setup
->>>>>>> issue-7b
+.PHONY: repro test test-browser lint bench study clean setup
 
 repro: setup
 	dvc repro
