@@ -82,7 +82,7 @@ def main(settings: Settings) -> None:
             name: scoring.accepted(predictions[name], export.threshold)
             for name, export in exports.items()
         },
-        "hard": _own_sets(predicted, parts["hard"], ("torch", "int8")),
+        "hard": _own_sets(predicted, parts["hard"], ("int8",)),
         "external": _own_sets(predicted, parts["external"]),
         **_zero_shot(model, classes, parts["zero_shot"]),
         **_sequences(

@@ -35,8 +35,7 @@ def rows() -> list[str]:
         f"| the best and the worst writer of them | {writers['best']:.2%}, "
         f"{writers['worst']:.2%} |",
         f"| *difficult writers* ({hard['samples']:,} samples by {hard['writer_groups']} with "
-        f"hurried hands and bad pens), bfloat16, INT8 | {hard['torch']['top1']:.2%}, "
-        f"{hard['int8']['top1']:.2%} |",
+        f"hurried hands and bad pens), INT8 | {hard['int8']['top1']:.2%} |",
         f"| calibration error (ECE), INT8 | {int8['ece']:.4f} |",
         f"| model size: float32, INT8 | {quantize['onnx']['bytes'] / 1e6:.2f} MB, "
         f"{quantize['int8']['bytes'] / 1e6:.2f} MB |",

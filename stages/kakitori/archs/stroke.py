@@ -121,29 +121,28 @@ class Stroke(nn.Module):
         rows = _partial_and_as_many_whole(batch.whole())
         target, asked, labels = target[rows], asked[rows], batch.labels[rows].clamp(min=0)
         _, features, early, middle = outputs
+        half = early.dtype == torch.bfloat16  # autocast ended with `forward`
         # Channels last while rows are taken: the gradient keeps that order, a tenth of the step.
-        few = (g.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2).float() for g in (early, middle))
-        places = self._places(*few)
-        logits = self._presence(features[rows].float(), places, labels)
+        few = (g.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2) for g in (early, middle))
+        partial = asked[:, 0] & ~batch.whole()[rows]
+        with torch.autocast(early.device.type, torch.bfloat16, half):
+            places = self._places(*few)
+            logits = self._presence(features[rows], places, labels).float()
+            where = places[partial], labels[partial]
+            foreign = self._foreign(*where).float()
+            pixels = None if self.pixels is None else self._pixels(*where).float()
         wrong = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-        loss = loss + self.presence * (wrong * asked).sum() / asked.sum().clamp(min=1)
-        if batch.layers is not None:
-            known = asked[:, 0]
-            foreign = (batch.layers[rows][known] == FOREIGN).float()
-            wrong = F.binary_cross_entropy_with_logits(
-                self._foreign(places[known], labels[known]),
-                F.adaptive_max_pool2d(foreign, places.shape[-2:]),
-                reduction="sum",
-            )
-            count = max(len(foreign), 1) * places.shape[-2] * places.shape[-1]
-            loss = loss + self.presence * FOREIGN_WEIGHT * wrong / count
-        if self.pixels is not None and batch.layers is not None:
-            partial = asked[:, 0] & ~batch.whole()[rows]
-            found = self._pixels(places[partial], labels[partial])
-            numbers = batch.layers[rows][partial]
-            wrong = F.cross_entropy(found, numbers.long(), ignore_index=FOREIGN, reduction="sum")
-            own = (numbers > 0) & (numbers != FOREIGN)
-            loss = loss + wrong / own.sum().clamp(min=1)  # paper is soon learned
+        own = (wrong * asked).sum() / asked.sum().clamp(min=1)
+        if batch.layers is None:
+            return loss + self.presence * own
+        numbers = batch.layers[rows][partial]
+        there = F.adaptive_max_pool2d((numbers == FOREIGN).float(), places.shape[-2:])
+        wrong = F.binary_cross_entropy_with_logits(foreign, there, reduction="sum")
+        loss = loss + self.presence * (own + FOREIGN_WEIGHT * wrong / max(there.numel(), 1))
+        if pixels is not None:
+            wrong = F.cross_entropy(pixels, numbers.long(), ignore_index=FOREIGN, reduction="sum")
+            known = (numbers > 0) & (numbers != FOREIGN)
+            loss = loss + wrong / known.sum().clamp(min=1)  # paper is soon learned
         return loss
 
     def targets(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:

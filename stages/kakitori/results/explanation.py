@@ -42,9 +42,7 @@ class Explanation(NamedTuple):
     one: str
     other: str
     probabilities: tuple[float, float]  # of both
-    maps: (
-        np.ndarray
-    )  # (2, S, S), Grad-CAM of both, from 0; sums 1, or 0 where nothing speaks for it
+    maps: np.ndarray  # (2, S, S), Grad-CAM of both, from 0; sum 1, or 0 where nothing speaks for it
     ink: np.ndarray  # bool (S, S)
     difference: np.ndarray  # bool (S, S), on a stroke that only one of them has
     strokes: np.ndarray  # uint8 (S, S), the number from 1 of the stroke of `one`, 0 for paper

@@ -137,13 +137,13 @@ def _sheet(path: Path, titles: list[str], images: Sequence[np.ndarray], wide: in
     columns = 6 if wide == 1 else 4
     rows = max(-(-len(titles) // columns), 1)
     width, height = (1.35, 1.7) if wide == 1 else (2.4, 1.3)
+    size = columns * width, rows * height
     figure, axes = plt.subplots(
-        rows, columns, figsize=(columns * width, rows * height), squeeze=False
+        rows, columns, figsize=size, squeeze=False, gridspec_kw={"hspace": 0.5, "wspace": 0.08}
     )
     for place in axes.flat:
         place.axis("off")
     for place, title, image in zip(axes.flat, titles, images, strict=False):
         place.imshow(255 - image if image.ndim == 2 else image, cmap="gray", vmin=0, vmax=255)
         place.set_title(title, fontsize=10 if wide == 1 else 8)
-    figure.tight_layout()
     _save(path)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 from scipy.stats import bootstrap
 
 CHUNK = 4096  # samples whose logits are held at once
@@ -49,8 +48,9 @@ def predict(
     parts = []
     for start in range(0, len(images), CHUNK):
         chunk = slice(start, start + CHUNK)
-        # In float32: NumPy's float64 exponential is ten times slower.
-        logp = log_softmax(logits_of(images[chunk]) / np.float32(temperature), axis=1)
+        logits = torch.from_numpy(logits_of(images[chunk]))
+        # On all cores, unlike SciPy's.
+        logp = (logits / temperature).log_softmax(1).numpy()
         of_label = logp[np.arange(len(logp)), labels[chunk]]
         answers = logp.argmax(1)
         # Counting the better ones ranks without sorting 3,036 columns.
