@@ -53,8 +53,8 @@ def test_nothing_said_is_a_figure_too():
         (said([1, 2, 4], 4), "strokes 1, 2 and 4 of 4 are missing"),
         (
             said([2], 2, (0.5, 0.0, 1.0, 0.25)),
-            "stroke 2 of 2 is missing; a stroke too many from 50 % to 100 % of the width and 0 % to "
-            "25 % of the height",
+            "stroke 2 of 2 is missing; a stroke too many from 50 % to 100 % of the width and "
+            "0 % to 25 % of the height",
         ),
     ],
 )

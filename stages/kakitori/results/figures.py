@@ -138,7 +138,7 @@ def _sheet(path: Path, titles: list[str], images: Sequence[np.ndarray], wide: in
     rows = max(-(-len(titles) // columns), 1)
     width, height = (1.35, 1.7) if wide == 1 else (2.4, 1.3)
     size = columns * width, rows * height
-    figure, axes = plt.subplots(
+    _, axes = plt.subplots(
         rows, columns, figsize=size, squeeze=False, gridspec_kw={"hspace": 0.5, "wspace": 0.08}
     )
     for place in axes.flat:
