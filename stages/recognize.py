@@ -193,8 +193,8 @@ def in_words(found: Feedback) -> str:
         said.append(
             f"stroke{'s' * several} {numbers} of {count} {'are' if several else 'is'} missing"
         )
-    if found.where:
-        left, upper, right, lower = (f"{100 * edge:.0f} %" for edge in found.where)
+    if found.extra:
+        left, upper, right, lower = (f"{100 * edge:.0f} %" for edge in found.extra)
         said.append(
             f"a stroke too many from {left} to {right} of the width and {upper} to {lower} of the "
             "height"
@@ -241,7 +241,7 @@ class Json:
             line |= {
                 "missing": feedback.missing,
                 "presence": [round(p, 6) for p in feedback.presence.tolist()],
-                "extra": feedback.where,
+                "extra": feedback.extra,
             }
         print(json.dumps(line, ensure_ascii=False))
 

@@ -1,7 +1,6 @@
 import pytest
 import torch
 
-from kakitori.archs.contract import FOREIGN
 from kakitori.learning import augment
 from kakitori.learning.augment import Augmenter, Draws
 from kakitori.params import Augment, load
@@ -9,10 +8,9 @@ from kakitori.params import Augment, load
 OFF = Augment(
     rotation=0, scale=0, shear=0, shift=0, elastic=0, thicken=0, thicken_more=0, thin=0, blur=0,
     contrast=0, brightness=0, noise=0, erase=0, mixup=0, cutmix=0, drop_strokes=0,
-    add_strokes=0,
 )  # fmt: skip
 ALL = load().train.augment
-OF_BATCHES = ("thin", "mixup", "cutmix", "drop_strokes", "add_strokes")  # tested on their own
+OF_BATCHES = ("thin", "mixup", "cutmix", "drop_strokes")  # tested on their own
 
 
 def letter_l() -> torch.Tensor:
@@ -110,21 +108,6 @@ def test_a_forgotten_stroke_leaves_the_image_and_the_list():
     same, under, still = augment.drop_strokes(images, layers, presence, 0.0, draws(3))
     assert torch.equal(same, images) and torch.equal(still, presence)
     assert torch.equal(under, layers)
-
-
-def test_a_stroke_of_another_character_is_added():
-    """A column to rows: where both cross, the pixel stays the character's own."""
-    images = torch.zeros(2, 1, 32, 32, dtype=torch.uint8)
-    layers, others, theirs = (torch.zeros_like(images) for _ in range(3))
-    images[:, :, 8:10, 4:28], layers[:, :, 8:10, 4:28] = 200, 1
-    others[:, :, 4:28, 16:18], theirs[:, :, 4:28, 16:18] = 255, 1
-    out, below = augment.add_strokes(images, layers, others, theirs, 1.0, draws(2))
-    assert set(below.unique().tolist()) == {0, 1, FOREIGN}
-    assert (below == FOREIGN).sum() == 2 * 22 * 2 and torch.equal(below == 1, layers == 1)
-    assert (out[:, :, 4:28, 16:18] == 255).all() and torch.equal(out.clamp(max=200) > 0, out > 0)
-    assert out.sum() == images.sum() + 2 * (24 * 255 * 2 - 4 * 200)
-    same, under = augment.add_strokes(images, layers, others, theirs, 0.0, draws(2))
-    assert torch.equal(same, images) and torch.equal(under, layers)
 
 
 def test_layers_move_with_their_image():

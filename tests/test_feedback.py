@@ -2,47 +2,83 @@
 
 import numpy as np
 import pytest
-import torch
 
-from kakitori.archs.contract import FOREIGN
-from kakitori.learning import data
+from kakitori import recognizer
 from kakitori.recognizer import Feedback
 from kakitori.results import feedback
 from recognize import in_words
 
+BOX = (0.5, 0.0, 1.0, 0.25)
 
-def said(missing: list[int], count: int, where: tuple | None = None) -> Feedback:
-    return Feedback(missing, np.ones(count), where is not None, where)
+
+def said(missing: list[int], count: int, extra: tuple | None = None) -> Feedback:
+    return Feedback(missing, np.ones(count), extra)
+
+
+def right(presence: list[list[int]], slips: list[int]) -> feedback.Written:
+    rows = np.zeros((len(presence), 32), np.int8)
+    rows[:, : len(presence[0])] = presence
+    blank = np.zeros((len(presence), 8, 8), np.uint8)
+    return feedback.Written(blank, np.zeros(len(presence), int), rows, np.array(slips))
 
 
 def test_the_figures_are_those_counted_by_hand():
-    """Three characters of three strokes: one missing and named; two missing of which one is named;
-    none missing, one named. The first and second have a stroke too many, the first is called."""
-    presence = torch.zeros(3, 32, dtype=torch.int8)
-    presence[:, :3] = torch.tensor([[1, 0, 1], [0, 0, 1], [1, 1, 1]])
-    layers = torch.zeros(3, 1, 8, 8, dtype=torch.uint8)
-    layers[:2, :, :2] = FOREIGN
-    right = data.Partial(torch.zeros(3, 1, 8, 8), torch.zeros(3), presence, layers)
-    box = (0.0, 0.0, 1.0, 0.25)
-    found = feedback.score([said([2], 3, box), said([1], 3), said([3], 3)], right)
-    assert found == pytest.approx(
+    """Four characters of three strokes: one missing and named; two missing of which one is named;
+    none missing, one named; all right. The first two have a stroke too many, the first is called,
+    and so is one of the others."""
+    truth = right([[1, 0, 1], [0, 0, 1], [1, 1, 1], [1, 1, 1]], [40, 90, 0, 0])
+    told = [said([2], 3, BOX), said([1], 3), said([3], 3, BOX), said([], 3)]
+    assert feedback.score(told, truth) == pytest.approx(
         {
-            "samples": 3,
-            "missing_exact": 1 / 3,
+            "samples": 4,
+            "missing_exact": 2 / 4,
             "missing_precision": 2 / 3,
             "missing_recall": 2 / 3,
-            "extra_precision": 1.0,
-            "extra_recall": 0.5,
+            "extra_recall": 1 / 2,
+            "extra_false": 1 / 2,
         }
     )
 
 
 def test_nothing_said_is_a_figure_too():
-    presence = torch.zeros(1, 32, dtype=torch.int8)
-    presence[:, 0] = 1
-    blank = torch.zeros(1, 1, 8, 8, dtype=torch.uint8)
-    found = feedback.score([said([], 1)], data.Partial(blank, torch.zeros(1), presence, blank))
+    found = feedback.score([said([], 1)], right([[1]], [0]))
     assert found["missing_exact"] == 1 and not any(np.isnan(v) for v in found.values())
+
+
+def test_a_slip_is_a_stroke_of_the_image_before():
+    images, layers = np.zeros((40, 32, 32), np.uint8), np.zeros((40, 32, 32), np.uint8)
+    images[::2, 8:10, 4:28], layers[::2, 8:10, 4:28] = 200, 1  # level bars, and upright ones
+    images[1::2, 4:28, 16:18], layers[1::2, 4:28, 16:18] = 255, 1
+    out, slips = feedback.with_slips(images, layers, np.random.default_rng(0))
+    assert set(slips.tolist()) == {0, 22 * 2} and 8 < (slips > 0).sum() < 32
+    for image, before, other, slip in zip(out, images, np.roll(images, 1, 0), slips, strict=True):
+        assert np.array_equal(image, np.maximum(before, other) if slip else before)
+
+
+@pytest.mark.parametrize("size", [32, 64])
+def test_ink_far_from_all_strokes_is_boxed(size):
+    """A cross, and the same with a bar at its foot."""
+    unit = size // 32
+    cross = np.zeros((size, size), np.uint8)
+    cross[8 * unit : 10 * unit, 4 * unit : 28 * unit] = 255
+    cross[4 * unit : 28 * unit, 15 * unit : 17 * unit] = 255
+    along = np.linspace(4 / 32, 28 / 32, 6)
+    courses = np.stack(
+        [np.stack([along, np.full(6, 9 / 32)], 1), np.stack([np.full(6, 0.5), along], 1)]
+    )
+    assert recognizer._judged(cross, np.ones(2), courses).extra is None
+    cross[22 * unit : 24 * unit, 4 * unit : 28 * unit] = 255
+    found = recognizer._judged(cross, np.ones(2), courses)
+    left, upper, right, lower = found.extra
+    assert found.missing == [] and left < 0.2 and right > 0.8
+    assert 21 / 32 <= upper < lower <= 25 / 32
+    lacks = recognizer._judged(cross, np.array([-1.0, 3.0]), courses)
+    assert lacks.missing == [1] and lacks.presence == pytest.approx([0.269, 0.953], abs=1e-3)
+
+
+def test_paper_without_ink():
+    courses = np.full((2, 6, 2), 0.5)
+    assert recognizer._judged(np.zeros((64, 64), np.uint8), -np.ones(2), courses).missing == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +88,7 @@ def test_nothing_said_is_a_figure_too():
         (said([2], 4), "stroke 2 of 4 is missing"),
         (said([1, 2, 4], 4), "strokes 1, 2 and 4 of 4 are missing"),
         (
-            said([2], 2, (0.5, 0.0, 1.0, 0.25)),
+            said([2], 2, BOX),
             "stroke 2 of 2 is missing; a stroke too many from 50 % to 100 % of the width and "
             "0 % to 25 % of the height",
         ),

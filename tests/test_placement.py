@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 
-from kakitori.results import placement
+from kakitori import placement
+from kakitori.writing.strokes import resample
 
 LEVEL, UPRIGHT = np.array([[0.1, 0.5], [0.9, 0.5]]), np.array([[0.5, 0.2], [0.5, 0.8]])
+
+
+def points(*strokes: np.ndarray) -> np.ndarray:
+    return np.stack([resample(stroke, placement.POINTS) for stroke in strokes])
 
 
 def image(*boxes: tuple[slice, slice]) -> np.ndarray:
@@ -17,7 +22,7 @@ def image(*boxes: tuple[slice, slice]) -> np.ndarray:
 
 def test_strokes_fill_the_box_of_the_ink():
     cross = image(np.s_[30:34, 16:48], np.s_[8:56, 30:34])
-    courses = placement.placed([LEVEL, UPRIGHT], cross)
+    courses = placement.placed(points(LEVEL, UPRIGHT), cross)
     assert courses.shape == (2, placement.POINTS, 2)
     assert courses[0, 0] == pytest.approx([16 / 64, 0.5])
     assert courses[0, -1] == pytest.approx([48 / 64, 0.5])
@@ -26,7 +31,9 @@ def test_strokes_fill_the_box_of_the_ink():
 
 
 def test_a_level_line_is_not_stretched_to_a_blot():
-    courses = placement.placed([np.array([[0.1, 0.5], [0.9, 0.51]])], image(np.s_[20:30, 4:60]))
+    courses = placement.placed(
+        points(np.array([[0.1, 0.5], [0.9, 0.51]])), image(np.s_[20:30, 4:60])
+    )
     assert np.ptp(courses[0, :, 1]) < 0.02 and courses[0, :, 1].mean() == pytest.approx(25 / 64)
 
 
@@ -42,12 +49,12 @@ def test_each_pixel_goes_to_the_nearest_stroke():
 
 def test_a_stroke_moves_onto_its_ink():
     """三, its middle stroke written far too low."""
-    reference = [np.array([[0.1, y], [0.9, y]]) for y in (0.1, 0.5, 0.9)]
+    reference = points(*[np.array([[0.1, y], [0.9, y]]) for y in (0.1, 0.5, 0.9)])
     written = image(*[np.s_[y : y + 4, 8:56] for y in (4, 40, 56)])
     before, after = (f(reference, written)[1, 0, 1] for f in (placement.placed, placement.fitted))
     assert before == pytest.approx(32 / 64, abs=0.01) and after == pytest.approx(42 / 64, abs=0.01)
 
 
 def test_paper_without_ink():
-    courses = placement.fitted([LEVEL, UPRIGHT], image())
+    courses = placement.fitted(points(LEVEL, UPRIGHT), image())
     assert np.isfinite(courses).all() and not placement.stroke_of_pixels(courses, image()).any()

@@ -89,7 +89,6 @@ class Augment(_Group):
     mixup: Share
     cutmix: Share
     drop_strokes: Share
-    add_strokes: Share
 
 
 class Distillation(_Group):

@@ -17,6 +17,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
+from kakitori import monitoring, placement
 from kakitori.corpora.photos import prepare
 from kakitori.errors import DataError
 
@@ -28,15 +29,13 @@ class Feedback(NamedTuple):
 
     missing : numbers from 1, in writing order, of the strokes that are not there.
     presence : float64 (strokes,), how probable it is that each is there.
-    extra : whether there is ink of no stroke of the character.
-    where : that ink's left, upper, right and lower edge in sides of the normalised image, 0 to 1;
-        None where there is none.
+    extra : left, upper, right and lower edge of ink that is far from all strokes that are there, in
+        sides of the normalised image, 0 to 1; None where there is none.
     """
 
     missing: list[int]
     presence: np.ndarray
-    extra: bool
-    where: tuple[float, float, float, float] | None
+    extra: tuple[float, float, float, float] | None
 
 
 class Recognizer:
@@ -123,18 +122,13 @@ class Recognizer:
         number = {character: k for k, character in enumerate(self.classes)}
         classes = np.array([number[c] for c in meant])
         classes = np.resize(classes, len(images))
-        presence, foreign = self._members[0].run(
-            ["presence", "foreign"], images, batch, {ASK: np.array(True)}, {"meant": classes}
+        presence, courses = self._members[0].run(
+            ["presence", "courses"], images, batch, {ASK: np.array(True)}, {"meant": classes}
         )
         counts = [self.stroke_counts[k] for k in classes]
         return [
-            Feedback(
-                [k + 1 for k in range(count) if row[k] < 0],
-                1 / (1 + np.exp(-row[:count].astype(np.float64))),
-                place.max() > 0,
-                _box(place > 0),
-            )
-            for count, row, place in zip(counts, presence, foreign, strict=True)
+            _judged(image, logits[:count].astype(np.float64), points[:count])
+            for image, logits, points, count in zip(images, presence, courses, counts, strict=True)
         ]
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
@@ -207,17 +201,26 @@ class _Member:
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
-def _box(there: np.ndarray) -> tuple[float, float, float, float] | None:
-    """The edges of what is true in bool (rows, columns), in parts of its sides."""
-    if not there.any():
-        return None
-    (rows, columns), (height, width) = np.nonzero(there), there.shape
-    return (
-        float(columns.min() / width),
-        float(rows.min() / height),
-        float((columns.max() + 1) / width),
-        float((rows.max() + 1) / height),
-    )
+FAR = 0.06  # of the side: ink so far from where a stroke's edge should be is of another stroke
+LEAST = 20  # pixels of such ink at 64 a side. Both were chosen on writers that are trained with
+
+
+def _judged(image: np.ndarray, logits: np.ndarray, courses: np.ndarray) -> Feedback:
+    """Of a normalised image uint8 (S, S), logits (strokes,) that each stroke is there, and courses
+    where the table has them, (strokes, P, 2)."""
+    there = logits >= 0
+    size = len(image)
+    width = monitoring.signals(image[None], np.zeros(1))["stroke_width"][0] / size
+    placed = placement.fitted(courses[there] if there.any() else courses, image)
+    distance = placement.distances(placed, size).min(0)
+    strange = (image >= placement.INK) & (distance > width / 2 + FAR)
+    where = None
+    if strange.sum() >= LEAST * (size / 64) ** 2:
+        rows, columns = (np.flatnonzero(strange.any(axis)) for axis in (1, 0))
+        edges = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        where = tuple(float(edge / size) for edge in edges)
+    missing = [int(k) + 1 for k in np.flatnonzero(~there)]
+    return Feedback(missing, 1 / (1 + np.exp(-logits)), where)
 
 
 def decode(probabilities: np.ndarray, types: str) -> tuple[list[str], np.ndarray]:

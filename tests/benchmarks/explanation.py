@@ -18,9 +18,11 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
+from kakitori import placement  # noqa: E402
 from kakitori.learning import data  # noqa: E402
 from kakitori.recognizer import Recognizer  # noqa: E402
-from kakitori.results import explanation, placement  # noqa: E402
+from kakitori.results import explanation  # noqa: E402
+from kakitori.writing.strokes import resample  # noqa: E402
 
 CHANCES = 5  # random places an image
 
@@ -75,7 +77,8 @@ def true_strokes(count: int) -> tuple[int, int]:
             image, layers = file["images"][row], file["layers"][row]
             strokes = [np.reshape(s, (-1, 2)) for s in table[file["codepoint"][row]]]
             written = np.flatnonzero(file["presence"][row][: len(strokes)] == 1)
-            courses = placement.fitted([strokes[k] for k in written], image)
+            points = np.stack([resample(strokes[k], placement.POINTS) for k in written])
+            courses = placement.fitted(points, image)
             found = placement.stroke_of_pixels(courses, image)
             ink = (image >= placement.INK) & (layers > 0)
             right += int((written[found[ink].astype(int) - 1] + 1 == layers[ink]).sum())

@@ -45,7 +45,6 @@ from kakitori.params import Settings, known_models
 
 NONE = -1  # the label of an image that shows no class
 STROKES = 32  # of a character that batches tell of; further ones are left out
-FOREIGN = 255  # the layer of a stroke that is none of the character's
 
 
 class Outputs(NamedTuple):
@@ -80,9 +79,8 @@ class Batch(NamedTuple):
     presence : int8 (B, 32): per stroke of the character, in writing order, 1 where it is written, 0
         where it was left out or the character has fewer; rows of -1 for whole characters. None
         where all are whole.
-    layers : uint8 (B, S, S), the number from 1 of the stroke that a pixel belongs to, 0 for paper,
-        FOREIGN for a stroke of another character; 0 all over for whole characters. None where all
-        are whole.
+    layers : uint8 (B, S, S), the number from 1 of the stroke that a pixel belongs to, 0 for paper;
+        0 all over for whole characters. None where all are whole.
     written : int8 (B, 32), which of writing.strokes.TYPES each stroke is, as the writer's pen drew
         them; -1 after the last one, and in all of a row where no pen was seen. None where in none.
     """

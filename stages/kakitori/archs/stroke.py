@@ -9,9 +9,6 @@ in the table: it reads the grid along that course, and answers from what it sees
 learns of one character's strokes so holds for all; an embedding per class, which has to learn from
 the few partial images of that class, found next to nothing with two of each.
 
-A third head says where there is ink of no stroke of the class: it sees the grid and how near each
-place is to the class's courses.
-
 With `layers` it also says which stroke each pixel belongs to: pixels are compared with the same
 courses (after MaskFormer, Cheng et al. 2021).
 """
@@ -26,7 +23,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kakitori.archs.blocks import FINE, STEM, Head, deployed, encoder
-from kakitori.archs.contract import FOREIGN, STROKES, Batch, Stages, class_loss
+from kakitori.archs.contract import STROKES, Batch, Stages, class_loss
 from kakitori.corpora.images import EXTENT, MAX_ENLARGEMENT
 from kakitori.writing.strokes import resample
 
@@ -36,23 +33,19 @@ POINTS = 6  # of a course
 WIDTH = 64  # of what describes a place, a course, an answer
 PIXEL = 16  # of what describes a pixel
 ABSENT = -10.0  # logit of a stroke that the class does not have
-NEAR = 0.06  # of the side, how far from its course a stroke is still the same
-RARE = -4.0  # logit of foreign ink at a place, to begin with: most have none
-FOREIGN_WEIGHT = 10.0  # of the mean over places, most of them easy, in the strokes' loss
+NOBODY = -1  # where no class is meant
 
 
 class Outputs(NamedTuple):
     logits: torch.Tensor  # (B, C)
     features: torch.Tensor  # (B, D)
-    early: torch.Tensor  # (B, channels, S/4, S/4), what the heads of the strokes look at
+    early: torch.Tensor  # (B, channels, S/4, S/4), what the second head looks at
     middle: torch.Tensor  # (B, channels, S/8, S/8), the same
 
 
 class Judged(NamedTuple):
-    """Of a class, in logits."""
-
-    presence: torch.Tensor  # (B, 32), whether each of its strokes is written
-    foreign: torch.Tensor  # (B, S/4, S/4), where there is ink of none of them
+    presence: torch.Tensor  # (B, 32), logits: whether each stroke of a class is written
+    courses: torch.Tensor  # (B, 32, POINTS, 2), where the table has them, in image sides
 
 
 class Stroke(nn.Module):
@@ -83,12 +76,6 @@ class Stroke(nn.Module):
         self.along = nn.Linear(POINTS * WIDTH, WIDTH)
         self.overall = nn.Linear(channels[4], WIDTH)
         self.answer = nn.Linear(WIDTH, 1)
-        self.foreign = nn.Sequential(
-            nn.Conv2d(WIDTH + 1, WIDTH, 3, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(WIDTH, 1, 1),
-        )
-        nn.init.constant_(self.foreign[2].bias, RARE)
         self.pixels = None
         if layers:
             self.pixels = nn.Sequential(
@@ -112,8 +99,8 @@ class Stroke(nn.Module):
         classes: torch.Tensor,
     ) -> Judged:
         """What the images show of the strokes of `classes`, int64 (B,)."""
-        places = self._places(early, middle)
-        return Judged(self._presence(features, places, classes), self._foreign(places, classes))
+        presence = self._presence(features, self._places(early, middle), classes)
+        return Judged(presence, self.courses[classes].float() / 255)
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         loss = class_loss(outputs, batch)
@@ -121,28 +108,18 @@ class Stroke(nn.Module):
         rows = _partial_and_as_many_whole(batch.whole())
         target, asked, labels = target[rows], asked[rows], batch.labels[rows].clamp(min=0)
         _, features, early, middle = outputs
-        half = early.dtype == torch.bfloat16  # autocast ended with `forward`
         # Channels last while rows are taken: the gradient keeps that order, a tenth of the step.
-        few = (g.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2) for g in (early, middle))
-        partial = asked[:, 0] & ~batch.whole()[rows]
-        with torch.autocast(early.device.type, torch.bfloat16, half):
-            places = self._places(*few)
-            logits = self._presence(features[rows], places, labels).float()
-            where = places[partial], labels[partial]
-            foreign = self._foreign(*where).float()
-            pixels = None if self.pixels is None else self._pixels(*where).float()
+        few = (g.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2).float() for g in (early, middle))
+        places = self._places(*few)
+        logits = self._presence(features[rows].float(), places, labels)
         wrong = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-        own = (wrong * asked).sum() / asked.sum().clamp(min=1)
-        if batch.layers is None:
-            return loss + self.presence * own
-        numbers = batch.layers[rows][partial]
-        there = F.adaptive_max_pool2d((numbers == FOREIGN).float(), places.shape[-2:])
-        wrong = F.binary_cross_entropy_with_logits(foreign, there, reduction="sum")
-        loss = loss + self.presence * (own + FOREIGN_WEIGHT * wrong / max(there.numel(), 1))
-        if pixels is not None:
-            wrong = F.cross_entropy(pixels, numbers.long(), ignore_index=FOREIGN, reduction="sum")
-            known = (numbers > 0) & (numbers != FOREIGN)
-            loss = loss + wrong / known.sum().clamp(min=1)  # paper is soon learned
+        loss = loss + self.presence * (wrong * asked).sum() / asked.sum().clamp(min=1)
+        if self.pixels is not None and batch.layers is not None:
+            partial = asked[:, 0] & ~batch.whole()[rows]
+            found = self._pixels(places[partial], labels[partial])
+            numbers = batch.layers[rows][partial]
+            wrong = F.cross_entropy(found, numbers.long(), reduction="sum")
+            loss = loss + wrong / (numbers > 0).sum().clamp(min=1)  # paper is soon learned
         return loss
 
     def targets(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -172,7 +149,7 @@ class Stroke(nn.Module):
 
     def staged(self) -> Stages:
         """Who asks only for the class does not wait for its strokes."""
-        net = deployed(self, norms=False)  # the heads of the strokes read the normed features
+        net = deployed(self, norms=False)  # the second head reads the normed features
         return Stages(net, Judge(net), given={"meant": np.array([NOBODY])})
 
     @property
@@ -200,20 +177,6 @@ class Stroke(nn.Module):
         answer = self.answer(F.relu(seen + wanted + self.overall(features)[:, None]))
         return answer[..., 0].masked_fill(~self._real(classes), ABSENT)
 
-    def _foreign(self, places: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
-        """Logits (B, S/4, S/4): whether there is ink of no stroke of `classes`."""
-        courses = self.courses[classes].to(places.dtype) / 255
-        halfway = (courses[:, :, 1:] + courses[:, :, :-1]) / 2
-        points = torch.cat([courses, halfway], 2)  # (B, 32, 2 · POINTS - 1, 2)
-        y, x = ((torch.arange(n, device=places.device) + 0.5) / n for n in places.shape[-2:])
-        dx, dy = points[..., 0, None] - x, points[..., 1, None] - y
-        nearness = (-(dx**2) / (2 * NEAR**2)).exp(), (-(dy**2) / (2 * NEAR**2)).exp()
-        real = self._real(classes)[:, :, None, None].to(places.dtype)
-        near_x, near_y = nearness[0] * real, nearness[1]
-        # The sum of Gaussians around points, as one product; it saturates where many are near.
-        near = near_y.flatten(1, 2).mT @ near_x.flatten(1, 2)
-        return self.foreign(torch.cat([places, near.tanh()[:, None]], 1))[:, 0]
-
     def _pixels(self, places: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         """Logits (B, 33, S, S): paper, or which stroke of `classes`."""
         # Alike strokes differ by where they are, which convolutions do not know (Liu et al. 2018).
@@ -228,8 +191,8 @@ class Stroke(nn.Module):
 
 
 class Judge(nn.Module):
-    """The heads of the strokes as the second stage of an export, asked of the classes `meant`,
-    int64 (B,) or (1,), and where these are NOBODY of the likeliest."""
+    """The second head as the second stage of an export, asked of the classes `meant`, int64 (B,) or
+    (1,), and where these are NOBODY of the likeliest."""
 
     def __init__(self, net: Stroke) -> None:
         super().__init__()
@@ -245,9 +208,6 @@ class Judge(nn.Module):
     ) -> Judged:
         classes = torch.where(meant < 0, logits.argmax(1), meant)
         return self.net.judge(features, early, middle, classes)
-
-
-NOBODY = -1
 
 
 def _partial_and_as_many_whole(whole: torch.Tensor) -> torch.Tensor:

@@ -8,7 +8,6 @@ import dataclasses
 import torch
 import torch.nn.functional as F
 
-from kakitori.archs.contract import FOREIGN
 from kakitori.params import Augment
 
 KNOTS = 5  # a side of the grid that elastic distortions move
@@ -215,32 +214,3 @@ def drop_strokes(
     left[chosen.nonzero()[:, 0], stroke[chosen]] = 0
     around &= chosen[:, None, None, None]
     return images.masked_fill(around, 0), layers.masked_fill(gone, 0), left
-
-
-def add_strokes(
-    images: torch.Tensor,
-    layers: torch.Tensor,
-    others: torch.Tensor,
-    theirs: torch.Tensor,
-    share: float,
-    draws: Draws,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give some characters a stroke of another one, as if by a slip of the pen.
-
-    Parameters
-    ----------
-    images, layers : as drop_strokes takes them.
-    others, theirs : as many images and layers of other characters.
-    share : of the characters that get a stroke.
-
-    Returns
-    -------
-    New images and layers, FOREIGN where nothing but that stroke is.
-    """
-    lots, chosen = draws.uniform(), draws.uniform() < share
-    last = theirs.flatten(1).amax(1)  # of the strokes that are written; some before may be missing
-    stroke = (lots * last).byte() + 1
-    added = (theirs == stroke[:, None, None, None]) & chosen[:, None, None, None]
-    around = F.max_pool2d(added.float(), 3, 1, 1).bool() & ((theirs == 0) | added)
-    ink = others.masked_fill(~around, 0)
-    return torch.maximum(images, ink), layers.masked_fill(added & (layers == 0), FOREIGN)

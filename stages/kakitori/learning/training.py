@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from kakitori.archs.contract import NONE, Batch, Outputs
 from kakitori.learning import checkpoints, optimisation, qat
-from kakitori.learning.augment import Augmenter, Draws, add_strokes, drop_strokes
+from kakitori.learning.augment import Augmenter, Draws, drop_strokes
 from kakitori.learning.data import Part, Partial
 from kakitori.learning.objectives import Distillation, WriterAdversary
 from kakitori.learning.processes import Group
@@ -289,18 +289,12 @@ class Trainer:
                 (self.partial_batch,),
                 generator=self.generator,
                 device=self.group.device,
-            )
-            lots, others = lots[rows], lots.roll(1)[rows]
+            )[rows]
             drawn, where = self.partial.images[lots], self.partial.layers[lots]
             left = self.partial.presence[lots]
             if settings.augment.drop_strokes:
                 drawn, where, left = drop_strokes(
                     drawn, where, left, settings.augment.drop_strokes, draws
-                )
-            if settings.augment.add_strokes:
-                theirs = self.partial.images[others], self.partial.layers[others]
-                drawn, where = add_strokes(
-                    drawn, where, *theirs, settings.augment.add_strokes, draws
                 )
             drawn, where = self.augment(drawn, draws, layers=where)
             whole = len(images)

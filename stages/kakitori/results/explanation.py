@@ -3,8 +3,8 @@ without.
 
 Grad-CAM (Selvaraju et al. 2017) on the last grid before the classifier, for the class and for the
 one that it is confused with; and occlusion stroke by stroke (after Zeiler and Fergus 2014). An
-image keeps no record of its strokes: they are those of the table, as results/placement.py places
-them. Occluded images lie outside of what the network has learned from; a stroke whose loss changes
+image keeps no record of its strokes: they are those of the table, as placement.py places them.
+Occluded images lie outside of what the network has learned from; a stroke whose loss changes
 nothing may still be one that another network needs.
 """
 
@@ -24,11 +24,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
-from kakitori import params
+from kakitori import params, placement
 from kakitori.errors import DataError
 from kakitori.learning import saved
 from kakitori.recognizer import Recognizer
-from kakitori.results import differences, placement
+from kakitori.results import differences
+from kakitori.writing.strokes import resample
 
 LEAST = 4  # cells a side of a grid that says where
 NEAR = 0.05  # of the image's side: as near to a stroke's course counts as on it
@@ -103,8 +104,11 @@ class Explainer:
         before = probabilities(self.network, image[None], self.temperature)[0, targets]
         answer = int(before.argmax())
         found = differences.between(self.forms[one], self.forms[other]).strokes
-        courses = placement.fitted(self.forms[one][0], image)
-        others = placement.placed(self.forms[other][0], image)
+        own, theirs = (
+            np.stack([resample(stroke, placement.POINTS) for stroke in self.forms[name][0]])
+            for name in (one, other)
+        )
+        courses, others = placement.fitted(own, image), placement.placed(theirs, image)
         apart = np.concatenate([courses[found[0]], others[found[1]]])
         strokes = placement.stroke_of_pixels(courses, image)
         after = occluded(self.network, image, strokes, len(courses), self.temperature)

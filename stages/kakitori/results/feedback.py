@@ -4,57 +4,79 @@ character."""
 
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 
-from kakitori.archs.contract import FOREIGN
 from kakitori.corpora import partial
 from kakitori.learning import data
-from kakitori.learning.augment import Draws, add_strokes
 from kakitori.recognizer import Feedback, Recognizer
 
 ALL = 3036  # classes; fewer where the characters are fewer
 UNSEEN = 1_000_003  # added to the seed of the writers that are learned from
 SHARE = 0.5  # of the characters that get a stroke of another one
-LEAST = 12  # pixels of it that show for it to count
+LEAST = 30  # pixels of it that show, of some 100, for it to count
 
 
-def drawn(characters: pd.DataFrame, classes: list[str], size: int, seed: int) -> data.Partial:
-    """The writer's characters; layers are FOREIGN where a stroke is too many."""
+class Written(NamedTuple):
+    images: np.ndarray  # uint8 (N, S, S)
+    labels: np.ndarray  # int64 (N,)
+    presence: np.ndarray  # int8 (N, 32), 1 for strokes that were written
+    slips: np.ndarray  # int64 (N,), pixels of ink of another character's stroke alone
+
+
+def written(characters: pd.DataFrame, classes: list[str], size: int, seed: int) -> Written:
+    """The unseen writer's characters."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "partial.h5"
         partial.write(characters, path, 1, ALL, seed + UNSEEN)
         made = data.load_partial(path, classes, size)
-    draws = Draws(torch.Generator().manual_seed(seed), len(made.labels))
-    others, theirs = made.images.roll(1, 0), made.layers.roll(1, 0)
-    images, layers = add_strokes(made.images, made.layers, others, theirs, SHARE, draws)
-    return data.Partial(images, made.labels, made.presence, layers)
+    images, layers = made.images[:, 0].numpy(), made.layers[:, 0].numpy()
+    images, slips = with_slips(images, layers, np.random.default_rng(seed))
+    return Written(images, made.labels.numpy(), made.presence.numpy(), slips)
 
 
-def score(found: list[Feedback], right: data.Partial) -> dict[str, float | int]:
+def with_slips(
+    images: np.ndarray, layers: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """New images, some with a stroke of the image before, and how many pixels of it show.
+
+    images : uint8 (N, S, S). layers : uint8 (N, S, S), the number of the stroke, from 1, that a
+    pixel belongs to.
+    """
+    others, theirs = np.roll(images, 1, 0), np.roll(layers, 1, 0)
+    count = len(images)
+    last = theirs.reshape(count, -1).max(1)
+    stroke = 1 + (rng.random(count) * last).astype(int)
+    chosen = rng.random(count) < SHARE
+    added = (theirs == stroke[:, None, None]) & chosen[:, None, None]
+    out = np.maximum(images, np.where(added, others, 0))
+    return out, (added & (layers == 0)).sum((1, 2))
+
+
+def score(found: list[Feedback], right: Written) -> dict[str, float | int]:
     """Figures over the characters.
 
     `missing_exact` is the fraction of characters whose missing strokes are all named and no other;
-    `missing_precision` and `missing_recall` are over strokes; `extra_precision` and `extra_recall`
-    over characters with a stroke too many that shows.
+    `missing_precision` and `missing_recall` are over strokes. `extra_recall` is over characters
+    with a stroke too many that shows, `extra_false` the fraction called of those without one.
     """
     missing = [
         set((np.flatnonzero(row[: len(f.presence)] == 0) + 1).tolist())
-        for f, row in zip(found, right.presence.numpy(), strict=True)
+        for f, row in zip(found, right.presence, strict=True)
     ]
     named = [set(f.missing) for f in found]
-    extra = (right.layers == FOREIGN).sum((1, 2, 3)).numpy() >= LEAST
-    called = np.array([f.extra for f in found])
+    called = np.array([f.extra is not None for f in found])
+    extra, none = right.slips >= LEAST, right.slips == 0
     both = sum(len(a & b) for a, b in zip(missing, named, strict=True))
     return {
         "samples": len(found),
         "missing_exact": float(np.mean([a == b for a, b in zip(missing, named, strict=True)])),
         "missing_precision": both / max(sum(map(len, named)), 1),
         "missing_recall": both / max(sum(map(len, missing)), 1),
-        "extra_precision": float((extra & called).sum() / max(called.sum(), 1)),
         "extra_recall": float((extra & called).sum() / max(extra.sum(), 1)),
+        "extra_false": float((none & called).sum() / max(none.sum(), 1)),
     }
 
 
@@ -66,9 +88,8 @@ def measure(
     if not able:
         return {}
     first = next(iter(able.values()))
-    right = drawn(characters, list(first.classes), first.size, seed)
+    right = written(characters, list(first.classes), first.size, seed)
     meant = "".join(first.classes[k] for k in right.labels)
     return {
-        name: score(export.feedback(right.images[:, 0].numpy(), meant), right)
-        for name, export in able.items()
+        name: score(export.feedback(right.images, meant), right) for name, export in able.items()
     }

@@ -2,39 +2,38 @@
 
 An approximation: the reference's strokes are stretched to the ink's bounding box, each is moved
 onto the ink that is nearest to it, and every pixel of ink belongs to the stroke that it is then
-nearest to. tests/benchmarks/explanation.py says how often that is the right one.
+nearest to. tests/benchmarks/explanation.py says how often that is the right one. Needs NumPy alone.
 """
 
 import numpy as np
 
 from kakitori.corpora.images import span
-from kakitori.writing.strokes import Strokes, resample
 
 INK = 128  # of 255: what counts as ink
-POINTS = 12  # of a course
+POINTS = 12  # of a course, enough for a bend
 ROUNDS = 4  # of moving strokes onto their ink
 FLAT = 0.15  # of the longer side: a shorter one (一) is not stretched
 
 
-def placed(strokes: Strokes, image: np.ndarray) -> np.ndarray:
-    """Courses (strokes, POINTS, 2), x and y in image sides, of strokes stretched to the bounding
-    box of the ink of an image uint8 (S, S); to the whole image where there is no ink."""
+def placed(points: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Courses (strokes, P, 2), x and y in image sides, of strokes that pass through so many points
+    each, stretched to the bounding box of the ink of an image uint8 (S, S); to the whole image
+    where there is no ink."""
     dark = image >= INK
     (top, left), (bottom, right) = (
         [span(dark.any(axis)[None])[end][0] / len(image) for axis in (1, 0)] for end in (0, 1)
     )
     low, high = np.array([left, top]), np.array([right, bottom])
-    points = np.stack([resample(s, POINTS) for s in strokes])
     first, last = points.min((0, 1)), points.max((0, 1))
     extent, room = np.maximum(last - first, 1e-6), high - low
     scale = np.where(extent > FLAT * extent.max(), room / extent, room.max() / extent.max())
     return (points - (first + last) / 2) * scale + (low + high) / 2
 
 
-def fitted(strokes: Strokes, image: np.ndarray) -> np.ndarray:
+def fitted(points: np.ndarray, image: np.ndarray) -> np.ndarray:
     """The same, each stroke moved, in turns with finding its ink anew (iterative closest points,
     Besl and McKay 1992, with shifts alone)."""
-    courses = placed(strokes, image)
+    courses = placed(points, image)
     y, x = np.nonzero(image >= INK)
     ink = (np.stack([x, y], 1) + 0.5) / len(image)
     for _ in range(ROUNDS):
