@@ -88,7 +88,7 @@ def main(settings: Settings) -> None:
         **_sequences(
             (exports["onnx"], exports["int8"]), test, parts["zero_shot"], predictions, characters
         ),
-        **_feedback(exports, characters, settings.seed),
+        **_feedback(exports["int8"], characters, settings.seed),
         "by_writer": slices.by_writer(reference.right, groups),
         **{f"by_{name}": sliced[name] for name in IN_METRICS},
     }
@@ -258,9 +258,12 @@ def _sequences(
     return {"sequence": result}
 
 
-def _feedback(exports: dict[str, Recognizer], characters: pd.DataFrame, seed: int) -> dict:
-    found = feedback.measure(exports, characters.reset_index(), seed)
-    return {"feedback": found} if found else {}
+def _feedback(export: Recognizer, characters: pd.DataFrame, seed: int) -> dict:
+    """What a model that knows strokes finds missing or too many: `feedback` of INT8, or nothing
+    where it does not know them."""
+    if not export.stroke_counts:
+        return {}
+    return {"feedback": {"int8": feedback.measure(export, characters.reset_index(), seed)}}
 
 
 def _by_writer(rows: pd.DataFrame, predictions: dict[str, scoring.Predictions]) -> pd.DataFrame:

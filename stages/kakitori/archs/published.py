@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import SqueezeExcite, convolution, deployed
+from kakitori.archs.blocks import SqueezeExcite, convolution
 from kakitori.archs.contract import Batch, Outputs, class_loss
 
 CHANNELS = (32, 64, 128, 256, 512)
@@ -39,16 +39,6 @@ class Published(nn.Module):
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         return class_loss(outputs, batch)
-
-    def deployed(self) -> "Published":
-        """An equal network for export. Of one grey channel both halves of the first convolution are
-        one; its pixels are four times as many as the next one's, and each pass over them counts."""
-        net = deployed(self)
-        depthwise, (pointwise, *_) = net.encoder[0]
-        both = nn.Conv2d(1, CHANNELS[0], 3, padding=1, bias=False)
-        both.weight = nn.Parameter((pointwise.weight * depthwise.weight).detach())
-        net.encoder[0][0], net.encoder[0][1][0] = nn.Identity(), both
-        return net
 
 
 def separable(channels_in: int, channels: int) -> nn.Sequential:

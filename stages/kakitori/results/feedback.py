@@ -16,6 +16,7 @@ from kakitori.recognizer import Feedback, Recognizer
 ALL = 3036  # classes; fewer where the characters are fewer
 UNSEEN = 1_000_003  # added to the seed of the writers that are learned from
 SHARE = 0.5  # of the characters that get a stroke of another one
+SAMPLES = 600  # characters, drawn among those of the writer
 LEAST = 30  # pixels of it that show, of some 100, for it to count
 
 
@@ -33,8 +34,11 @@ def written(characters: pd.DataFrame, classes: list[str], size: int, seed: int) 
         partial.write(characters, path, 1, ALL, seed + UNSEEN)
         made = data.load_partial(path, classes, size)
     images, layers = made.images[:, 0].numpy(), made.layers[:, 0].numpy()
-    images, slips = with_slips(images, layers, np.random.default_rng(seed))
-    return Written(images, made.labels.numpy(), made.presence.numpy(), slips)
+    rng = np.random.default_rng(seed)
+    images, slips = with_slips(images, layers, rng)
+    some = np.sort(rng.choice(len(images), min(SAMPLES, len(images)), replace=False))
+    labels, presence = made.labels.numpy(), made.presence.numpy()
+    return Written(images[some], labels[some], presence[some], slips[some])
 
 
 def with_slips(
@@ -80,16 +84,8 @@ def score(found: list[Feedback], right: Written) -> dict[str, float | int]:
     }
 
 
-def measure(
-    exports: dict[str, Recognizer], characters: pd.DataFrame, seed: int
-) -> dict[str, dict[str, float | int]]:
-    """`score` of each export that gives feedback; empty where none does."""
-    able = {name: export for name, export in exports.items() if export.stroke_counts}
-    if not able:
-        return {}
-    first = next(iter(able.values()))
-    right = written(characters, list(first.classes), first.size, seed)
-    meant = "".join(first.classes[k] for k in right.labels)
-    return {
-        name: score(export.feedback(right.images, meant), right) for name, export in able.items()
-    }
+def measure(export: Recognizer, characters: pd.DataFrame, seed: int) -> dict[str, float | int]:
+    """`score` of an export that gives feedback."""
+    right = written(characters, list(export.classes), export.size, seed)
+    meant = "".join(export.classes[k] for k in right.labels)
+    return score(export.feedback(right.images, meant), right)
