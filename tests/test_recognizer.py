@@ -287,3 +287,6 @@ def test_a_model_that_writes_nothing_down_says_so(finished, tmp_path):
     done = finished.stage("recognize", "--strokes", str(tmp_path / "a.png"), check=False)
     assert done.returncode == 1 and len(done.stderr.splitlines()) == 1
     assert "int8.onnx: expected a model that writes strokes down (model: seq2seq)" in done.stderr
+    recognizer = Recognizer(finished.root / "models/exports/int8.onnx")
+    with pytest.raises(DataError, match=r"int8.onnx: expected a model that knows .*model: stroke"):
+        recognizer.feedback(np.zeros((1, 64, 64), np.uint8), recognizer.classes[0])
