@@ -43,7 +43,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project.commit("earlier")
     path.write_text(json.dumps(evaluate), "utf-8")
     project.commit("now")
-    (project.root / "models/model.json").write_text(json.dumps({"model": evaluate["model"]}))
+    model = {"model": evaluate["model"], "classes": ["？"] * evaluate["classes"]}
+    (project.root / "models/model.json").write_text(json.dumps(model))
     plots = project.root / "metrics/plots"
     for k, name in enumerate(PICTURES):
         (plots / name).parent.mkdir(parents=True, exist_ok=True)
