@@ -9,10 +9,12 @@
     python stages/recognize.py --candidates アイウエオ field.png
     python stages/recognize.py --strokes photo.png       # of a model that writes them (seq2seq)
     python stages/recognize.py --feedback 書 photo.png   # of a model that knows them (stroke)
+    python stages/recognize.py --pen strokes.json        # and how its strokes were written
     python stages/recognize.py --explain why/ photo.png  # why/0001-photo.png: what it hangs on
 
 Any size, grey or colour, dark on light or light on dark. A folder is searched for images; one
-named U+XXXX labels those in it.
+named U+XXXX labels those in it. A file of pen strokes is {"character": "書", "strokes": [[[x, y],
+…], …]} or a list of such objects; the character, which may be left out, is what was meant.
 """
 
 import argparse
@@ -25,10 +27,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
-from kakitori import monitoring, outputs
+from kakitori import drawing, matching, monitoring, outputs, reference
 from kakitori.errors import DataError
+from kakitori.matching import Match
 from kakitori.recognizer import Feedback, Recognizer, prepare
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -42,7 +46,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER")
+    parser.add_argument("paths", nargs="*", type=Path, metavar="FILE_OR_FOLDER")
+    parser.add_argument(
+        "--pen",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="pen strokes as JSON; where it says what was meant, also what is wrong with them",
+    )
+    parser.add_argument(
+        "--characters",
+        type=Path,
+        default=ROOT / "data/characters.parquet",
+        metavar="FILE",
+        help="the table with the strokes that --pen compares with (data/characters.parquet)",
+    )
     parser.add_argument(
         "--model",
         action="append",
@@ -86,6 +105,8 @@ def main() -> None:
         "that the answer hangs on; explanation.csv has the numbers",
     )
     options = parser.parse_args()
+    if not (options.paths or options.pen):
+        parser.error("expected images, folders or --pen FILE, found none")
     try:
         threshold = options.reject_below
         if threshold is not None and not 0 <= threshold <= 1:
@@ -95,10 +116,12 @@ def main() -> None:
         form = Json() if options.json else Csv() if options.csv else Table()
         if options.reject and threshold is None:
             threshold = recognizer.threshold
+        pictures = [Picture(str(p), label_of(p), p) for p in find_images(options.paths)]
+        pictures += pen_drawings(options.pen, options.characters)
         if options.explain:
-            explain(options.paths, recognizer, options.explain)
+            explain(pictures, recognizer, options.explain)
         recognize(
-            options.paths,
+            pictures,
             recognizer,
             form,
             threshold,
@@ -110,8 +133,40 @@ def main() -> None:
         sys.exit(f"recognize: {error}")
 
 
+class Picture(NamedTuple):
+    """What is to be read: an image's file, or pen strokes."""
+
+    name: str
+    label: str | None  # the character that its folder or its file names
+    content: Path | list[np.ndarray]
+    match: Match | None = None  # of pen strokes with those of the character that was meant
+
+    def prepared(self, size: int) -> np.ndarray:
+        """Normalised, uint8 (size, size)."""
+        if isinstance(self.content, Path):
+            return prepare(self.content, size)
+        return prepare(Image.fromarray(drawing.draw(self.content)), size)
+
+
+def pen_drawings(files: list[Path], characters: Path) -> list[Picture]:
+    """The drawings of files of pen strokes, compared with the table `characters` where they say
+    what was meant."""
+    drawings = [(file, k, one) for file in files for k, one in enumerate(drawing.read(file), 1)]
+    meant = {one.character for _, _, one in drawings if one.character}
+    references = reference.read(characters, meant) if meant else {}
+    return [
+        Picture(
+            f"{file}:{k}",
+            one.character,
+            one.strokes,
+            one.character and matching.match(one.strokes, *references[one.character]),
+        )
+        for file, k, one in drawings
+    ]
+
+
 def recognize(
-    paths: list[Path],
+    pictures: list[Picture],
     recognizer: Recognizer,
     form: "Table | Json | Csv",
     threshold: float | None,
@@ -119,25 +174,24 @@ def recognize(
     meant: str | None,
     with_monitor: bool,
 ) -> None:
-    files = list(find_images(paths))
     first = five = labelled = 0
     seen: list[dict[str, np.ndarray]] = []
-    progress = tqdm(total=len(files), desc="recognize", unit="image", disable=None)
-    for start in range(0, len(files), BATCH):
-        chosen = files[start : start + BATCH]
-        images = np.stack([prepare(file, recognizer.size) for file in chosen])
+    progress = tqdm(total=len(pictures), desc="recognize", unit="image", disable=None)
+    for start in range(0, len(pictures), BATCH):
+        chosen = pictures[start : start + BATCH]
+        images = np.stack([picture.prepared(recognizer.size) for picture in chosen])
         written = recognizer.strokes(images) if with_strokes else [None] * len(images)
         judged = recognizer.feedback(images, meant) if meant else [None] * len(images)
         read = recognizer.read_normalised(images, TOP)
         seen.append(monitoring.signals(images, np.array([top[0][1] for top in read])))
-        for file, top, strokes, found in zip(chosen, read, written, judged, strict=True):
-            label = label_of(file)
+        for picture, top, strokes, found in zip(chosen, read, written, judged, strict=True):
+            name, label, _, match = picture
             if label is not None:
                 labelled += 1
                 first += top[0][0] == label
                 five += label in [character for character, _ in top]
             sure = None if threshold is None else top[0][1] >= threshold
-            form.line(Reading(file, label, top, sure, strokes, found))
+            form.line(Reading(name, label, top, sure, strokes, found, match))
         progress.update(len(chosen))
     progress.close()
     if labelled:
@@ -147,7 +201,7 @@ def recognize(
         form.monitor(monitoring.stability(signals, recognizer.deciles))
 
 
-def explain(paths: list[Path], recognizer: Recognizer, folder: Path) -> None:
+def explain(pictures: list[Picture], recognizer: Recognizer, folder: Path) -> None:
     """A picture in `folder` of each image, of what it is and what it is likeliest confused with:
     the label that its folder gives, or the answer; and the likeliest other answer."""
     # Only here: torch takes seconds to import, and reading does without.
@@ -156,43 +210,45 @@ def explain(paths: list[Path], recognizer: Recognizer, folder: Path) -> None:
     from kakitori.results import explanation
 
     explainer = explanation.Explainer(recognizer)
-    files, rows = list(find_images(paths)), []
-    for number, file in enumerate(tqdm(files, desc="explain", unit="image", disable=None), 1):
-        image = prepare(file, recognizer.size)
-        top, label = recognizer.read_normalised(image[None], 2)[0], label_of(file)
+    rows = []
+    for number, shown in enumerate(tqdm(pictures, desc="explain", unit="image", disable=None), 1):
+        image = shown.prepared(recognizer.size)
+        top, label = recognizer.read_normalised(image[None], 2)[0], shown.label
         one = label if label and label in recognizer.classes else top[0][0]
         other = next((c for c, _ in top if c != one), None)
         if other is None:
             raise DataError("--explain: expected two candidates or more, found one")
         found = explainer.explain(image, one, other)
-        picture = folder / f"{number:04d}-{file.stem}.png"
+        picture = folder / f"{number:04d}-{Path(shown.name).stem}.png"
         with outputs.whole(picture) as part:
             explanation.draw(part, found)
-        rows.append({"file": str(file), "picture": picture.name, **found.row()})
+        rows.append({"file": shown.name, "picture": picture.name, **found.row()})
     outputs.write_csv(folder / "explanation.csv", pd.DataFrame(rows))
 
 
 class Reading(NamedTuple):
     """What was read of an image."""
 
-    file: Path
-    label: str | None  # the character that its folder names
+    file: str
+    label: str | None  # the character that its folder or its file names
     top: list[tuple[str, float]]  # the likeliest characters, best first
     sure: bool | None  # None where nobody asked
     strokes: tuple[str, float] | None
     feedback: Feedback | None
+    match: Match | None
+
+    def words(self) -> str:
+        """What is right or wrong with its strokes, if anybody asked."""
+        said = [in_words(self.feedback) if self.feedback else ""]
+        said += [matching.in_words(self.match) if self.match else ""]
+        return ". ".join(filter(None, said))
 
 
 def in_words(found: Feedback) -> str:
     """What was found wrong, such as "stroke 2 of 4 is missing"."""
-    count, missing = len(found.presence), [str(k) for k in found.missing]
-    said = []
-    if missing:
-        numbers = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
-        several = len(missing) > 1
-        said.append(
-            f"stroke{'s' * several} {numbers} of {count} {'are' if several else 'is'} missing"
-        )
+    count, said = len(found.presence), []
+    if found.missing:
+        said.append(f"{matching.these(found.missing, f' of {count}')} missing")
     if found.extra:
         left, upper, right, lower = (f"{100 * edge:.0f} %" for edge in found.extra)
         said.append(
@@ -206,14 +262,14 @@ class Table:
     """For people: a line an image."""
 
     def line(self, read: Reading) -> None:
-        file, label, top, sure, strokes, feedback = read
+        file, label, top, sure, strokes, feedback, match = read
         cells = "  ".join(f"{character} {p:6.1%}" for character, p in top)
         mark = f"{REJECTED}  " if sure is False else ""
-        print(f"{file!s:<40}  {label or ' '}  {mark}{cells}")
+        print(f"{file:<40}  {label or ' '}  {mark}{cells}")
         if strokes:
             print(f"{'':<40}     {len(strokes[0])} strokes {strokes[0]} {strokes[1]:6.1%}")
-        if feedback:
-            print(f"{'':<40}     {in_words(feedback)}")
+        if feedback or match:
+            print(f"{'':<40}     {read.words()}")
 
     def summary(self, found: dict) -> None:
         print(f"{found['samples']} labelled: top-1 {found['top1']:.2%}, top-5 {found['top5']:.2%}")
@@ -230,9 +286,9 @@ class Json:
     """For programs: an object a line, then those of the summary and the monitor."""
 
     def line(self, read: Reading) -> None:
-        file, label, top, sure, strokes, feedback = read
+        file, label, top, sure, strokes, feedback, match = read
         rounded = [[character, round(p, 6)] for character, p in top]
-        line = {"file": str(file), "label": label, "top": rounded}
+        line = {"file": file, "label": label, "top": rounded}
         if sure is not None:
             line["sure"] = sure
         if strokes:
@@ -243,6 +299,9 @@ class Json:
                 "presence": [round(p, 6) for p in feedback.presence.tolist()],
                 "extra": feedback.extra,
             }
+        if match:
+            distances = [d if d is None else round(d, 6) for d in match.distances]
+            line["match"] = match._asdict() | {"distances": distances}
         print(json.dumps(line, ensure_ascii=False))
 
     def summary(self, found: dict) -> None:
@@ -261,11 +320,11 @@ class Csv:
         self.writer.writerow(["file", "label", "sure", *ranks, "strokes", "feedback"])
 
     def line(self, read: Reading) -> None:
-        file, label, top, sure, strokes, feedback = read
+        file, label, top, sure, strokes, *_ = read
         cells = [cell for character, p in top for cell in (character, f"{p:.6f}")]
         cells += [""] * (2 * TOP - len(cells))
         known = "" if sure is None else str(sure).lower()
-        cells += [strokes[0] if strokes else "", in_words(feedback) if feedback else ""]
+        cells += [strokes[0] if strokes else "", read.words()]
         self.writer.writerow([file, label or "", known, *cells])
 
     def summary(self, found: dict) -> None:

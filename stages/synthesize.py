@@ -31,7 +31,7 @@ def main(settings: Settings) -> None:
         for name, (writers, text, columns) in sheets.items() if chosen.writers else ():
             sheet = synthesis.contact_sheet(characters, seed, writers, text, chosen.preset)
             sheet = synthesis.folded(sheet, columns)
-            Image.fromarray(255 - sheet).save(folder / f"{name}.png", optimize=True)
+            Image.fromarray(255 - sheet).save(folder / f"{name}.png")
     with outputs.whole_folder(ROOT / "data/synthetic") as folder:
         rate = synthesis.write_corpora(characters, folder, chosen, seed)
         if chosen.partial_writers:

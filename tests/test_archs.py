@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from kakitori import params
-from kakitori.archs import contract
+from kakitori.archs import blocks, contract
 from kakitori.errors import SettingsError
 from kakitori.learning import checkpoints, complexity, export, training
 from kakitori.writing.charset import etl9_characters
@@ -91,6 +91,24 @@ def test_a_gradient_reaches_every_parameter(model):
         name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0
     ]
     assert not without
+
+
+@pytest.mark.parametrize(
+    ("count", "side", "stride"),
+    [(12, 8, 1), (7, 8, 2), (6, 5, 2), (8, 16, 2), (4, 2, 2), (5, 1, 1)],
+)
+def test_images_side_by_side_are_convolved_as_alone(count, side, stride):
+    layer = blocks.Convolution(3, 5, stride=stride).double()
+    x = torch.randn(count, 3, side, side, dtype=torch.double, requires_grad=True)
+
+    def values_and_gradients() -> tuple[torch.Tensor, ...]:
+        y = layer(x)
+        return y, *torch.autograd.grad((y * y).sum(), (x, layer.weight))
+
+    layer.train()
+    beside = values_and_gradients()
+    layer.eval()
+    torch.testing.assert_close(beside, values_and_gradients())
 
 
 def test_noise_on_features_is_for_training_alone():

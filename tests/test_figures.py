@@ -7,6 +7,7 @@ import pytest
 
 from kakitori import params
 from kakitori.results import card, choice, leaderboard, metrics
+from tests.benchmarks import bench
 
 README = (params.ROOT / "README.md").read_text("utf-8")
 MEASURED = {
@@ -16,6 +17,7 @@ MEASURED = {
 # What no stage measures, with the commit at which its command was run.
 BY_HAND = json.loads((params.ROOT / "metrics/by_hand.json").read_text("utf-8"))
 LEAK = json.loads((params.ROOT / "metrics/study/leak.json").read_text("utf-8"))
+BENCH = json.loads((params.ROOT / "metrics/bench.json").read_text("utf-8"))
 TABLE = choice.read(params.ROOT / "metrics/leaderboard.csv")
 
 
@@ -51,6 +53,9 @@ def rows() -> list[str]:
         f"| energy of a whole run (codecarbon's estimate) | {1000 * carbon['total_kwh']:.1f} Wh |",
         "| the same model with a random split, which knows the hands that it is tested on, INT8 | "
         f"{LEAK['random']['test']['top1']:.2%} |",
+        "| synthesize, extract (start of processes included) | "
+        f"{BENCH['synthesize']['rate']:,.0f} images/s, {BENCH['extract']['rate']:,.0f} records/s "
+        "| `make bench` |",
         *(f"| {row['what']} | {row['figure']} | {row['command']} |" for row in BY_HAND),
     ]
 
@@ -80,6 +85,18 @@ def test_the_studys_figures_of_the_leak_are_those_measured():
     low, high = 100 * same["difference_low"], 100 * same["difference_high"]
     assert f"| {both} | difference {low:.2f} to {high:.2f} |" in text
     assert f"claims {100 * LEAK['leak']:.2f} points more; {100 * same['difference']:.2f}" in text
+
+
+def test_the_table_of_speeds_is_the_one_measured():
+    text = (params.ROOT / "docs/speed.md").read_text("utf-8")
+    assert bench.table(BENCH) in text, f"docs/speed.md: expected\n{bench.table(BENCH)}"
+    for name, found in BENCH["scaling"].items():
+        assert f"| {name} | {found['exponent']:.2f} |" in text
+    shorter = BENCH["to_97_percent"]
+    assert (
+        f"| {shorter['seconds']:.0f} s | {shorter['usual_seconds']:.0f} s "
+        f"| {shorter['times_shorter']:.1f} |" in text
+    )
 
 
 def test_what_the_readme_says_of_the_data():
@@ -125,3 +142,22 @@ def test_the_committed_card_is_made_of_the_committed_metrics():
     assert (params.ROOT / "models/README.md").read_text("utf-8") == text, (
         "models/README.md: stale; `dvc repro card` makes it again"
     )
+
+
+def test_the_demos_figures_are_those_measured():
+    found = json.loads((params.ROOT / "metrics/demo.json").read_text("utf-8"))
+    text = (params.ROOT / "docs/demo.md").read_text("utf-8")
+    drawings, other = found["drawings"], found["other_answers_than_python"]
+    first = found["first_recognition_ms"] / 1000
+    for row in (
+        f"| first recognition, from an empty cache | {first:.1f} s |",
+        "| each further one, preprocessing included: median, mean | "
+        f"{found['recognition_ms_median']:.1f} ms, {found['recognition_ms_mean']:.1f} ms |",
+        f"| transferred, ONNX Runtime apart | {found['transfer_bytes'] / 1e6:.2f} MB |",
+        f"| ONNX Runtime Web | {found['runtime_bytes'] / 1e6:.2f} MB |",
+        f"| top-1 of {drawings:,} drawings with a mouse | {found['top1']:.2%} |",
+        f"| of these answered otherwise than by ONNX Runtime in Python | {other} |",
+        f"| of these with a probability of 0.9 or more; of {found['scribbles']} random scribbles | "
+        f"{found['plain']:.1%}; {found['plain_scribbles']} |",
+    ):
+        assert row in text, f"docs/demo.md: expected this row, found another: {row}"

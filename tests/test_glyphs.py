@@ -82,16 +82,17 @@ def test_known_stroke_counts_of_the_bundled_font():
     """As every school book has them."""
     known = {"一": 1, "十": 2, "三": 3, "田": 5, "川": 3, "書": 10, "女": 3, "水": 4, "代": 5}
     traced = glyphs.trace_font(glyphs.bundled_font(), list(known), workers=1)
-    assert {c: len(s) for c, s in traced.items()} == known
+    assert {c: len(form.strokes) for c, form in traced.items()} == known
 
 
 def test_strokes_come_in_the_order_of_writing():
     traced = glyphs.trace_font(glyphs.bundled_font(), list("川三十明"), workers=1)
-    assert (np.diff([s[0, 0] for s in traced["川"]]) > 0).all()  # left to right
-    assert (np.diff([s[0, 1] for s in traced["三"]]) > 0).all()  # top to bottom
-    level, upright = traced["十"]
+    strokes = {c: form.strokes for c, form in traced.items()}
+    assert (np.diff([s[0, 0] for s in strokes["川"]]) > 0).all()  # left to right
+    assert (np.diff([s[0, 1] for s in strokes["三"]]) > 0).all()  # top to bottom
+    level, upright = strokes["十"]
     assert np.ptp(level[:, 0]) > np.ptp(upright[:, 0])
-    assert max(s[:, 0].max() for s in traced["明"][:4]) < 0.5  # 日, then 月
+    assert max(s[:, 0].max() for s in strokes["明"][:4]) < 0.5  # 日, then 月
 
 
 def test_bundled_font_covers_every_class():

@@ -28,6 +28,9 @@ sys.path.insert(0, {installed!r})
 from kakitori.recognizer import Recognizer
 import kakitori
 assert kakitori.__file__.startswith({installed!r}), kakitori.__file__
+from kakitori import drawing, matching
+stroke = [[0.0, 0.0], [1.0, 0.0]]
+assert drawing.draw([stroke]).any() and matching.match([stroke], [stroke]).accepted
 print(Recognizer({model!r}).read({image!r})[0])
 """
 

@@ -26,7 +26,7 @@ from tests.conftest import TINY, Project, environment
 from tests.test_recognizer import drawn
 
 STAGES = list(yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
-COMMANDS = [*STAGES, "recognize", "gate", "prune", "report", "study"]
+COMMANDS = [*STAGES, "recognize", "gate", "prune", "report", "study", "demo"]
 
 
 def metric(project, name: str) -> dict:
@@ -250,7 +250,7 @@ def test_wrong_labels_are_listed_first(finished, tmp_path):
         wrong += [a, b]
     records.tofile(path)
     project = Project(copy)
-    for stage in ("extract", "split", "audit"):
+    for stage in ("extract", "split", "evaluate", "audit"):
         project.stage(stage)
     table = pd.read_csv(copy / "metrics/plots/audit/audit.csv")
     assert table["margin"].is_monotonic_decreasing
@@ -360,7 +360,7 @@ def test_every_architecture_goes_all_the_way(finished, tmp_path, model):
         assert "sequence" not in evaluate
     if model == "stroke":
         found = evaluate["feedback"]["int8"]
-        assert found["samples"] == evaluate["classes"] and 0 <= found["missing_recall"] <= 1
+        assert found["samples"] == 600 and 0 <= found["missing_recall"] <= 1
         recognizer = Recognizer(project.root / "models/exports/int8.onnx")
         meant, count = recognizer.classes[7], recognizer.stroke_counts[7]
         done = project.stage("recognize", "--feedback", meant, "--json", str(file_of(tmp_path)))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
@@ -250,6 +251,66 @@ def test_a_table_for_people_and_no_summary_without_labels(finished, tmp_path):
     assert [line["label"] for line in lines] == [None] * 3
     found = sum(Path(line["file"]).stem in [c for c, _ in line["top"]] for line in lines)
     assert found >= 2, "photos of three characters, each among the best five of sixty"
+
+
+CROSS = [[[10, 50], [90, 50]], [[50, 10], [50, 90]]]
+
+
+@pytest.fixture
+def references(tmp_path) -> str:
+    """A table of strokes with one true form and one traced."""
+    flat = [np.ravel(stroke).tolist() for stroke in CROSS]
+    rows = [
+        {"character": "十", "forms": [{"source": "kanjivg", "strokes": flat}]},
+        {"character": "士", "forms": [{"source": "font", "strokes": flat}]},
+    ]
+    path = tmp_path / "strokes.parquet"
+    pd.DataFrame(rows).to_parquet(path)
+    return str(path)
+
+
+def test_pen_strokes_are_read_and_compared(finished, tmp_path, references):
+    """A cross with its strokes swapped and one backwards; a character of the model's classes."""
+    wrong = [CROSS[1], CROSS[0][::-1]]
+    table = pd.read_parquet(finished.root / "data/characters.parquet").set_index("character")
+    strokes = [s.reshape(-1, 2).tolist() for s in table.at["い", "strokes"]]
+    drawings = [
+        {"character": "十", "strokes": wrong},
+        {"character": "士", "strokes": wrong},
+        {"strokes": strokes},
+    ]
+    pen = tmp_path / "pen.json"
+    pen.write_text(json.dumps(drawings), "utf-8")
+    asked = ("--pen", str(pen), "--characters", references)
+    lines = finished.stage("recognize", "--json", *asked).stdout.splitlines()
+    true, traced, plain, last = [json.loads(line) for line in lines]
+    assert true["file"] == f"{pen}:1" and len(true["top"]) == 5 and true["label"] == "十"
+    assert true["match"]["swapped"] == [[1, 2]] and true["match"]["reversed"] == [1]
+    assert traced["match"]["accepted"] and not traced["match"]["ordered"]
+    assert "match" not in plain and plain["label"] is None
+    assert "い" in [c for c, _ in plain["top"]]
+    assert last["summary"]["samples"] == 2
+    words = "strokes 1 and 2 are swapped; stroke 1 is written backwards"
+    table = finished.stage("recognize", *asked).stdout
+    assert words in table and "order and direction not judged" in table
+    rows = list(csv.DictReader(finished.stage("recognize", "--csv", *asked).stdout.splitlines()))
+    assert [row["feedback"] for row in rows][::2] == [words, ""]
+
+
+@pytest.mark.parametrize(
+    ("drawing", "message"),
+    [
+        ({"character": "鬱", "strokes": CROSS}, "strokes.parquet: expected strokes of 鬱"),
+        ({"strokes": [[]]}, "pen.json: stroke 1: expected points"),
+    ],
+)
+def test_bad_pen_strokes_end_in_one_line(finished, tmp_path, references, drawing, message):
+    pen = tmp_path / "pen.json"
+    pen.write_text(json.dumps(drawing), "utf-8")
+    asked = ("--pen", str(pen), "--characters", references)
+    done = finished.stage("recognize", *asked, check=False)
+    assert done.returncode == 1
+    assert message in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

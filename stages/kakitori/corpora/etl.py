@@ -506,7 +506,7 @@ class EtlFile:
         layout = self.layout
         halved = layout.bits == 4 and size * 2 <= layout.width
         for start in range(0, len(raw), CHUNK):
-            packed = np.ascontiguousarray(raw[start : start + CHUNK, layout.packed])
+            packed = raw[start : start + CHUNK, layout.packed]
             here = kept[start : start + CHUNK]
             if not here.all():
                 packed = packed[here]

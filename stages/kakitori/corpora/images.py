@@ -136,7 +136,8 @@ def _levels(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     """
     edges = [frames[:, 0], frames[:, -1], frames[:, :, 0], frames[:, :, -1]]
     paper = np.min([edge.mean(1, dtype=np.float32) for edge in edges], axis=0)
-    rows, columns = frames.max(2), frames.max(1)
+    turned = np.ascontiguousarray(frames.transpose(0, 2, 1))
+    rows, columns = _darkest(turned), _darkest(frames)
 
     def darkest(rank: int) -> np.ndarray:
         of_profile = [
@@ -150,6 +151,14 @@ def _levels(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     if tiny.any():
         ink = np.where(tiny, darkest(2), ink)
     return paper, ink, rows, columns
+
+
+def _darkest(frames: np.ndarray) -> np.ndarray:
+    """`frames.max(1)` in a third of the time: halves are compared, as long as there are any."""
+    while frames.shape[1] % 2 == 0:
+        half = frames.shape[1] // 2
+        frames = np.maximum(frames[:, :half], frames[:, half:])
+    return frames.max(1)
 
 
 def span(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,20 +1,26 @@
 """Shards as arrays in memory."""
 
+import math
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
+import psutil
+
+SHARE = 0.5  # of the memory that is free, above which an array goes to a file
 
 
 def load_images(folder: Path, index: pd.DataFrame) -> np.ndarray:
-    """All images of an index in memory: uint8 (N, S, S) in the index's order."""
+    """All images of an index: uint8 (N, S, S) in the index's order; in memory, or where they would
+    fill it in a nameless file beside the shards."""
     shards, rows = index["shard"].to_numpy(), index["row"].to_numpy()
     used = np.unique(shards)
     with h5py.File(folder / f"shard-{used[0] if len(used) else 0:03d}.h5") as file:
         size = file["images"].shape[1]
-    out = np.empty((len(index), size, size), np.uint8)
+    out = _room((len(index), size, size), folder)
 
     def read(shard: int) -> None:
         here = np.flatnonzero(shards == shard)
@@ -26,6 +32,15 @@ def load_images(folder: Path, index: pd.DataFrame) -> np.ndarray:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(read, used.tolist()))
     return out
+
+
+def _room(shape: tuple[int, ...], folder: Path) -> np.ndarray:
+    """An array uint8 to fill; memory-mapped where it is large, so that pages that nobody reads at
+    the moment can leave memory. The file goes with the array, or when the process ends."""
+    if math.prod(shape) <= SHARE * psutil.virtual_memory().available:
+        return np.empty(shape, np.uint8)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.asarray(np.memmap(file, np.uint8, "w+", shape=shape))
 
 
 def load_strokes(folder: Path, index: pd.DataFrame) -> list[list[np.ndarray]]:

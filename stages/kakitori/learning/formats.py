@@ -18,7 +18,7 @@ from kakitori.archs.contract import Stages
 from kakitori.errors import DataError
 from kakitori.learning import export, fourbit, int8, staged
 from kakitori.params import Quantize
-from kakitori.recognizer import open_session
+from kakitori.recognizer import in_turns, open_session
 
 
 class Source:
@@ -88,9 +88,9 @@ def _stages(model: nn.Module) -> Stages | None:
 
 def logits_of(path: Path, images: np.ndarray) -> np.ndarray:
     """Logits float32 (N, C) of images uint8 (N, S, S)."""
-    session = open_session(path, threads=0)
-    parts = [session.run(["logits"], batch)[0] for batch in export.batches(images)]
-    return np.concatenate(parts)
+    session = open_session(path)
+    (logits,) = in_turns(lambda batch: session.run(["logits"], batch), export.batches(images))
+    return logits
 
 
 def _each(change: Callable[[Path, Path], object]) -> Callable[[Source, Path], dict]:

@@ -62,7 +62,7 @@ def forms_of(
     font = bundled_font() if source == "font" else Path(source)
     if not font.is_file():
         raise DataError(f"{font}: expected a TTF or OTF font, found no file (synthesize.glyphs)")
-    return {c: (_form(s), None) for c, s in trace_font(font, characters, workers).items()}
+    return {c: (form, None) for c, form in trace_font(font, characters, workers).items()}
 
 
 def _form(strokes: Strokes, types: tuple[str, ...] = ()) -> Form:
@@ -78,8 +78,8 @@ def _form(strokes: Strokes, types: tuple[str, ...] = ()) -> Form:
 # Fonts
 
 
-def trace_font(font: Path, characters: list[str], workers: int = 0) -> dict[str, Strokes]:
-    """Centre-line strokes of every character that the font has."""
+def trace_font(font: Path, characters: list[str], workers: int = 0) -> dict[str, Form]:
+    """The form of every character that the font has, of centre-line strokes."""
     try:
         covered = TTFont(font, lazy=True, fontNumber=0).getBestCmap()
     except Exception as error:  # fontTools raises a dozen kinds for a file that is no font
@@ -91,7 +91,7 @@ def trace_font(font: Path, characters: list[str], workers: int = 0) -> dict[str,
         workers or None, _open_font, (str(font),)
     ) as pool:
         traced = pool.map(_trace_character, wanted, chunksize=64)
-    return {c: strokes for c, strokes in zip(wanted, traced, strict=True) if strokes}
+    return {c: form for c, form in zip(wanted, traced, strict=True) if form.strokes}
 
 
 def _open_font(path: str) -> None:
@@ -100,8 +100,8 @@ def _open_font(path: str) -> None:
     _font = ImageFont.truetype(path, RESOLUTION)
 
 
-def _trace_character(character: str) -> Strokes:
-    return trace(render_glyph(_font, character))
+def _trace_character(character: str) -> Form:
+    return _form(trace(render_glyph(_font, character)))
 
 
 def render_glyph(font: ImageFont.FreeTypeFont, character: str) -> np.ndarray:
@@ -163,15 +163,22 @@ def trace(ink: np.ndarray) -> Strokes:
 def _neighbours(skeleton: np.ndarray) -> dict[tuple[int, int], list[tuple[int, int]]]:
     """8-neighbours on the skeleton; a diagonal counts only where no straight step leads round."""
     rows, columns = np.nonzero(skeleton)
-    pixels = set(zip(columns.tolist(), rows.tolist(), strict=True))
-    graph = {}
-    for x, y in pixels:
-        near = [p for p in ((x + 1, y), (x - 1, y), (x, y + 1), (x, y - 1)) if p in pixels]
-        for dx, dy in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
-            p = (x + dx, y + dy)
-            if p in pixels and (x + dx, y) not in pixels and (x, y + dy) not in pixels:
-                near.append(p)
-        graph[x, y] = near
+    padded = np.pad(skeleton, 1)
+
+    def there(dx: int, dy: int) -> np.ndarray:
+        return padded[rows + dy + 1, columns + dx + 1]
+
+    straight = {step: there(*step) for step in ((1, 0), (-1, 0), (0, 1), (0, -1))}
+    near = straight | {
+        (dx, dy): there(dx, dy) & ~straight[dx, 0] & ~straight[0, dy]
+        for dx, dy in ((1, 1), (1, -1), (-1, 1), (-1, -1))
+    }
+    graph = {pixel: [] for pixel in zip(columns.tolist(), rows.tolist(), strict=True)}
+    pixels = list(graph)
+    for (dx, dy), found in near.items():
+        for k in np.flatnonzero(found).tolist():
+            x, y = pixels[k]
+            graph[x, y].append((x + dx, y + dy))
     return graph
 
 

@@ -1,0 +1,123 @@
+"""Pen strokes from a file, and as a picture for `prepare`, the same to the last level in Python and
+in a page.
+
+The page draws with the same few operations in the same order (sums, products, quotients and square
+roots of doubles, which are the same everywhere), so that both feed the model the same tensor. Needs
+NumPy alone.
+"""
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kakitori.errors import DataError
+
+SIDE = 128  # pixels: twice what the model sees
+ROOM = 104  # pixels that the longer side of a character fills; the rest is clean paper on all sides
+PEN = SIDE / 24  # pixels of the pen's width: what a ball-point leaves on a field of a form
+FURTHEST = 1e9  # of a coordinate, so that differences stay exact enough
+
+
+class Drawing(NamedTuple):
+    """Pen strokes, float64 (points, 2) each, and the character that was meant or None."""
+
+    strokes: list[np.ndarray]
+    character: str | None
+
+
+def read(path: Path) -> list[Drawing]:
+    """The drawings of a JSON file: an object, or a list of objects, with `strokes`, lists of points
+    [x, y] in any units, y down, in the order of drawing, and `character` where it is known.
+
+    Raises DataError for a file that is missing or holds anything else.
+    """
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise DataError(f"{path}: expected pen strokes as JSON, found {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: expected pen strokes as JSON, found: {error}") from None
+    several = isinstance(content, list)
+    drawings = content if several else [content]
+    if not drawings:
+        raise DataError(f"{path}: expected a drawing or more, found an empty list")
+    return [
+        _drawing(drawing, f"{path}: drawing {k}" if several else f"{path}")
+        for k, drawing in enumerate(drawings, 1)
+    ]
+
+
+def _drawing(found: object, where: str) -> Drawing:
+    strokes = found.get("strokes") if isinstance(found, dict) else None
+    if not isinstance(strokes, list) or not strokes:
+        raise DataError(f'{where}: expected {{"strokes": [[[x, y], …], …]}}, found {_short(found)}')
+    character = found.get("character")
+    if character is not None and not (isinstance(character, str) and len(character) == 1):
+        raise DataError(f"{where}: expected one character, found {_short(character)}")
+    polylines = [_stroke(s, f"{where}: stroke {k}") for k, s in enumerate(strokes, 1)]
+    return Drawing(polylines, character)
+
+
+def _stroke(found: object, where: str) -> np.ndarray:
+    try:
+        points = np.array(found)
+    except ValueError:  # rows of different lengths
+        points = np.empty(0)
+    if points.dtype.kind not in "iuf" or points.ndim != 2 or points.shape[1] != 2:
+        raise DataError(f"{where}: expected points [x, y], found {_short(found)}")
+    if not (np.abs(points) <= FURTHEST).all():
+        raise DataError(f"{where}: expected finite numbers up to {FURTHEST:.0e}, found others")
+    return points.astype(np.float64)
+
+
+def _short(found: object) -> str:
+    text = json.dumps(found, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def draw(strokes: Sequence[np.ndarray]) -> np.ndarray:
+    """Strokes as ink, uint8 (SIDE, SIDE), 255 = full ink on 0 = paper.
+
+    A pixel's ink is how much of it lies within half the pen's width of the line, told from the
+    distance between its middle and the nearest segment.
+
+    Parameters
+    ----------
+    strokes : polylines (points, 2), x and y in any units, y down, finite. One point is a dot.
+    """
+    middles = np.arange(SIDE) + 0.5
+    ink = np.zeros((SIDE, SIDE))
+    for stroke in fitted(strokes):
+        points = stroke.tolist()
+        for (x0, y0), (x1, y1) in itertools.pairwise(points if len(points) > 1 else points * 2):
+            # Further away than this there is no ink of the segment.
+            left, right = _pixels(min(x0, x1), max(x0, x1))
+            top, bottom = _pixels(min(y0, y1), max(y0, y1))
+            x, y = middles[left:right] - x0, middles[top:bottom, None] - y0
+            dx, dy = x1 - x0, y1 - y0
+            length = dx * dx + dy * dy
+            along = np.clip((x * dx + y * dy) / length, 0, 1) if length else 0.0
+            away_x, away_y = x - along * dx, y - along * dy
+            distance = np.sqrt(away_x * away_x + away_y * away_y)
+            part = ink[top:bottom, left:right]
+            np.maximum(part, np.clip(PEN / 2 + 0.5 - distance, 0, 1), out=part)
+    return np.floor(255 * ink + 0.5).astype(np.uint8)
+
+
+def fitted(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Strokes in pixels of the picture: the longer side fills ROOM, centred."""
+    strokes = [np.asarray(stroke, np.float64) for stroke in strokes]
+    points = np.concatenate(strokes)
+    low, high = points.min(0), points.max(0)
+    width, height = (high - low).tolist()
+    longer = max(width, height) or 1.0  # a single dot
+    return [(s - (low + high) / 2) / longer * ROOM + SIDE / 2 for s in strokes]
+
+
+def _pixels(low: float, high: float) -> tuple[int, int]:
+    """First and last-plus-one line that a pen between two places in pixels may reach."""
+    return int(np.floor(low - PEN / 2 - 0.5)), int(np.ceil(high + PEN / 2 + 0.5))

@@ -1,0 +1,115 @@
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+from kakitori import matching
+from tests.benchmarks import matching as benchmark
+from tests.test_kanjivg import OFFICIAL, official
+
+FILE = json.loads((Path(__file__).parent / "cases/matching.json").read_text("utf-8"))
+REFERENCES = FILE["references"]
+
+
+@pytest.mark.parametrize("case", FILE["cases"], ids=[case["name"] for case in FILE["cases"]])
+def test_shared_cases(case):
+    reference, ordered = REFERENCES[case["reference"]], case.get("ordered", True)
+    found = matching.match(case["drawn"], reference, ordered)
+    assert json.loads(json.dumps(benchmark.said(found))) == case["wrong"]
+    assert found.accepted == (not case["wrong"])
+    # The same is told once more by which stroke is which.
+    assert [k + 1 for k, d in enumerate(found.drawn) if d is None] == found.missing
+    assert set(found.drawn) - {None} == set(range(1, len(case["drawn"]) + 1)) - set(found.extra)
+    assert [d is None for d in found.distances] == [d is None for d in found.drawn]
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("scale", [0.01, 300])
+def test_the_reference_itself_anywhere_has_no_distance(name, scale):
+    drawn = [scale * np.array(stroke) - 40 for stroke in REFERENCES[name]]
+    found = matching.match(drawn, REFERENCES[name])
+    assert found.accepted and np.allclose(found.distances, 0, atol=1e-9)
+
+
+def test_distance_grows_with_what_is_wrong():
+    distances = []
+    for bend in (0, 5, 10, 20):
+        drawn = [*REFERENCES["川"][:2], [[82, 12], [82 + bend, 50], [82, 92]]]
+        distances.append(matching.match(drawn, REFERENCES["川"]).distances[2])
+    assert distances == sorted(distances) and len(set(distances)) == 4
+
+
+@pytest.mark.parametrize("turn", [[[-1, 0], [0, 1]], [[1, 0], [0, -1]], [[0, 1], [-1, 0]]])
+def test_mirrored_or_turned_is_not_accepted(turn):
+    for name in "川大口目":
+        drawn = [np.array(stroke) @ turn for stroke in REFERENCES[name]]
+        assert not matching.match(drawn, REFERENCES[name]).accepted, name
+
+
+def test_assignment_is_as_cheap_as_scipys():
+    rng = np.random.default_rng(0)
+    for rows in range(1, 12):
+        costs = rng.random((rows, rows + rows // 3))
+        found = matching.assignment(costs)
+        assert len(set(found)) == rows
+        best = costs[linear_sum_assignment(costs)].sum()
+        assert costs[range(rows), found].sum() == pytest.approx(best)
+
+
+def test_pairs_in_order_are_the_cheapest_of_all():
+    costs = np.random.default_rng(1).random((3, 4)) / 3
+
+    def price(pairs):
+        return sum(costs[p] for p in pairs) + matching.LEFT / 2 * (7 - 2 * len(pairs))
+
+    every = [
+        list(zip(rows, columns, strict=True))
+        for n in range(4)
+        for rows in itertools.combinations(range(3), n)
+        for columns in itertools.combinations(range(4), n)
+    ]
+    assert price(matching.in_order(costs)) == pytest.approx(min(map(price, every)))
+
+
+def test_warped_distance_is_that_of_the_recursion():
+    rng = np.random.default_rng(2)
+    one, other = rng.random((2, 3, 6, 2))
+    for a, b, found in zip(one, other, matching.warped_distance(one, other), strict=True):
+        total = {(-1, -1): 0.0}
+        for i, j in itertools.product(range(6), range(6)):
+            d = np.hypot(*(a[i] - b[j]))
+            ways = ((i - 1, j, d), (i, j - 1, d), (i - 1, j - 1, 2 * d))
+            total[i, j] = min(total.get((p, q), np.inf) + w for p, q, w in ways)
+        assert found == pytest.approx(total[5, 5] / 12)
+
+
+def test_as_few_strokes_as_can_be_are_out_of_order():
+    """Over all orders of five: back in place, those that stay are in order; none fewer would do."""
+    for order in itertools.permutations(range(5)):
+        swapped, early, late = matching.out_of_order(list(order))
+        named = [*itertools.chain(*swapped), *early, *late]
+        assert len(set(named)) == len(named)
+        rest = [k for k in order if k not in named]
+        assert rest == sorted(rest)
+        for a, b in swapped:
+            assert (order.index(a), order.index(b)) == (b, a)
+        if not swapped:
+            most = max(
+                n for n in range(6) for s in itertools.combinations(order, n) if [*s] == sorted(s)
+            )
+            assert len(rest) == most
+
+
+@official
+def test_correct_writing_is_accepted_and_faults_are_named():
+    """500 characters in 25 hands that no tolerance was chosen on."""
+    made = benchmark.written(OFFICIAL, benchmark.SEED)
+    found = benchmark.measure(made, benchmark.SEED)
+    rates = {name: right / total for name, (right, total) in found.items()}
+    assert rates.pop("correct writing accepted") >= 0.95
+    assert len(rates) == 3 and min(rates.values()) >= 0.9, rates
+    right, total = benchmark.taken_for_another(made)
+    assert right / total < 0.03
