@@ -1,12 +1,14 @@
 # make repro   from a bare machine to a measured recogniser
 # make test    the same set-up, then the tests
-# make test-browser   the report in Debian's chromium
+# make test-browser   the report and the demo in Debian's chromium
+# make demo    the page that recognises and teaches, on http://127.0.0.1:8000; needs npm
+# make bench   the speed of the stages beside this machine's limits; docs/speed.md
 # make study   after a repro: the leak of a random split, robustness, a map of the classes
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: repro test test-browser lint bench study clean setup
+.PHONY: repro test test-browser demo lint bench study clean setup
 
 repro: setup
 	dvc repro
@@ -16,6 +18,9 @@ test: setup
 
 test-browser: setup
 	pytest tests/browser
+
+demo: setup
+	python stages/demo.py
 
 lint: setup
 	ruff check .
@@ -38,4 +43,4 @@ setup: .venv/ready
 # Produced files only: data/raw, data/external, models/pretrained and DVC's cache stay.
 clean:
 	rm -rf data/shards data/synthetic data/*.parquet metrics/energy metrics/plots .checkpoints
-	rm -rf models/exports models/model.* models/classes.json .pytest_cache .ruff_cache build
+	rm -rf models/exports models/demo demo/node_modules models/model.* models/classes.json .pytest_cache .ruff_cache build

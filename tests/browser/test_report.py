@@ -4,7 +4,6 @@ Needs Debian's chromium beside what pip installs, so it runs by `make test-brows
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,17 +11,13 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from kakitori.results.report import PICTURES
 from tests.conftest import Project
 
 PHONE, DESK = (390, 844), (1280, 900)
 PAPER = (718, 1047)  # CSS pixels of A4 within margins of a centimetre
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 
 
 class Shown(NamedTuple):
@@ -53,17 +48,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pd.DataFrame([slices]).to_csv(plots / "evaluate/slices.csv", index=False)
     project.stage("report")
     return project.root / "metrics/report.html"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.fail("expected chromium, found none; `apt-get install chromium` brings it")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS.split())
-        yield started
-        started.close()
 
 
 @pytest.fixture(params=[PHONE, DESK], ids=["phone", "desk"])

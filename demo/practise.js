@@ -1,0 +1,295 @@
+/** The view that shows how a character is written and says what was written otherwise. */
+
+import { match } from "./kakitori.js";
+import { Pad } from "./pad.js";
+import { language, percent, text } from "./texts.js";
+
+const RECENT = 12;
+const SPEED = 140; // milliseconds for a tenth of the frame
+const PAUSE = 180; // milliseconds between strokes
+
+export class Practise {
+  /**
+   * @param {Promise<Kakitori>} kakitori
+   * @param {Promise<Map>} characters of loadCharacters
+   * @param {{get: Function, set: Function}} memory
+   */
+  constructor(section, kakitori, characters, memory) {
+    this.find = (selector) => section.querySelector(selector);
+    this.kakitori = kakitori;
+    this.characters = characters;
+    this.memory = memory;
+    this.table = null;
+    this.character = null;
+    this.recent = [...(memory.get("recent") ?? "")];
+    this.said = [];
+    this.checked = 0;
+    this.pad = new Pad(this.find(".pad"), () => this.changed());
+    const doing = {
+      undo: () => this.pad.undo(),
+      clear: () => this.pad.clear(),
+      check: () => this.check(),
+      random: () => this.random(),
+      show: () => this.animate(),
+    };
+    for (const [name, run] of Object.entries(doing)) {
+      this.find(`[data-do=${name}]`).addEventListener("click", run);
+    }
+    this.find("#trace").addEventListener("change", () => this.trace());
+    const input = this.find("#character");
+    input.addEventListener("input", (event) => {
+      if (!event.isComposing) this.choose([...input.value.trim()].at(-1));
+    });
+    input.addEventListener("compositionend", () => this.choose([...input.value.trim()].at(-1)));
+    input.addEventListener("focus", () => input.select());
+    language.changed.addEventListener("change", () => this.tell());
+  }
+
+  async opened() {
+    this.pad.paint();
+    if (this.table) return;
+    this.table = await this.characters.catch(() => null);
+    if (!this.table) return;
+    const remembered = this.recent.find((character) => this.table.has(character));
+    if (remembered) this.choose(remembered);
+    else this.random();
+  }
+
+  /** Any character with so many strokes as the range says, not the same again. */
+  random() {
+    if (!this.table) return;
+    const [fewest, most] = ["#fewest", "#most"].map((name) => Number(this.find(name).value));
+    const fitting = [...this.table].filter(
+      ([, { strokes }]) => strokes.length >= fewest && strokes.length <= most,
+    );
+    if (!fitting.length) {
+      this.say([{ key: "none", values: { fewest, most }, kind: "fault" }]);
+      return;
+    }
+    const others = fitting.filter(([character]) => character !== this.character);
+    const choice = others.length ? others : fitting;
+    this.choose(choice[Math.floor(Math.random() * choice.length)][0]);
+  }
+
+  choose(character) {
+    if (!character || !this.table) return;
+    if (!this.table.has(character)) {
+      this.say([{ key: "unknown", values: { character }, kind: "fault" }]);
+      return;
+    }
+    this.character = character;
+    this.find("#character").value = character;
+    this.pad.clear();
+    this.trace();
+    this.tell();
+    this.animate();
+  }
+
+  get reference() {
+    return this.table.get(this.character);
+  }
+
+  trace() {
+    if (!this.character) return;
+    this.pad.pattern = this.find("#trace").checked ? this.reference.strokes : [];
+    this.pad.paint();
+  }
+
+  /** As many strokes as the model has: time to look. */
+  changed() {
+    const canvas = this.pad.canvas;
+    const count = this.pad.strokes.length;
+    canvas.dataset.count = count;
+    canvas.setAttribute("aria-label", text("pad", { count }));
+    this.say([]);
+    if (this.character && count && count >= this.reference.strokes.length) this.check();
+  }
+
+  async check() {
+    if (!this.character) return;
+    const { strokes: drawn } = this.pad;
+    if (!drawn.length) {
+      this.say([{ key: "nothing" }]);
+      return;
+    }
+    this.remember();
+    const { strokes, ordered } = this.reference;
+    const found = match(drawn, strokes, { ordered });
+    this.mark(found);
+    const verdict = this.verdict(found);
+    this.say(verdict);
+    const number = this.checked;
+    const read = await this.reading(drawn);
+    if (number === this.checked && read) this.say([...verdict, read]);
+  }
+
+  /** Colours what is wrong, and shows what is missing where it would be. */
+  mark(found) {
+    const { strokes } = this.reference;
+    const wrong = [...found.swapped.flat(), ...found.early, ...found.late, ...found.reversed];
+    const numbers = [...wrong.map((number) => found.drawn[number - 1]), ...found.extra];
+    const marks = new Map(numbers.map((number) => [number - 1, "accent"]));
+    const there = strokes.filter((_, k) => found.drawn[k] !== null);
+    const drawn = found.drawn.filter(Boolean).map((number) => this.pad.strokes[number - 1]);
+    const lacking = there.length ? found.missing.map((number) => strokes[number - 1]) : [];
+    this.pad.mark(marks, moved(lacking, there, drawn));
+  }
+
+  /** What is right and wrong, in the order in which one would mend it. */
+  verdict(found) {
+    const { strokes, ordered } = this.reference;
+    if (found.accepted) {
+      const key = ordered ? "goodOrder" : "good";
+      return [{ key, values: { count: strokes.length }, kind: "good" }];
+    }
+    if (found.missing.length > strokes.length / 2) return [{ key: "other", kind: "fault" }];
+    const faults = [
+      ["missing", found.missing],
+      ["extra", found.extra],
+      ...found.swapped.map((pair) => ["swapped", pair]),
+      ["early", found.early],
+      ["late", found.late],
+      ["reversed", found.reversed],
+    ];
+    return faults
+      .filter(([, numbers]) => numbers.length)
+      .map(([key, numbers]) => ({ key, strokes: numbers, kind: "fault" }));
+  }
+
+  /** What the recogniser makes of it; nothing where there is no recogniser. */
+  async reading(drawn) {
+    const meant = this.character;
+    try {
+      const found = await (await this.kakitori).recognise(drawn, { top: 1, meant });
+      if (!found.meant) return { key: "untaught", values: { character: meant } };
+      const [best] = found.candidates;
+      const share = percent(found.meant.probability);
+      if (found.meant.rank === 1) {
+        return { key: "certain", values: { character: meant, percent: share } };
+      }
+      const read = { best: best.character, percent: percent(best.probability) };
+      return { key: "read", values: { ...read, character: meant, meant: share } };
+    } catch {
+      return null;
+    }
+  }
+
+  say(said) {
+    this.checked += 1;
+    this.said = said;
+    this.tell();
+  }
+
+  tell() {
+    const list = this.find("#verdict");
+    list.replaceChildren(
+      ...this.said.map(({ key, values, strokes, kind = "" }) => {
+        const item = document.createElement("li");
+        item.className = kind;
+        item.textContent = text(key, { ...values, strokes: strokes && named(strokes) });
+        return item;
+      }),
+    );
+    if (!this.character) return;
+    const { strokes, ordered, credit } = this.reference;
+    const values = { character: this.character, count: strokes.length };
+    this.find("#about").textContent = text(ordered ? "ordered" : "unordered", values);
+    this.find("#model").setAttribute("aria-label", text("model", values));
+    document.querySelector("#credit").textContent = text("credit", { credits: credit });
+    this.listRecent();
+  }
+
+  remember() {
+    const others = this.recent.filter((character) => character !== this.character);
+    this.recent = [this.character, ...others].slice(0, RECENT);
+    this.memory.set("recent", this.recent.join(""));
+  }
+
+  listRecent() {
+    const known = this.recent.filter((character) => this.table.has(character));
+    this.find(".recent").hidden = !known.length;
+    this.find("#recent").replaceChildren(
+      ...known.map((character) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.lang = "ja";
+        button.textContent = character;
+        button.addEventListener("click", () => this.choose(character));
+        const item = document.createElement("li");
+        item.append(button);
+        return item;
+      }),
+    );
+  }
+
+  /** The model, stroke after stroke with its number; at once for those who want no motion. */
+  animate() {
+    if (!this.character) return;
+    const { strokes } = this.reference;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const model = this.find("#model");
+    model.replaceChildren(
+      drawn("path", { d: "M50 3V97M3 50H97", class: "guide" }),
+      ...strokes.map((stroke) => drawn("path", { d: course(stroke), class: "ghost" })),
+    );
+    let start = 300;
+    strokes.forEach((stroke, k) => {
+      const path = drawn("path", { d: course(stroke) });
+      const number = drawn("text", numberPlace(stroke));
+      number.textContent = k + 1;
+      model.append(path, number);
+      if (still) return;
+      const length = path.getTotalLength();
+      const duration = 120 + (length / 10) * SPEED;
+      path.style.strokeDasharray = `${length} ${length + 10}`;
+      const timing = { duration, delay: start, fill: "backwards", easing: "ease-in-out" };
+      const [hidden, whole] = [{ strokeDashoffset: length, opacity: 0 }, { strokeDashoffset: 0 }];
+      path.animate([hidden, { opacity: 1, offset: 0.01 }, whole], timing);
+      number.animate([{ opacity: 0 }, { opacity: 1 }], { ...timing, duration: 80 });
+      start += duration + PAUSE;
+    });
+  }
+}
+
+/** "stroke 2 and stroke 5". */
+function named(numbers) {
+  const words = numbers.map((number) => text("stroke", { number }));
+  const last = words.pop();
+  return words.length ? words.join(language.now === "ja" ? "、" : ", ") + text("and") + last : last;
+}
+
+/** Strokes of the model moved and scaled as the strokes `from` are to those that were drawn. */
+function moved(strokes, from, to) {
+  const [one, other] = [box(from), box(to)];
+  const scale = one.side ? other.side / one.side : 1;
+  const place = ([x, y]) => [other.x + scale * (x - one.x), other.y + scale * (y - one.y)];
+  return strokes.map((stroke) => stroke.map(place));
+}
+
+/** Middle and longer side of what strokes cover. */
+function box(strokes) {
+  const [xs, ys] = [0, 1].map((axis) => strokes.flat().map((point) => point[axis]));
+  const [left, right] = [Math.min(...xs), Math.max(...xs)];
+  const [top, bottom] = [Math.min(...ys), Math.max(...ys)];
+  const side = Math.max(right - left, bottom - top);
+  return { x: (left + right) / 2, y: (top + bottom) / 2, side };
+}
+
+function drawn(name, attributes) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+}
+
+const course = (stroke) => `M${stroke.map(([x, y]) => `${100 * x} ${100 * y}`).join("L")}`;
+
+/** Beside where a stroke begins, away from where it goes. */
+function numberPlace(stroke) {
+  const [x, y] = stroke[0];
+  const [u, v] = stroke[Math.min(stroke.length - 1, 2)];
+  const length = Math.hypot(u - x, v - y) || 1;
+  return {
+    x: Math.min(Math.max(100 * x - (5 * (u - x)) / length - 2, 1), 94),
+    y: Math.min(Math.max(100 * y - (5 * (v - y)) / length + 2, 6), 98),
+  };
+}

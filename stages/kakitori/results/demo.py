@@ -1,0 +1,194 @@
+"""The page in a browser: what a static file server needs, in one folder."""
+
+import functools
+import http.server
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from kakitori import outputs, reference
+from kakitori.errors import DataError
+from kakitori.recognizer import Recognizer
+from kakitori.results.card import GLYPHS
+
+# Of onnxruntime-web only what the page loads: WASM with SIMD and threads, no WebGPU.
+RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
+COMPACT, FALLBACK = "models/exports/strict_int8.onnx", "models/exports/int8.onnx"
+LEVELS = 255  # of a coordinate in strokes.bin
+TOLERANCE = 0.002  # of the frame: how far a simplified polyline may run from the full one
+
+
+def build(root: Path, folder: Path, model: Path) -> dict[str, int]:
+    """Write the demo to `folder`, whole or not at all.
+
+    Parameters
+    ----------
+    root : the project, with demo/node_modules in place (`install`).
+    model : an export of ours; its classes, size, temperature and threshold go into model.json.
+
+    Returns
+    -------
+    Bytes of the folder's parts: `model`, `strokes`, `page` and `runtime`.
+
+    Raises DataError where the model, data/characters.parquet or the runtime is missing.
+    """
+    recognizer = Recognizer(model)
+    characters = root / "data/characters.parquet"
+    if not characters.is_file():
+        raise DataError(
+            f"{characters}: expected the table of characters, found no file; "
+            "`dvc repro characters` makes it"
+        )
+    runtime = root / "demo/node_modules/onnxruntime-web/dist"
+    table = pd.read_parquet(characters)
+    with outputs.whole_folder(folder) as part:
+        for source in sorted((root / "demo").glob("*.*")):
+            if source.suffix in {".html", ".css", ".js", ".svg"}:
+                shutil.copy2(source, part)
+        page = _bytes(part)
+        shutil.copy2(model, part / "model.onnx")
+        settings = {
+            "classes": list(recognizer.classes),
+            "size": recognizer.size,
+            "temperature": recognizer.temperature,
+            "threshold": recognizer.threshold,
+        }
+        outputs.write_json(part / "model.json", settings)
+        packed, about = pack(table)
+        (part / "strokes.bin").write_bytes(packed)
+        outputs.write_json(part / "characters.json", about)
+        sizes = {
+            "model": _bytes(part, "model.*"),
+            "strokes": _bytes(part, "strokes.bin") + _bytes(part, "characters.json"),
+            "page": page,
+        }
+        (part / "ort").mkdir()
+        for name in RUNTIME:
+            if not (runtime / name).is_file():
+                raise DataError(
+                    f"{runtime / name}: expected ONNX Runtime Web, found no file; `npm ci` in "
+                    "demo/ brings it"
+                )
+            shutil.copy2(runtime / name, part / "ort")
+        sizes["runtime"] = _bytes(part / "ort")
+        notice = _notice(root, [source["name"] for source in about["sources"]])
+        (part / "NOTICE.txt").write_text(notice, "utf-8")
+    return sizes
+
+
+def install(root: Path) -> None:
+    """`npm ci` in demo/, unless what package-lock.json asks for is there already."""
+    folder = root / "demo"
+    installed = folder / "node_modules/.package-lock.json"
+    wanted = folder / "package-lock.json"
+    if installed.is_file() and installed.stat().st_mtime >= wanted.stat().st_mtime:
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        raise DataError(
+            "expected the program npm, which brings ONNX Runtime Web, found none; install Node.js "
+            "with npm (Debian: `apt-get install npm`)"
+        )
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    if subprocess.run(command, cwd=folder).returncode:
+        raise DataError(f"{folder}: expected `npm ci` to end well, found the error above")
+
+
+def export_of(root: Path) -> Path:
+    """The export that the page is made for, or the larger one that every architecture has."""
+    found = next((root / n for n in (COMPACT, FALLBACK) if (root / n).is_file()), None)
+    if found is None:
+        raise DataError(
+            f"{root / COMPACT}: expected an export, found no file, nor {FALLBACK}; `dvc exp run -S "
+            "model=compact` makes the first, `dvc repro` the second, --model names another"
+        )
+    return found
+
+
+def pack(table: pd.DataFrame) -> tuple[bytes, dict]:
+    """The strokes of all characters in bytes, and what they are.
+
+    Per character, in the order of `characters`: the number of its source in `sources`, the number
+    of its strokes, and per stroke the number of its points and x and y of each, in 255ths of the
+    frame. Polylines are simplified (Douglas and Peucker 1973) to TOLERANCE.
+    """
+    forms = [reference.best(forms) for forms in table["forms"]]
+    names = sorted({form["source"] for form in forms})
+    packed = bytearray()
+    for form in forms:
+        packed += bytes([names.index(form["source"]), len(form["strokes"])])
+        for stroke in form["strokes"]:
+            line = np.asarray(stroke, np.float32).reshape(-1, 1, 2)
+            kept = cv2.approxPolyDP(line, TOLERANCE, False)[:, 0]
+            packed += bytes([len(kept)])
+            packed += np.rint(kept.clip(0, 1) * LEVELS).astype(np.uint8).tobytes()
+    sources = [
+        {"name": name, "ordered": name in reference.TRUE, "credit": GLYPHS.get(name, name)}
+        for name in names
+    ]
+    return bytes(packed), {"characters": "".join(table["character"]), "sources": sources}
+
+
+def _notice(root: Path, sources: list[str]) -> str:
+    licence = (root / "LICENSE").read_text("utf-8")
+    terms = licence.split("\n\n", 2)[2]
+    strokes = "\n".join(f"    {GLYPHS.get(name, name)}" for name in sources)
+    return (
+        f"Kakitori\n\n{licence}\n"
+        f"Strokes (strokes.bin) come from\n\n{strokes}\n\n"
+        "    KanjiVG's licence: https://creativecommons.org/licenses/by-sa/3.0/. Strokes from\n"
+        "    IPAexGothic were traced from its outlines; the font itself is not in this folder.\n\n"
+        "ONNX Runtime Web (ort/), MIT License\n\n"
+        f"Copyright (c) Microsoft Corporation\n\n{terms}\n"
+        "What it is built from: https://github.com/microsoft/onnxruntime, ThirdPartyNotices.txt\n"
+    )
+
+
+def _bytes(folder: Path, pattern: str = "*") -> int:
+    return sum(path.stat().st_size for path in folder.glob(pattern) if path.is_file())
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    """Files of a folder, in the way that lets a page use threads."""
+
+    extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
+        ".js": "text/javascript",
+        ".mjs": "text/javascript",
+        ".wasm": "application/wasm",
+    }
+    isolated = True
+
+    def end_headers(self) -> None:
+        if self.isolated:
+            self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+            self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
+        self.send_header("Cache-Control", "no-cache")
+        super().end_headers()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class _Bare(_Handler):
+    isolated = False
+
+
+def server(folder: Path, port: int, isolated: bool = True) -> http.server.ThreadingHTTPServer:
+    """A server of a folder on loopback; port 0 lets the system choose one.
+
+    isolated : whether it sends Cross-Origin-Opener-Policy and -Embedder-Policy, without which pages
+        have no threads; a plain file server sends neither.
+
+    Raises DataError where the port is taken.
+    """
+    handler = functools.partial(_Handler if isolated else _Bare, directory=str(folder))
+    try:
+        return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as error:
+        raise DataError(
+            f"port {port}: expected a free one, found: {error.strerror}; --serve names another"
+        ) from None

@@ -1,0 +1,69 @@
+"""demo/matching.js says the same as kakitori.matching."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page
+
+from kakitori import matching
+from tests.benchmarks import matching as benchmark
+from tests.conftest import ROOT
+from tests.test_matching import FILE, REFERENCES
+
+ORIGIN = "http://kakitori.test/"  # answered by the test itself, since modules need an origin
+SOURCE = (ROOT / "demo/matching.js").read_text("utf-8")
+ALL = """async (cases) => {
+    const { match } = await import("/matching.js");
+    return cases.map(({ drawn, reference, ordered }) => match(drawn, reference, { ordered }));
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    with browser.new_page() as page:
+        blank = {"content_type": "text/html", "body": "<!doctype html>"}
+        page.route(ORIGIN, lambda route: route.fulfill(**blank))
+        script = {"content_type": "text/javascript", "body": SOURCE}
+        page.route(f"{ORIGIN}matching.js", lambda route: route.fulfill(**script))
+        page.goto(ORIGIN)
+        yield page
+
+
+def test_shared_cases(page):
+    given = [{**case, "reference": REFERENCES[case["reference"]]} for case in FILE["cases"]]
+    for case, found in zip(FILE["cases"], page.evaluate(ALL, given), strict=True):
+        kinds = ("missing", "extra", "swapped", "early", "late", "reversed")
+        assert {kind: found[kind] for kind in kinds if found[kind]} == case["wrong"], case["name"]
+        assert found["accepted"] == (not case["wrong"])
+
+
+def faulty(rng: np.random.Generator) -> dict:
+    """A reference of up to thirty crooked strokes, drawn unsteadily, with up to three faults."""
+    shapes = rng.normal(0, 0.15, (int(rng.integers(1, 31)), 5, 2)).cumsum(1)
+    reference = list(shapes + rng.random((len(shapes), 1, 2)))
+    tilt = np.eye(2) + rng.normal(0, 0.1, (2, 2))
+    drawn = [300 * (s + rng.normal(0, 0.03, s.shape)) @ tilt for s in reference]
+    for fault in rng.choice(list(benchmark.FAULTS.values()), rng.integers(4)):
+        drawn = fault(drawn, rng)[0] if len(drawn) > 1 else drawn
+    if rng.random() < 0.3:
+        drawn.insert(int(rng.integers(len(drawn) + 1)), 300 * rng.random((1, 2)))
+    plain = {"drawn": [s.tolist() for s in drawn], "reference": [s.tolist() for s in reference]}
+    return plain | {"ordered": bool(rng.random() < 0.8)}
+
+
+def test_the_same_as_in_python(page):
+    rng = np.random.default_rng(0)
+    given = [faulty(rng) for _ in range(300)]
+    judged = [matching.match(**case) for case in given]
+    assert sum(found.accepted for found in judged) > 30, "some without fault"
+    kinds = ("missing", "extra", "swapped", "early", "late", "reversed")
+    assert all(sum(bool(getattr(found, kind)) for found in judged) > 10 for kind in kinds)
+    for expected, found in zip(judged, page.evaluate(ALL, given), strict=True):
+        distances = found.pop("distances")
+        told = json.loads(json.dumps(expected._asdict()))
+        assert [d is None for d in distances] == [d is None for d in told["distances"]]
+        near = [(a, b) for a, b in zip(distances, told.pop("distances"), strict=True) if b]
+        assert all(a == pytest.approx(b, abs=1e-9) for a, b in near)
+        assert found == told
