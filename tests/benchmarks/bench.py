@@ -1,161 +1,448 @@
-"""How fast the parts are on this machine: medians of five rounds.
+"""How fast the parts are on this machine, beside its limits and beside the usual way.
 
-    make bench
+    make bench                                      # all of it but for
+    python tests/benchmarks/bench.py to_97_percent  # the usual way's training, a quarter of an hour
+    python tests/benchmarks/bench.py extract train  # some rows; the others stay as they were
 
-Prints a table; needs no earlier run of the pipeline. The usual way, record by record, is measured
-beside ours in the same rounds.
+Writes metrics/bench.json and prints its table; needs no earlier run of the pipeline, but for
+`repro` and `profile`, which read the times of the last one (metrics/carbon.json). For each row
+
+rate      medians of five rounds, in `unit`,
+floor     the same if nothing but this machine's memory or multipliers were in the way: the bytes
+          that have to be read and written over the bandwidth of plain copies, or multiply-adds over
+          those of a large matrix product, both measured just before,
+of_floor  rate over floor,
+usual     the same work as it is usually written (usual.py), in turn with ours,
+speedup   the median of the rounds' ratios.
 """
 
+import argparse
+import json
 import os
 import statistics
-import struct
 import sys
 import tempfile
 import time
 from collections.abc import Callable
-from operator import truediv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "stages"))
+sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
-from kakitori.corpora import archives, catalog, etl, extraction, layouts  # noqa: E402
-from kakitori.corpora.source import CHUNK  # noqa: E402
-from kakitori.writing import charset  # noqa: E402
+from tests.benchmarks import growth  # noqa: E402
+from tests.benchmarks.workbench import ROUNDS, WRITERS, Bench, timed  # noqa: E402
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from kakitori.learning.training import Trainer
 
-ROUNDS = 5
+OUR_EPOCHS = 3  # to 97 % of 500 classes: two read 96.8 %
+THEIR_EPOCHS = 40  # at most
+PATIENCE = 15  # times as long as ours, then the usual way has not reached it
+RECORD = 8199  # bytes of ETL9G
+IMAGE = 64 * 64  # bytes in a shard
+REPORT = ROOT / "metrics/bench.json"
 
-
-# Worker processes import this file anew: what they do not need is imported where it is used.
+# Worker processes import this file anew: what they do not need, torch above all, is imported where
+# it is used.
 
 
 def main() -> None:
-    import pandas as pd
-
-    from kakitori.writing import glyphs
-
-    names = list(charset.etl9_characters())
-    started = time.perf_counter()
-    forms = glyphs.forms_of("font", names, Path(), 0)
-    rows = [("characters traced", len(names) / (time.perf_counter() - started), "characters/s")]
-    plain = [
-        {
-            "source": "font",
-            "strokes": [s.ravel().tolist() for s in forms[c][0].strokes],
-            "stroke_types": forms[c][0].types,
-            "components": forms[c][0].components,
-        }
-        for c in names
-    ]
-    characters = pd.DataFrame({"character": names, "forms": [[form] for form in plain]})
-    with tempfile.TemporaryDirectory() as temporary:
-        root = Path(temporary)
-        rows += files(root, characters, names)
-        rows += inference(root, names)
-    for name, rate, unit in rows:
-        print(f"{name:<34}{rate:>14,.2f}  {unit}")
-
-
-def files(root: Path, characters: "pd.DataFrame", names: list[str]) -> list[tuple[str, float, str]]:
-    from kakitori.corpora import synthesis
-    from kakitori.params import Synthesize
-
-    settings = Synthesize(
-        glyphs="font",
-        preset="varied",
-        sets=["ETL9G"],
-        writers=40,
-        hard_writers=0,
-        partial_writers=0,
-        classes=len(names),
-        max_missing=0,
-        workers=0,
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    folder = root / "synthetic"
-    folder.mkdir()
-    written = []
-    for _ in range(ROUNDS):
-        for old in folder.rglob("ETL9G*"):
-            if old.is_file():
-                old.unlink()
-        if (folder / "ETL9G").is_dir():
-            (folder / "ETL9G").rmdir()
-        written.append(synthesis.write_corpora(characters, folder, settings, 0))
-    sources = catalog.sources(root, "synthetic/ETL9G")
-    total = settings.writers * len(names)
-    ours, decoded, usual = [], [], []
-    shards = root / "shards"
-    shards.mkdir()
+    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], default=[], metavar="ROW")
+    wanted = parser.parse_args().rows or [name for name in ROWS if name not in BY_REQUEST]
+    report = json.loads(REPORT.read_text("utf-8")) if REPORT.is_file() else {}
+    with tempfile.TemporaryDirectory(dir=ROOT / "data") as folder:
+        bench = Bench(Path(folder))
+        for name in wanted:
+            started = time.perf_counter()
+            report[name] = ROWS[name](bench)
+            print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
+            ordered = {k: report[k] for k in ROWS if k in report}
+            REPORT.write_text(json.dumps(ordered, indent=2) + "\n", "utf-8")
+    show(ordered)
+
+
+def row(
+    ours: Callable[[], float], usual: Callable[[], float], floor: float, unit: str
+) -> dict[str, float | str]:
+    """A line of the table: both are called in turn and give rates."""
+    ours(), usual()  # warm: files in memory, code loaded
+    pairs = [(ours(), usual()) for _ in range(ROUNDS)]
+    rate = statistics.median(one for one, _ in pairs)
+    return {
+        "rate": round(rate, 1),
+        "unit": unit,
+        "floor": round(floor, 1),
+        "of_floor": float(f"{rate / floor:.4g}"),
+        "usual": round(statistics.median(other for _, other in pairs), 1),
+        "speedup": round(statistics.median(one / other for one, other in pairs), 2),
+    }
+
+
+# ---------------------------------------------------------------------------------------------
+# Rows
+
+
+def machine(bench: Bench) -> dict:
+    """The limits that the floors are made of."""
+    return {
+        "cores": os.cpu_count(),
+        "bandwidth_gb_per_s": round(bench.bandwidth / 1e9, 2),
+        **{
+            f"{name}_multiply_adds_per_s": round(bench.peak(name) / 1e9) * 1e9
+            for name in ("float32", "bfloat16", "int8")
+        },
+    }
+
+
+def extract(bench: Bench) -> dict:
+    """Records a second, files of tape records to shards; and beside plain copies of the bytes."""
+    from tests.benchmarks import usual
+
+    from kakitori.corpora import extraction
+
+    sources = bench.sources(WRITERS)
+    total = sum(len(source.raw()) for source in sources)
+    paths = [source.entry.root / source.entry.name for source in sources]
     os.sync()  # what synthesize wrote would go to the disk meanwhile
-    for _ in range(ROUNDS):
-        ours.append(total / timed(lambda: extraction.write_shards(sources, shards, 64)))
-        decoded.append(len(sources[0].raw()) / timed(lambda: decode(sources[0])))
-        usual.append(3000 / timed(lambda: record_loop(sources[0].entry, 3000)))
-    return [
-        ("synthesize, all cores", statistics.median(written), "images/s"),
-        ("extract, all cores, shards written", statistics.median(ours), "records/s"),
-        ("decode ETL9G to 64 x 64, one core", statistics.median(decoded), "records/s"),
-        ("  usual way: struct and Pillow", statistics.median(usual), "records/s"),
-        ("  decode / usual way", statistics.median(map(truediv, decoded, usual)), "times"),
+
+    def into_new(work: Callable[[Path], object]) -> float:
+        with tempfile.TemporaryDirectory(dir=bench.folder) as name:
+            return timed(lambda: work(Path(name)))
+
+    def ours() -> float:
+        return total / into_new(lambda folder: extraction.write_shards(sources, folder, 64))
+
+    def record_loop() -> float:
+        return 3000 / into_new(lambda folder: usual.extract(paths[0], folder / "usual.h5", 3000))
+
+    def copies() -> float:
+        return total / into_new(lambda folder: plain_copies(paths, folder))
+
+    result = row(ours, record_loop, bench.bandwidth / (RECORD + IMAGE), "records/s")
+    compared = [(ours(), copies()) for _ in range(ROUNDS)]
+    return result | {
+        "plain_copies": round(statistics.median(other for _, other in compared), 1),
+        "times_as_long_as_copies": round(
+            statistics.median(other / one for one, other in compared), 2
+        ),
+    }
+
+
+def plain_copies(paths: list[Path], folder: Path) -> None:
+    """Read every file whole and write a shard of as many images, one after the other."""
+    import h5py
+
+    for path in paths:
+        content = np.fromfile(path, np.uint8)
+        count = len(content) // RECORD
+        with h5py.File(folder / f"{path.name}.h5", "w") as file:
+            file["images"] = content[: count * IMAGE].reshape(count, 64, 64)
+
+
+def synthesize(bench: Bench) -> dict:
+    """Images a second, strokes of a font to tape records in the hands of writers."""
+    from tests.benchmarks import usual
+
+    strokes = [
+        [np.reshape(s, (-1, 2)) for s in forms[0]["strokes"]]
+        for forms in bench.characters["forms"][::10]
     ]
+    rng = np.random.default_rng(0)
+
+    def ours() -> float:
+        with tempfile.TemporaryDirectory(dir=bench.folder) as name:
+            return bench.synthesize(Path(name), WRITERS // 4)
+
+    def one_by_one() -> float:
+        path = bench.folder / "usual"
+        return len(strokes) / timed(lambda: usual.synthesize(strokes, path, rng))
+
+    return row(ours, one_by_one, bench.bandwidth / RECORD, "images/s")
 
 
-def timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
+def input_pipeline(bench: Bench) -> dict:
+    """Images a second, gathered from memory and distorted, in batches as training takes them."""
+    import torch
+    from tests.benchmarks import usual
+
+    trainer = bench.trainer()
+    size = trainer.batch
+    images, labels = trainer.training.images[:, 0].numpy(), trainer.training.labels.numpy()
+    order = torch.randperm(len(labels))
+    batches = [order[k : k + size] for k in range(0, 20 * size, size)]
+
+    def ours() -> float:
+        return len(batches) * size / timed(lambda: [trainer._batch(b) for b in batches])
+
+    loader = usual.loader(images[: 20 * size], labels, size, os.cpu_count())
+
+    def one_by_one() -> float:
+        return 20 * size / timed(lambda: list(loader))
+
+    # Bytes of the image, and of the float tensor that a network takes.
+    result = row(ours, one_by_one, bench.bandwidth / (5 * IMAGE), "images/s")
+    parts = step_parts(trainer, batches)
+    return result | {"of_a_training_step": round(parts["batch"] / sum(parts.values()), 4)}
 
 
-def decode(source: etl.EtlFile) -> None:
-    """Codes and images of 64 × 64 pixels of a whole file, as extract reads them."""
-    raw = source.raw()
-    source.labels(raw)
-    for start in range(0, len(raw), CHUNK):
-        packed = np.ascontiguousarray(raw[start : start + CHUNK, source.layout.packed])
-        layouts.decode_halved(packed, source.layout)
+def step_parts(trainer: "Trainer", batches: list) -> dict[str, float]:
+    """Median milliseconds of the parts of a training step."""
+    import torch
+
+    taken: dict[str, list[float]] = {}
+
+    def lap(name: str, started: float) -> float:
+        now = time.perf_counter()
+        taken.setdefault(name, []).append(1000 * (now - started))
+        return now
+
+    for picked in batches:
+        now = time.perf_counter()
+        batch = trainer._batch(picked)
+        now = lap("batch", now)
+        with torch.autocast("cpu", trainer.precision, trainer.precision != torch.float32):
+            outputs = trainer.forward(batch.images)
+        loss = trainer.model.loss(outputs, batch)
+        now = lap("forward", now)
+        trainer.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        now = lap("backward", now)
+        trainer.optimiser.step()
+        lap("optimiser", now)
+    return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def record_loop(entry: archives.File, count: int) -> list[np.ndarray]:
-    """How published readers do it: one record, one struct, one Pillow image at a time."""
-    images = []
-    with open(entry.root / entry.name, "rb") as file:
-        for _ in range(count):
-            record = file.read(8199)
-            struct.unpack(">2H8sI4B4H2B34x8128s7x", record)
-            image = Image.frombytes("F", (128, 127), record[64:8192], "bit", 4)
-            images.append(np.asarray(image.convert("L").resize((64, 64))) * 17)
-    return images
+def train(bench: Bench) -> dict:
+    """Images a second that the default network learns from, their distortion included; the usual
+    way is given its tensors ready."""
+    import copy
+
+    import torch
+    from tests.benchmarks import usual
+
+    trainer = bench.trainer()
+    size = trainer.batch
+    order = torch.randperm(len(trainer.training.labels))
+    batches = [order[k : k + size] for k in range(0, 10 * size, size)]
+    plain = copy.deepcopy(trainer.model).to(memory_format=torch.contiguous_format)
+    learner = usual.Learner(plain)
+    ready = trainer._batch(batches[0])
+    images, labels = ready.images.contiguous(), ready.labels
+
+    def ours() -> float:
+        return len(batches) * size / timed(lambda: [trainer._step(b) for b in batches])
+
+    def eager() -> float:
+        return 3 * size / timed(lambda: [learner.step(images, labels) for _ in range(3)])
+
+    floor = bench.peak("bfloat16") / (3 * bench.multiply_adds())
+    result = row(ours, eager, floor, "images/s")
+    parts = step_parts(trainer, batches)
+    return result | {"milliseconds": {k: round(v, 1) for k, v in parts.items()}}
 
 
-def inference(root: Path, names: list[str]) -> list[tuple[str, float, str]]:
+def inference_int8(bench: Bench) -> dict:
+    """Images a second, one by one on one thread."""
+    from kakitori.learning import latency
+
+    paths = bench.exports()
+
+    def rate(name: str) -> float:
+        return 1000 / latency.milliseconds(paths[name], 64, 1, 100)
+
+    floor = bench.peak("int8", 1) / bench.multiply_adds()
+    return row(lambda: rate("int8"), lambda: rate("fp32"), floor, "images/s")
+
+
+def inference(bench: Bench) -> dict:
+    """Milliseconds an image by batch and threads, and until the first answer of a new process's
+    session; medians."""
+    from kakitori.recognizer import in_turns, open_session
+
+    images = np.zeros((512, 1, 64, 64), np.float32)
+    cores = os.cpu_count() or 1
+
+    def started(path: Path) -> float:
+        return timed(lambda: open_session(path).run(["logits"], {"input": images[:1]}))
+
+    def read(path: Path, batch: int, threads: int) -> float:
+        session = open_session(path)
+        count = 64 if batch == 1 else len(images)
+        batches = [{"input": images[k : k + batch]} for k in range(0, count, batch)]
+
+        def work() -> None:
+            in_turns(lambda fed: session.run(["logits"], fed), batches, threads)
+
+        return 1000 / count * statistics.median(timed(work) for _ in range(ROUNDS + 1))
+
+    return {
+        name: {
+            "first_answer_ms": round(
+                1000 * statistics.median(started(path) for _ in range(ROUNDS)), 1
+            ),
+            **{
+                f"batch_{batch}_threads_{threads}_ms": round(read(path, batch, threads), 4)
+                for batch in (1, 64)
+                for threads in dict.fromkeys((1, cores))
+            },
+        }
+        for name, path in bench.exports().items()
+    }
+
+
+def repro(bench: Bench) -> dict:
+    """Whole runs of the default pipeline an hour: of its last run here, of which the floor is what
+    training's and evaluation's multiply-adds alone would take; the usual way is what the stages
+    would have taken at the rows' usual rates."""
+    seconds = stage_seconds()
+    report = json.loads(REPORT.read_text("utf-8"))
+    seen = json.loads((ROOT / "metrics/train.json").read_text("utf-8"))["images_seen"]
+    slower = {"synthesize": "synthesize", "extract": "extract", "train": "train"}
+    usually = sum(
+        taken * (report[slower[name]]["speedup"] if name in slower else 1)
+        for name, taken in seconds.items()
+    )
+    work = 3 * seen * bench.multiply_adds() / bench.peak("bfloat16")
+    total = sum(seconds.values())
+    return {
+        "rate": round(3600 / total, 2),
+        "unit": "runs/h",
+        "floor": round(3600 / work, 2),
+        "of_floor": float(f"{work / total:.4g}"),
+        "usual": round(3600 / usually, 2),
+        "speedup": round(usually / total, 2),
+    }
+
+
+def stage_seconds() -> dict[str, float]:
+    """Of the stages of the last run, as their own energy files give them."""
+    stages = json.loads((ROOT / "metrics/carbon.json").read_text("utf-8"))["stages"]
+    return {name: stage["seconds"] for name, stage in stages.items()}
+
+
+def to_97_percent(bench: Bench) -> dict:
+    """Seconds of training until validation reads 97 %, 500 classes in 26 writers' hands, 4 other
+    writers to validate: ours, and the same network as tutorials train it: 32-bit floats, one
+    sample at a time transformed, Adam at a constant rate. Looking at validation is ours to pay."""
     import pandas as pd
     import torch
+    from tests.benchmarks import usual
 
     from kakitori import params
     from kakitori.archs import contract
-    from kakitori.learning import export, int8, latency
+    from kakitori.learning import training
+    from kakitori.learning.data import Part
 
-    settings = params.load()
-    torch.manual_seed(0)
-    model = contract.network(settings, names, pd.DataFrame()).eval()
-    export.to_onnx(model, 64, settings.quantize.opset, root / "fp32.onnx")
-    rng = np.random.default_rng(0)
-    samples = rng.integers(0, 256, (128, 64, 64), dtype=np.uint8)
-    int8.to_int8(root / "fp32.onnx", lambda: export.batches(samples), root / "int8.onnx")
-    rows = []
-    for name in ("fp32", "int8"):
-        taken = [latency.milliseconds(root / f"{name}.onnx", 64, 1, 100) for _ in range(ROUNDS)]
-        rows.append((f"inference {name}, one thread", statistics.median(taken), "ms an image"))
-    return rows
+    target, classes = 0.97, 500
+    images, labels, rows = bench.images()
+    writer = pd.factorize(rows["writer_group"])[0]
+
+    def part(first: int, last: int) -> Part:
+        kept = np.flatnonzero((labels < classes) & (writer >= first) & (writer < last))
+        every = torch.ones(len(kept), dtype=torch.float64)
+        chosen = torch.from_numpy(images[kept])[:, None]
+        return Part(chosen, torch.from_numpy(labels[kept]), rows.iloc[kept], every)
+
+    parts = {"train": part(0, 26), "val": part(26, 30)}
+    names = sorted(bench.characters["character"])[:classes]
+
+    def network() -> torch.nn.Module:
+        torch.manual_seed(0)
+        return contract.network(params.load(), names, pd.DataFrame())
+
+    def ours() -> tuple[float, int]:
+        options = params.load().training().model_copy(update={"epochs": OUR_EPOCHS})
+        trainer = training.Trainer(network(), parts, options, 0)
+        taken = 0.0
+        for epoch in range(options.epochs):
+            taken += timed(trainer.epoch)
+            if trainer.curve[-1]["val_top1"] >= target:
+                return taken, epoch + 1
+        sys.exit(f"to_97_percent: expected {target:.0%} after {options.epochs} epochs, found less")
+
+    def usually() -> tuple[float, int, float]:
+        learner = usual.Learner(network())
+        shown = parts["train"].images[:, 0].numpy()
+        loader = usual.loader(shown, parts["train"].labels.numpy(), 128, os.cpu_count())
+        taken = 0.0
+        for epoch in range(THEIR_EPOCHS):
+            taken += timed(lambda: [learner.step(*batch) for batch in loader])
+            logits = training.logits_of(learner.model, parts["val"].images)
+            reached = training.measure(logits, parts["val"].labels)["val_top1"]
+            print(f"usual way, epoch {epoch + 1}: {reached:.4f} in {taken:.0f} s", flush=True)
+            learner.model.train()
+            if reached >= target or taken > PATIENCE * our_seconds:
+                break
+        return taken, epoch + 1, reached
+
+    our_seconds, our_epochs = ours()
+    their_seconds, their_epochs, reached = usually()
+    return {
+        "seconds": round(our_seconds, 1),
+        "epochs": our_epochs,
+        "usual_seconds": round(their_seconds, 1),
+        "usual_epochs": their_epochs,
+        "usual_val_top1": round(reached, 4),
+        "times_shorter": round(their_seconds / our_seconds, 2),
+    }
+
+
+def profile(_bench: Bench) -> dict:
+    """Where the minutes of the last default run went: seconds and shares of its measured stages."""
+    seconds = stage_seconds()
+    total = sum(seconds.values())
+    ranked = sorted(seconds.items(), key=lambda item: -item[1])
+    return {name: {"seconds": s, "share": round(s / total, 3)} for name, s in ranked}
+
+
+ROWS = {
+    "machine": machine,
+    "extract": extract,
+    "synthesize": synthesize,
+    "input_pipeline": input_pipeline,
+    "train": train,
+    "inference_int8": inference_int8,
+    "repro": repro,
+    "inference": inference,
+    "scaling": growth.scaling,
+    "memory": growth.memory,
+    "profile": profile,
+    "to_97_percent": to_97_percent,
+}
+BY_REQUEST = {"to_97_percent"}
+
+
+def show(report: dict) -> None:
+    print(table(report))
+    for name, found in report.items():
+        if "speedup" not in found:
+            print(f"{name}:")
+            for key, value in found.items():
+                print(f"  {key:<28}{json.dumps(value)}")
+
+
+def table(report: dict) -> str:
+    """The rated rows in Markdown, as docs/speed.md has them."""
+    lines = ["| | rate | floor | of it | the usual way | times |", "|---|---|---|---|---|---|"]
+    for name, found in report.items():
+        if "speedup" in found:
+            rate, floor, usually = (figure(found[k]) for k in ("rate", "floor", "usual"))
+            lines.append(
+                f"| {name} | {rate} {found['unit']} | {floor} | {100 * found['of_floor']:.2g} % "
+                f"| {usually} | {found['speedup']:.1f} |"
+            )
+    return "\n".join(lines)
+
+
+def figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":
-    print(f"{os.cpu_count()} cores")
     main()

@@ -29,7 +29,8 @@ def main() -> None:
     kanji = {n: c for n, c in characters.items() if charset.script(ord(n)) == "kanji"}
 
     started = time.perf_counter()
-    traced = glyphs.trace_font(options.font, list(names))
+    forms = glyphs.trace_font(options.font, list(names))
+    traced = {name: form.strokes for name, form in forms.items()}
     print(f"{options.font.name}: {len(traced)} traced in {time.perf_counter() - started:.0f} s")
     print(f"against KanjiVG, {len(kanji)} kanji")
     for name, value in tracing(kanji, traced).items():

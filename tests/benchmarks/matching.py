@@ -1,0 +1,130 @@
+"""How often stroke feedback is right: of writing without a fault, and of one planted fault.
+
+    python tests/benchmarks/matching.py KANJIVG_ARCHIVE [--seed 3] [--preset varied]
+
+Writes 500 of ETL9's characters in the hands of 25 synthetic writers, the strokes in KanjiVG's order
+and the pen lifted between them, and compares them with KanjiVG's own. A fault counts as named when
+just this fault of just this stroke is said and nothing else.
+"""
+
+import argparse
+import dataclasses
+import itertools
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "stages"))
+
+from kakitori.matching import Match, match  # noqa: E402
+from kakitori.writing import charset, glyphs, handwriting  # noqa: E402
+
+CHARACTERS = 500
+HANDS = 25
+SEED = 3  # no tolerance was chosen on any seed of this file
+
+Strokes = list[np.ndarray]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("archive", type=Path, nargs="?", default=ROOT / "data/external/kanjivg.zip")
+    parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--preset", choices=["plain", "varied", "hard"], default="varied")
+    options = parser.parse_args()
+    made = written(options.archive, options.seed, options.preset)
+    started = time.perf_counter()
+    print(f"{len(made)} characters, {HANDS} hands ({options.preset}), seed {options.seed}")
+    for name, (right, total) in measure(made, options.seed).items():
+        print(f"  {name:<42}{right / total:8.1%} of {total}")
+    right, total = taken_for_another(made)
+    print(f"  {'another of as many strokes, accepted':<42}{right / total:8.1%} of {total}")
+    print(f"{time.perf_counter() - started:.0f} s")
+
+
+class Written(NamedTuple):
+    character: str
+    drawn: Strokes
+    reference: Strokes
+
+
+def written(
+    archive: Path, seed: int, preset: str = "varied", count: int = CHARACTERS
+) -> list[Written]:
+    """Characters drawn by lot, a run of them in each hand."""
+    rng = np.random.default_rng(seed)
+    names = rng.choice(list(charset.etl9_characters()), count, replace=False).tolist()
+    forms = {c: form for c, (form, _) in glyphs.forms_of("kanjivg", names, archive, 1).items()}
+    made = []
+    for text in np.array_split(np.array(names), HANDS):
+        hand = dataclasses.replace(handwriting.Hand.draw(rng, preset), swaps=0.0)
+        table = handwriting.StrokeTable.of(forms, text.tolist())
+        # What the pen does before it is drawn; draw_page gives the drawing alone.
+        paths = handwriting._pen_paths(table, hand, rng)
+        for k, character in enumerate(text.tolist()):
+            own = slice(paths.first[k], paths.first[k + 1])
+            lifted = paths.points[own][paths.number[own] > 0]
+            made.append(Written(character, list(lifted), forms[character].strokes))
+    return made
+
+
+def missing(strokes: Strokes, rng: np.random.Generator) -> tuple[Strokes, dict]:
+    k = int(rng.integers(len(strokes)))
+    return strokes[:k] + strokes[k + 1 :], {"missing": [k + 1]}
+
+
+def swapped(strokes: Strokes, rng: np.random.Generator) -> tuple[Strokes, dict]:
+    a, b = sorted(rng.choice(len(strokes), 2, replace=False).tolist())
+    order = list(range(len(strokes)))
+    order[a], order[b] = b, a
+    return [strokes[k] for k in order], {"swapped": [(a + 1, b + 1)]}
+
+
+def backwards(strokes: Strokes, rng: np.random.Generator) -> tuple[Strokes, dict]:
+    k = int(rng.integers(len(strokes)))
+    return [s[::-1] if i == k else s for i, s in enumerate(strokes)], {"reversed": [k + 1]}
+
+
+# Each takes strokes and a generator, and gives the strokes with a fault and what should be said.
+FAULTS: dict[str, Callable] = {
+    "one stroke missing": missing,
+    "two strokes swapped": swapped,
+    "one stroke reversed": backwards,
+}
+
+
+def measure(made: list[Written], seed: int) -> dict[str, tuple[int, int]]:
+    """How many are judged right, and of how many. Characters of one stroke lack none and have none
+    to swap."""
+    rng = np.random.default_rng([seed, 1])
+    right = {"correct writing accepted": sum(match(w.drawn, w.reference).accepted for w in made)}
+    total = {"correct writing accepted": len(made)}
+    for name, fault in FAULTS.items():
+        able = [w for w in made if len(w.drawn) > 1 or fault is backwards]
+        planted = [(w, *fault(w.drawn, rng)) for w in able]
+        right[name] = sum(said(match(drawn, w.reference)) == due for w, drawn, due in planted)
+        total[name] = len(able)
+    return {name: (right[name], total[name]) for name in right}
+
+
+def taken_for_another(made: list[Written]) -> tuple[int, int]:
+    """How many are accepted as the next character of as many strokes, and of how many."""
+    ranked = sorted(made, key=lambda w: len(w.reference))
+    pairs = itertools.pairwise(ranked)
+    others = [(a, b) for a, b in pairs if len(a.reference) == len(b.reference)]
+    return sum(match(a.drawn, b.reference).accepted for a, b in others), len(others)
+
+
+def said(found: Match) -> dict:
+    """The faults that were found, without those that were not."""
+    kinds = ("missing", "extra", "swapped", "early", "late", "reversed")
+    return {kind: getattr(found, kind) for kind in kinds if getattr(found, kind)}
+
+
+if __name__ == "__main__":
+    main()
