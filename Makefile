@@ -14,7 +14,7 @@ repro: setup
 	dvc repro
 
 test: setup
-	pytest
+	pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-browser: setup
 	pytest tests/browser

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -107,10 +108,17 @@ def project(tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A tiny project after `dvc repro`, committed. Shared: tests must leave it as it is."""
-    made = Project.at(tmp_path_factory.mktemp("finished") / "project")
-    made.set(**TINY)
-    made.commit("settings")
-    made.run("dvc", "repro")
-    made.commit("results")
-    return made
+    """A tiny project after `dvc repro`, committed. Shared: tests must leave it as it is. Where
+    several processes test, the first that needs it makes it, and each has a copy."""
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    folder = tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent
+    made = Project(folder / "finished")
+    with FileLock(folder / "finished.lock"):
+        if not made.root.exists():
+            making = Project.at(tmp_path_factory.mktemp("making") / "project")
+            making.set(**TINY)
+            making.commit("settings")
+            making.run("dvc", "repro")
+            making.commit("results")
+            making.root.rename(made.root)
+    return made if alone else made.copy(tmp_path_factory.mktemp("finished") / "project")

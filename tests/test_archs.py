@@ -160,12 +160,13 @@ def test_a_run_is_the_same_under_a_seed_and_when_it_goes_on(name, net, tmp_path,
 
 
 def shaken(model: nn.Module) -> nn.Module:
-    """With statistics and scales that are not their initial zeros and ones."""
+    """With statistics and scales, some negative, that are not their initial zeros and ones."""
     generator = torch.Generator().manual_seed(2)
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             for tensor in (module.weight.data, module.running_var):
                 tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
+            module.weight.data[::3].neg_()
             for tensor in (module.bias.data, module.running_mean):
                 tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.3)
     return model.eval()

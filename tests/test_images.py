@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
+from kakitori.corpora import images
 from kakitori.corpora.images import EXTENT, normalise
 
 
@@ -59,6 +60,15 @@ def test_small_marks_in_a_frame_stay_smaller():
 @pytest.mark.parametrize("value", [0, 7, 255])
 def test_a_frame_without_ink_stays_empty(value):
     assert not normalise(np.full((2, 64, 64), value, np.uint8), 64).any()
+
+
+@pytest.mark.parametrize(
+    "shape", [(0, 64, 64), (1, 1, 1), (3, 64, 64), (3, 76, 72), (3, 60, 60), (2, 31, 33)]
+)
+def test_the_darkest_of_each_row_and_column(shape):
+    frames = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    *_, rows, columns = images._levels(frames)
+    assert np.array_equal(rows, frames.max(2)) and np.array_equal(columns, frames.max(1))
 
 
 def test_pillow_and_opencv_agree():

@@ -46,6 +46,39 @@ def logits(path):
     return open_session(path).run(["logits"], batch)[0]
 
 
+class Narrow(nn.Module):
+    """Of each kind of convolution one: which of them have few channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 16, 4, 4),  # a stem
+            nn.ReLU(),
+            nn.Conv2d(16, 16, 3, groups=16),  # depthwise
+            nn.ReLU(),
+            nn.Conv2d(16, 7, 3),
+            nn.ReLU(),
+            nn.Conv2d(7, 16, 1),
+            nn.ReLU(),
+            nn.Conv2d(16, 8, 3),
+        )
+
+    def forward(self, images: torch.Tensor) -> Outputs:
+        features = self.layers(images).mean((2, 3))
+        return Outputs(features, features)
+
+
+def test_convolutions_of_few_channels_stay_in_floats(tmp_path):
+    torch.manual_seed(0)
+    export.to_onnx(Narrow().eval(), 64, 21, tmp_path / "fp32.onnx")
+    int8.to_int8(tmp_path / "fp32.onnx", samples, tmp_path / "int8.onnx")
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    floats = {t.name for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
+    layers = [node for node in graph.node if node.op_type == "Conv"]
+    assert [node.input[1] in floats for node in layers] == [False, False, True, True, False]
+    assert np.abs(logits(tmp_path / "fp32.onnx") - logits(tmp_path / "int8.onnx")).max() < 0.002
+
+
 @pytest.mark.parametrize("best", ["minmax", "percentile", "entropy"])
 def test_the_method_that_reads_best_stays(source, tmp_path, monkeypatch, best):
     tried = []

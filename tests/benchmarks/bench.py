@@ -13,7 +13,8 @@ floor     the same if nothing but this machine's memory or multipliers were in t
           those of a large matrix product, both measured just before,
 of_floor  rate over floor,
 usual     the same work as it is usually written (usual.py), in turn with ours,
-speedup   the median of the rounds' ratios.
+speedup   the median of the rounds' ratios,
+processor that it was measured on: rows may be of different ones.
 """
 
 import argparse
@@ -32,7 +33,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
-from tests.benchmarks import growth  # noqa: E402
+from tests.benchmarks import growth, limits  # noqa: E402
 from tests.benchmarks.workbench import ROUNDS, WRITERS, Bench, timed  # noqa: E402
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def row(
         "of_floor": float(f"{rate / floor:.4g}"),
         "usual": round(statistics.median(other for _, other in pairs), 1),
         "speedup": round(statistics.median(one / other for one, other in pairs), 2),
+        "processor": limits.processor(),
     }
 
 
@@ -91,6 +93,7 @@ def row(
 def machine(bench: Bench) -> dict:
     """The limits that the floors are made of."""
     return {
+        "processor": limits.processor(),
         "cores": os.cpu_count(),
         "bandwidth_gb_per_s": round(bench.bandwidth / 1e9, 2),
         **{
@@ -101,12 +104,12 @@ def machine(bench: Bench) -> dict:
 
 
 def extract(bench: Bench) -> dict:
-    """Records a second, files of tape records to shards; and beside plain copies of the bytes."""
+    """Records a second, ETL9G's fifty files to shards; and beside plain copies of the bytes."""
     from tests.benchmarks import usual
 
     from kakitori.corpora import extraction
 
-    sources = bench.sources(WRITERS)
+    sources = bench.etl9g()
     total = sum(len(source.raw()) for source in sources)
     paths = [source.entry.root / source.entry.name for source in sources]
     os.sync()  # what synthesize wrote would go to the disk meanwhile

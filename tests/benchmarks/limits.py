@@ -13,6 +13,13 @@ import numpy as np
 BYTES = 1 << 28  # copied at once by each core: no cache holds them
 
 
+def processor() -> str:
+    """Its name, as in metrics/carbon.json."""
+    from codecarbon.core.util import detect_cpu_model
+
+    return detect_cpu_model() or "unknown"
+
+
 def best(work: Callable[[], object], runs: int = 7) -> float:
     """Seconds of the quickest run, after one that warms up: a limit is what nothing disturbed."""
     taken = []

@@ -96,6 +96,20 @@ class Bench:
 
         return catalog.sources(self.synthetic(writers), "synthetic/ETL9G")
 
+    def etl9g(self) -> list:
+        """As many files as ETL9G has: those of forty writers, five times under other names."""
+        from kakitori.corpora import catalog, etl
+
+        def make() -> list:
+            made = [s.entry.root / s.entry.name for s in self.sources(WRITERS)]
+            root = Path(tempfile.mkdtemp(dir=self.folder))
+            (root / "synthetic/ETL9G").mkdir(parents=True)
+            for k, name in enumerate(etl.SETS["ETL9G"].files):
+                (root / "synthetic/ETL9G" / name).symlink_to(made[k % len(made)])
+            return catalog.sources(root, "synthetic/ETL9G")
+
+        return self.once("etl9g", make)
+
     @property
     def index(self) -> "pd.DataFrame":
         """Of the shards of all writers, which are in the folder `shards`."""

@@ -146,9 +146,7 @@ def written(page: Page, view: str, strokes: list[np.ndarray]) -> list[np.ndarray
 
 def answered(page: Page) -> list[str]:
     """The candidates that are shown, once they are those of all that was drawn."""
-    page.wait_for_function(
-        "() => document.querySelector('.tiles[aria-busy=false] b')?.textContent"
-    )
+    page.wait_for_function("() => document.querySelector('.tiles[aria-busy=false] b')?.textContent")
     return page.locator(".tiles b").all_text_contents()
 
 

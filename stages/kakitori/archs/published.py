@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import SqueezeExcite, convolution
+from kakitori.archs.blocks import SqueezeExcite, convolution, deployed
 from kakitori.archs.contract import Batch, Outputs, class_loss
 
 CHANNELS = (32, 64, 128, 256, 512)
@@ -40,11 +40,33 @@ class Published(nn.Module):
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         return class_loss(outputs, batch)
 
+    def deployed(self) -> "Published":
+        """An equal network whose first pooling comes before the channels that it pools."""
+        net = deployed(self)
+        net.encoder[0], net.encoder[1] = _pooled_first(net.encoder[0]), nn.Identity()
+        return net
+
 
 def separable(channels_in: int, channels: int) -> nn.Sequential:
     """Depthwise-separable convolution, one norm after both halves."""
     depthwise = nn.Conv2d(channels_in, channels_in, 3, padding=1, groups=channels_in, bias=False)
     return nn.Sequential(depthwise, convolution(channels_in, channels, kernel=1))
+
+
+def _pooled_first(stage: nn.Sequential) -> nn.Sequential:
+    """The first separable convolution and the pooling behind it, which its 32 channels need not see
+    at all: each is a multiple of one map and a shift, and so largest where that map is largest, or
+    smallest where the multiple is negative."""
+    depthwise, (pointwise, norm, _) = stage
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    multiple = pointwise.weight * scale[:, None, None, None]
+    map_and_negative = nn.Conv2d(1, 2, 3, padding=1, bias=False)
+    channels = nn.Conv2d(2, len(multiple), 1)
+    with torch.no_grad():
+        map_and_negative.weight.copy_(torch.cat([depthwise.weight, -depthwise.weight]))
+        channels.weight.copy_(torch.cat([multiple.relu(), (-multiple).relu()], 1))
+        channels.bias.copy_(norm.bias - norm.running_mean * scale)
+    return nn.Sequential(map_and_negative, nn.MaxPool2d(2), channels, nn.ReLU())
 
 
 def build(classes: Sequence[str], characters: object, size: int) -> Published:

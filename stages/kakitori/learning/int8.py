@@ -3,7 +3,7 @@ costs accuracy, biases are corrected, then the layers that suffer most stay in f
 """
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -32,6 +32,7 @@ METHODS = {
 }
 PERCENTILE = 99.99  # of a signal's values that lie inside its range
 TOLERANCE = 0.002  # of validation's top-1 that INT8 may lose before more is done
+NARROW = 8  # channels; fewer fill no vector of an integer kernel
 WEIGHTED = ("Conv", "Gemm", "MatMul")
 
 Samples = Callable[[], Iterable[dict[str, np.ndarray]]]
@@ -269,14 +270,24 @@ class _Samples(CalibrationDataReader):
 
 
 def _exact(graph: onnx.GraphProto) -> list[str]:
-    """The nodes that stay in floats: products of two signals (routing), powers and roots, and what
-    is computed from them up to the next layer with weights. 256 steps cannot hold both a square and
-    the square of a tenth."""
+    """The nodes that stay in floats: products of two signals (routing), powers and roots, since 256
+    steps cannot hold both a square and the square of a tenth; convolutions of a few channels, which
+    onnxruntime's integer kernels take longer for than those in floats; and what is computed from
+    all of these up to the next layer with weights."""
+    weights = {tensor.name: tensor.dims for tensor in graph.initializer}
     nodes, flows = [], set()
     for node in graph.node:
-        if node.op_type in ("Einsum", "Pow", "Sqrt") or (
-            node.op_type not in WEIGHTED and flows.intersection(node.input)
+        if (
+            node.op_type in ("Einsum", "Pow", "Sqrt")
+            or (node.op_type == "Conv" and _narrow(weights.get(node.input[1], [])))
+            or (node.op_type not in WEIGHTED and flows.intersection(node.input))
         ):
             nodes.append(node.name)
             flows.update(node.output)
     return nodes
+
+
+def _narrow(shape: Sequence[int]) -> bool:
+    """Whether a convolution of these weights has few channels. One input per output is a stem or a
+    depthwise one, for which there are integer kernels."""
+    return len(shape) > 1 and (shape[0] < NARROW or 1 < shape[1] < NARROW)
