@@ -34,6 +34,7 @@ def test_a_row_pairs_ours_with_the_usual_way():
         "of_floor": 0.5,
         "usual": 10.0,
         "speedup": 3.0,
+        "processor": limits.processor(),
     }
 
 

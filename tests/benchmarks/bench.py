@@ -320,6 +320,7 @@ def repro(bench: Bench) -> dict:
         "of_floor": float(f"{work / total:.4g}"),
         "usual": round(3600 / usually, 2),
         "speedup": round(usually / total, 2),
+        "processor": limits.processor(),
     }
 
 
