@@ -127,11 +127,14 @@ def test_one_batch_can_be_learned_by_heart(model):
     optimiser = torch.optim.AdamW(model.parameters(), 2e-3)
     model.train()
     for _ in range(60):
-        loss = model.loss(model(batch.images), batch)
+        outputs = model(batch.images)
+        if (outputs.logits.argmax(1) == batch.labels).all():
+            return
+        loss = model.loss(outputs, batch)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    assert (model(batch.images).logits.argmax(1) == batch.labels).float().mean() == 1
+    pytest.fail("not all of 24 images were read right after 60 steps")
 
 
 def test_the_same_seed_makes_the_same_network():

@@ -327,7 +327,13 @@ def file_of(folder: Path) -> Path:
 
 
 OTHERS = [name for name in params.known_models() if name != params.load().model]
-FEW = {"formats": {"all": ["fp32", "int8"]}}  # test_formats.py makes them all
+FEW = {  # test_formats.py makes every format, test_int8.py has ranges found in every way
+    "formats": {"all": ["fp32", "int8"]},
+    "calibration": ["minmax"],
+    "calibration_samples": 64,
+    "validation_samples": 60,
+}
+QUICKER = {"seq2seq": {"steps": 12}}  # an export holds every step
 
 
 @pytest.mark.parametrize("model", OTHERS)
@@ -337,6 +343,7 @@ def test_every_architecture_goes_all_the_way(finished, tmp_path, model):
     own = yaml.safe_load((project.root / "params.yaml").read_text("utf-8"))["archs"][model]
     epochs = 10 if model == "published" else 3  # whose method is slow at first
     own["train"] = own["train"] | {"epochs": epochs, "stop_after": epochs - 1, "batch": 32}
+    own["net"] = own.get("net", {}) | QUICKER.get(model, {})
     project.set(model=model, archs={model: own}, quantize=FEW)
     for stage in ("train", "quantize", "evaluate"):
         project.stage(stage)
