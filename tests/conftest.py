@@ -11,6 +11,8 @@ import yaml
 from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[1]
+# Several processes test, each with a thread per core: those that wait must not keep a core busy.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 TINY = {
     "synthesize": {

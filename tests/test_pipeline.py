@@ -327,6 +327,9 @@ def file_of(folder: Path) -> Path:
 
 
 OTHERS = [name for name in params.known_models() if name != params.load().model]
+# Nothing of theirs is in the stages after training; test_formats.py exports them. hiercode goes all
+# the way in the test of classes never trained on.
+TRAINED = ("compact", "hiercode", "resnet", "vit")
 FEW = {  # test_formats.py makes every format, test_int8.py has ranges found in every way
     "formats": {"all": ["fp32", "int8"]},
     "calibration": ["minmax"],
@@ -345,12 +348,17 @@ def test_every_architecture_goes_all_the_way(finished, tmp_path, model):
     own["train"] = own["train"] | {"epochs": epochs, "stop_after": epochs - 1, "batch": 32}
     own["net"] = own.get("net", {}) | QUICKER.get(model, {})
     project.set(model=model, archs={model: own}, quantize=FEW)
-    for stage in ("train", "quantize", "evaluate"):
-        project.stage(stage)
-    train, evaluate = metric(project, "train"), metric(project, "evaluate")
-    assert train["model"] == evaluate["model"] == model
+    project.stage("train")
+    train = metric(project, "train")
     assert (train["epochs"], train["planned_epochs"]) == (epochs - 1, epochs)
     assert train["parameters"] > 10_000 and train["multiply_adds"] > 100_000
+    if model in TRAINED:
+        assert train["val_top1"] > 0.05, "guessing reads one of 60"
+        return
+    for stage in ("quantize", "evaluate"):
+        project.stage(stage)
+    evaluate = metric(project, "evaluate")
+    assert train["model"] == evaluate["model"] == model
     # So few short epochs teach little, but more than guessing one of 60, and exports agree.
     assert evaluate["torch"]["top5"] > 0.15
     # The network itself reads in bfloat16.

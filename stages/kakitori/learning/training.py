@@ -5,7 +5,6 @@ import math
 import os
 import shutil
 import time
-import timeit
 
 import pandas as pd
 import torch
@@ -44,21 +43,26 @@ def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
     otherwise: some processors list it and do it in software."""
     if wanted != "auto":
         return getattr(torch, wanted)
-    faster = _seconds(torch.bfloat16, device) * FASTER < _seconds(torch.float32, device)
+    seconds = _seconds(device)
+    faster = seconds[torch.bfloat16] * FASTER < seconds[torch.float32]
     return torch.bfloat16 if faster else torch.float32
 
 
-def _seconds(precision: torch.dtype, device: torch.device) -> float:
-    """Of a matrix product, the quickest of some, after one that warms up."""
-    matrix = torch.ones(1024, 1024, dtype=precision, device=device)
+def _seconds(device: torch.device) -> dict[torch.dtype, float]:
+    """Of a matrix product in either precision, the quickest of some. They take turns, so that what
+    else the machine does meanwhile slows both: the last digits of a run depend on the choice."""
+    precisions = (torch.bfloat16, torch.float32)
+    matrices = {one: torch.ones(1024, 1024, dtype=one, device=device) for one in precisions}
     wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-
-    def multiply() -> None:
-        torch.mm(matrix, matrix)
-        wait()
-
-    multiply()
-    return min(timeit.repeat(multiply, number=1, repeat=5))
+    quickest = dict.fromkeys(precisions, math.inf)
+    for _ in range(10):
+        for precision, matrix in matrices.items():
+            started = time.perf_counter()
+            torch.mm(matrix, matrix)
+            wait()
+            taken = time.perf_counter() - started
+            quickest[precision] = min(quickest[precision], taken)
+    return quickest
 
 
 def pays(wanted: bool | str, device: torch.device, steps: int) -> bool:
