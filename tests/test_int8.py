@@ -52,15 +52,17 @@ class Narrow(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(1, 16, 4, 4),  # a stem
+            nn.Conv2d(1, 64, 4, 4),  # a stem
             nn.ReLU(),
-            nn.Conv2d(16, 16, 3, groups=16),  # depthwise
+            nn.Conv2d(64, 64, 3, groups=64),  # depthwise
             nn.ReLU(),
-            nn.Conv2d(16, 7, 3),
+            nn.Conv2d(64, 7, 3),
             nn.ReLU(),
-            nn.Conv2d(7, 16, 1),
+            nn.Conv2d(7, 32, 1),
             nn.ReLU(),
-            nn.Conv2d(16, 8, 3),
+            nn.Conv2d(32, 32, 3, groups=32),
+            nn.ReLU(),
+            nn.Conv2d(32, 8, 3),
         )
 
     def forward(self, images: torch.Tensor) -> Outputs:
@@ -75,8 +77,15 @@ def test_convolutions_of_few_channels_stay_in_floats(tmp_path):
     graph = onnx.load(tmp_path / "int8.onnx").graph
     floats = {t.name for t in graph.initializer if t.data_type == onnx.TensorProto.FLOAT}
     layers = [node for node in graph.node if node.op_type == "Conv"]
-    assert [node.input[1] in floats for node in layers] == [False, False, True, True, False]
+    assert [node.input[1] in floats for node in layers] == [False, False, True, True, True, False]
     assert np.abs(logits(tmp_path / "fp32.onnx") - logits(tmp_path / "int8.onnx")).max() < 0.002
+
+
+def test_logits_are_not_rounded(source, tmp_path):
+    int8.to_int8(source, samples, tmp_path / "int8.onnx")
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    assert [node.op_type for node in graph.node if "logits" in node.output] == ["Gemm"]
+    assert len(np.unique(logits(tmp_path / "int8.onnx"))) > 256
 
 
 @pytest.mark.parametrize("best", ["minmax", "percentile", "entropy"])

@@ -32,7 +32,8 @@ METHODS = {
 }
 PERCENTILE = 99.99  # of a signal's values that lie inside its range
 TOLERANCE = 0.002  # of validation's top-1 that INT8 may lose before more is done
-NARROW = 8  # channels; convolutions of fewer were slower in INT8 than in floats
+# Channels; convolutions of fewer were slower in INT8 than in floats.
+NARROW, NARROW_DEPTHWISE = 8, 64
 WEIGHTED = ("Conv", "Gemm", "MatMul")
 
 Samples = Callable[[], Iterable[dict[str, np.ndarray]]]
@@ -156,7 +157,12 @@ class Quantiser:
             calibrate_method=METHODS[method],
             nodes_to_quantize=only,
             nodes_to_exclude=[*self.exact, *without],
-            extra_options={"ActivationSymmetric": False, "CalibPercentile": PERCENTILE},
+            extra_options={
+                "ActivationSymmetric": False,
+                "CalibPercentile": PERCENTILE,
+                # Logits stay as they are: rounding them takes time and makes ties.
+                "OpTypesToExcludeOutputQuantization": ["Gemm"],
+            },
             calibration_cache_path=ranges,
         )
         if any(node.op_type == "LSTM" for node in onnx.load(path).graph.node) and only is None:
@@ -279,7 +285,7 @@ def _exact(graph: onnx.GraphProto) -> list[str]:
     for node in graph.node:
         if (
             node.op_type in ("Einsum", "Pow", "Sqrt")
-            or (node.op_type == "Conv" and _narrow(weights.get(node.input[1], [])))
+            or (node.op_type == "Conv" and _narrow(node, weights.get(node.input[1], [])))
             or (node.op_type not in WEIGHTED and flows.intersection(node.input))
         ):
             nodes.append(node.name)
@@ -287,7 +293,10 @@ def _exact(graph: onnx.GraphProto) -> list[str]:
     return nodes
 
 
-def _narrow(shape: Sequence[int]) -> bool:
-    """Whether a convolution of these weights has few channels. One input per output is a stem or a
-    depthwise one, for which there are integer kernels."""
-    return len(shape) > 1 and (shape[0] < NARROW or 1 < shape[1] < NARROW)
+def _narrow(node: onnx.NodeProto, shape: Sequence[int]) -> bool:
+    """Whether a convolution of these weights has few channels. A stem's one is not few."""
+    if len(shape) < 2:
+        return False
+    if any(a.name == "group" and a.i > 1 for a in node.attribute):
+        return shape[0] < NARROW_DEPTHWISE
+    return shape[0] < NARROW or 1 < shape[1] < NARROW
