@@ -127,6 +127,7 @@ def _quantised(source: Source, path: Path, parts: list[Path]) -> dict:
             read if judged else None,
             source.settings.calibration,
             wanted,
+            max(int8.TOLERANCE, int8.CHANCE / len(source.validation[1])),
         )
         made.append(done)
         results.append(result)

@@ -32,6 +32,7 @@ METHODS = {
 }
 PERCENTILE = 99.99  # of a signal's values that lie inside its range
 TOLERANCE = 0.002  # of validation's top-1 that INT8 may lose before more is done
+CHANCE = 4  # samples of it, likewise: of a few hundred 0.2 points are less than one
 # Channels; convolutions of fewer were slower in INT8 than in floats.
 NARROW, NARROW_DEPTHWISE = 8, 64
 WEIGHTED = ("Conv", "Gemm", "MatMul")
@@ -68,6 +69,7 @@ def to_int8(
     read: Callable[[Path], Read] | None = None,
     methods: Iterable[Method] = ("minmax",),
     wanted: float = 0.0,
+    tolerance: float = TOLERANCE,
 ) -> Result:
     """Write a statically quantised copy of an ONNX file: QDQ, weights per channel, LSTMs by the
     range of each input instead of a fixed one.
@@ -79,6 +81,7 @@ def to_int8(
     read : reads validation samples with a file; without it the first method stands.
     methods : of calibration.
     wanted : top-1 of the float32 file on the same samples.
+    tolerance : of it, the loss from which on more is done.
 
     Raises ValueError where there are no samples.
     """
@@ -92,7 +95,7 @@ def to_int8(
             tried[method] = read(part)
         method = max(tried, key=lambda m: (tried[m].top1, -tried[m].nll))
         best, corrected, kept, sensitivity = tried[method], False, [], []
-        if best.top1 < wanted - TOLERANCE:
+        if best.top1 < wanted - tolerance:
             before = work.prepared.read_bytes()
             work.correct_biases(method)
             work.quantise(method, part)
@@ -102,14 +105,14 @@ def to_int8(
                 best = found
             else:
                 work.prepared.write_bytes(before)
-        if best.top1 < wanted - TOLERANCE:
+        if best.top1 < wanted - tolerance:
             sensitivity = [
                 (layer, *read(work.quantise(method, part, only=[layer]))) for layer in work.layers()
             ]
             sensitivity.sort(key=lambda line: (line[1], -line[2]))
             # The worst first, twice as many each time: few steps, and no more than twice too many.
             count = 1
-            while best.top1 < wanted - TOLERANCE and len(kept) < len(sensitivity):
+            while best.top1 < wanted - tolerance and len(kept) < len(sensitivity):
                 kept = [layer for layer, *_ in sensitivity[:count]]
                 best = read(work.quantise(method, part, without=kept))
                 count *= 2
