@@ -107,6 +107,14 @@ def test_the_method_that_reads_best_stays(source, tmp_path, monkeypatch, best):
     assert not result.bias_corrected and not result.in_floats and not result.sensitivity
 
 
+@pytest.mark.parametrize(("tolerance", "more"), [(0.002, True), (4 / 200, False)])
+def test_a_loss_within_the_tolerance_is_left_alone(source, tmp_path, tolerance, more):
+    """Two of two hundred samples."""
+    path, lost = tmp_path / "int8.onnx", Read(0.89, 1.0)
+    result = int8.to_int8(source, samples, path, lambda _: lost, ["minmax"], 0.9, tolerance)
+    assert bool(result.sensitivity) == bool(result.in_floats) == more
+
+
 @pytest.mark.parametrize("method", int8.METHODS)
 def test_every_method_gives_a_file_that_agrees(source, tmp_path, method):
     path = tmp_path / "int8.onnx"
