@@ -51,8 +51,8 @@ def rows() -> list[str]:
         f" | {compact['int8_top1']:.2%}, {compact['int8_bytes'] / 1e6:.2f} MB, "
         f"{compact['int8_latency_ms']:.2f} ms |",
         f"| energy of a whole run (codecarbon's estimate) | {1000 * carbon['total_kwh']:.1f} Wh |",
-        "| the same model with a random split, which knows the hands that it is tested on, INT8 | "
-        f"{LEAK['random']['test']['top1']:.2%} |",
+        "| the same model with a random split, which knows the hands that it is tested on, INT8 "
+        f"(*Xeon*) | {LEAK['random']['test']['top1']:.2%} |",
         f"| synthesize (*Xeon*) | {BENCH['synthesize']['rate']:,.0f} images/s | `make bench` |",
         "| extract, fifty files of 607,200 records as ETL9G has "
         "(start of processes included) | "
