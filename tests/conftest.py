@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from filelock import FileLock
@@ -13,6 +15,7 @@ from filelock import FileLock
 ROOT = Path(__file__).resolve().parents[1]
 # Several processes test, each with a thread per core: those that wait must not keep a core busy.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+LIMIT = 600  # seconds for one command: the longest takes 100 where two cores do nothing else
 
 TINY = {
     "synthesize": {
@@ -36,7 +39,7 @@ def environment() -> dict[str, str]:
     """The environment of this interpreter, so that a stage's `python` is the one that tests."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return {**inherited, "PATH": path}
+    return {**inherited, "PATH": path, "PYTHONFAULTHANDLER": "1"}
 
 
 class Project:
@@ -67,15 +70,24 @@ class Project:
             project.run("git", *command.split())
         return project
 
-    def run(self, *command: str, check: bool = True, **options) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            command, cwd=self.root, env=environment(), capture_output=True, text=True, **options
-        )
-        if check and done.returncode:
-            raise AssertionError(
-                f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-            )
-        return done
+    def run(
+        self, *command: str, check: bool = True, limit: float = LIMIT
+    ) -> subprocess.CompletedProcess:
+        """A command in the project. One that has not ended after `limit` seconds is ended, and its
+        interpreters' last words say where they were."""
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        with subprocess.Popen(command, cwd=self.root, env=environment(), **pipes) as process:
+            try:
+                out, err = process.communicate(timeout=limit)
+            except subprocess.TimeoutExpired:
+                here = psutil.Process(process.pid)
+                for one in [*here.children(recursive=True), here]:
+                    one.send_signal(signal.SIGABRT)
+                out, err = process.communicate()
+                raise AssertionError(f"{command} hung for {limit} s:\n{out}{err}") from None
+        if check and process.returncode:
+            raise AssertionError(f"{command} ended with {process.returncode}:\n{out}{err}")
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
     def copy(self, root: Path) -> "Project":
         """The same project in another folder, with all that it has produced."""

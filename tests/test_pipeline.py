@@ -426,25 +426,19 @@ def test_running_twice_gives_the_same_bytes(finished, project):
 
 
 def test_a_local_remote_takes_and_gives_back(finished, tmp_path):
-    clone = tmp_path / "clone"
+    clone = Project(tmp_path / "clone")
     finished.run("dvc", "remote", "add", "-f", "--local", "-d", "store", str(tmp_path / "store"))
     finished.run("dvc", "push", "-q")
-    finished.run("git", "clone", "-q", ".", str(clone))
-    for command in (
-        ["dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store")],
-        ["dvc", "pull", "-q"],
-    ):
-        subprocess.run(command, cwd=clone, env=environment(), check=True, capture_output=True)
+    finished.run("git", "clone", "-q", ".", str(clone.root))
+    clone.run("dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
+    clone.run("dvc", "pull", "-q")
     for name in (
         "models/model.safetensors",
         "data/shards/shard-000.h5",
         "models/exports/int8.onnx",
     ):
-        assert (clone / name).read_bytes() == (finished.root / name).read_bytes()
-    status = subprocess.run(
-        ["dvc", "repro", "--dry"], cwd=clone, env=environment(), capture_output=True, text=True
-    )
-    assert "Running stage" not in status.stdout
+        assert (clone.root / name).read_bytes() == (finished.root / name).read_bytes()
+    assert "Running stage" not in clone.run("dvc", "repro", "--dry").stdout
 
 
 # --- what depends on what ----------------------------------------------------------------------
@@ -452,7 +446,7 @@ def test_a_local_remote_takes_and_gives_back(finished, tmp_path):
 # Errors, settings, output files, the command wrapper and the energy meter shape no result, and
 # --verify and --show are no part of their stages; to list them would train every model anew for a
 # reworded message.
-PLUMBING = {"errors", "outputs", "params", "stage", "results/energy"}
+PLUMBING = {"errors", "outputs", "params", "stage", "workers", "results/energy"}
 PLUMBING |= {"corpora/verification", "results/anatomy"}
 KAKITORI = params.ROOT / "stages/kakitori"
 
@@ -519,10 +513,7 @@ def _direct(path: Path) -> set[Path]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help(command):
-    done = subprocess.run(
-        ["python", f"stages/{command}.py", "--help"],
-        cwd=params.ROOT, env=environment(), capture_output=True, text=True,
-    )  # fmt: skip
+    done = Project(params.ROOT).stage(command, "--help", check=False)
     assert done.returncode == 0 and f"stages/{command}.py" in done.stdout
 
 
@@ -600,47 +591,37 @@ def test_the_gate_as_ci_calls_it(finished, tmp_path, drop, status):
         table[name] -= drop
     (clone / "metrics/evaluate.json").write_text(json.dumps(metrics), "utf-8")
     table.to_csv(clone / "metrics/by_writer.csv", index=False)
-    done = subprocess.run(
-        ["python", "stages/gate.py"], cwd=clone, env=environment(), capture_output=True, text=True
-    )
+    done = Project(clone).stage("gate", check=False)
     assert done.returncode == status, done.stdout + done.stderr
     assert ("FAILS" in done.stdout) == bool(status)
 
 
 def test_train_lists_the_architectures_that_exist(finished, tmp_path):
-    copy = tmp_path / "copy"
-    subprocess.run(["cp", "-r", str(finished.root), str(copy)], check=True)
-    path = copy / "params.yaml"
-    path.write_text(path.read_text("utf-8").replace("model: cnn", "model: absent"), "utf-8")
-    done = subprocess.run(
-        ["python", "stages/train.py"], cwd=copy, env=environment(), capture_output=True, text=True
-    )
+    copy = finished.copy(tmp_path / "copy")
+    copy.set(model="absent")
+    done = copy.stage("train", check=False)
     assert done.returncode == 1 and re.search(r"expected one of .*cnn.*'absent'", done.stderr)
     assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_a_killed_training_resumes_to_the_same_weights(finished, tmp_path):
     """SIGKILL after the first checkpoint; the next run ends with the bytes of one never killed."""
-    copy = tmp_path / "copy"
-    subprocess.run(["cp", "-r", str(finished.root), str(copy)], check=True)
-    expected = load_file(copy / "models/model.safetensors")
-    (copy / "models/model.safetensors").unlink()
+    copy = finished.copy(tmp_path / "copy")
+    weights = copy.root / "models/model.safetensors"
+    expected = load_file(weights)
+    weights.unlink()
     trainer = subprocess.Popen(
-        ["python", "stages/train.py"], cwd=copy, env=environment(), stdout=subprocess.DEVNULL
+        ["python", "stages/train.py"], cwd=copy.root, env=environment(), stdout=subprocess.DEVNULL
     )
     deadline = time.monotonic() + 120
-    while not list((copy / ".checkpoints").glob("*/*.pt")) and time.monotonic() < deadline:
+    while not list((copy.root / ".checkpoints").glob("*/*.pt")) and time.monotonic() < deadline:
         time.sleep(0.05)
         assert trainer.poll() is None
     trainer.send_signal(signal.SIGKILL)
     trainer.wait()
-    assert not (copy / "models/model.safetensors").exists()
-    done = subprocess.run(
-        ["python", "stages/train.py"],
-        cwd=copy, env=environment(), capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "goes on after epoch" in done.stdout
-    found = load_file(copy / "models/model.safetensors")
+    assert not weights.exists()
+    assert "goes on after epoch" in copy.stage("train").stdout
+    found = load_file(weights)
     assert all(torch.equal(expected[key], found[key]) for key in expected)
 
 

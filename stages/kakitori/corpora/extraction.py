@@ -5,7 +5,6 @@ corpus of pen strokes adds them as `pen/points`, `pen/strokes` and `pen/samples`
 index is a table with one row per sample.
 """
 
-import multiprocessing
 import os
 import zlib
 from collections import Counter
@@ -21,6 +20,7 @@ from tqdm import tqdm
 from kakitori.corpora import etl
 from kakitori.corpora.source import Reject, Source
 from kakitori.errors import DataError
+from kakitori.workers import spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +55,7 @@ def write_shards(
     jobs = [(source, folder / f"shard-{k:03d}.h5", size) for k, source in enumerate(sources)]
     workers = min(os.cpu_count() or 1, len(jobs))
     if workers > 1:
-        with multiprocessing.get_context("spawn").Pool(workers, _start) as pool:
-            done = list(_progress(pool.imap(_write_shard, jobs), len(jobs)))
+        done = list(_progress(spread(_write_shard, jobs, workers, _start), len(jobs)))
     else:
         done = [_write_shard(job) for job in jobs]
     index = pd.concat(

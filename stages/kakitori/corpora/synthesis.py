@@ -1,7 +1,6 @@
 """Whole corpora by synthetic writers, as ETL files."""
 
 import dataclasses
-import multiprocessing
 import os
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from tqdm import tqdm
 
 from kakitori.corpora import etl, forms, layouts
 from kakitori.params import Synthesize
+from kakitori.workers import spread
 from kakitori.writing import charset
 from kakitori.writing.handwriting import SCAN, Hand, StrokeTable, draw_page, write_page
 from kakitori.writing.strokes import Form
@@ -65,10 +65,8 @@ def write_corpora(characters: pd.DataFrame, folder: Path, settings: Synthesize, 
     sources = glyph_forms(characters).values()
     tables = [[StrokeTable.of(known, stack.text) for known in sources] for stack in stacks]
     workers = min(settings.workers or os.cpu_count() or 1, len(jobs))
-    pool = multiprocessing.get_context("spawn").Pool(workers, _start, (stacks, tables, folder))
-    with pool:
-        done = pool.imap_unordered(_write, jobs)
-        images = sum(tqdm(done, total=len(jobs), desc="synthesize", unit="writer", disable=None))
+    done = spread(_write, jobs, workers, _start, stacks, tables, folder)
+    images = sum(tqdm(done, total=len(jobs), desc="synthesize", unit="writer", disable=None))
     return images / (time.perf_counter() - started)
 
 

@@ -6,7 +6,7 @@ and y down in the unit square, in writing order: KanjiVG's own, or for a font th
 
 import dataclasses
 import itertools
-import multiprocessing
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFont
 
 from kakitori.errors import DataError
+from kakitori.workers import spread
 from kakitori.writing import kanjivg
 from kakitori.writing.radicals import Part
 from kakitori.writing.strokes import TYPES, Form, Strokes, classify, components, writing_order
@@ -87,10 +88,8 @@ def trace_font(font: Path, characters: list[str], workers: int = 0) -> dict[str,
     if not covered:
         raise DataError(f"{font}: expected a font with Unicode characters, found one without")
     wanted = [c for c in characters if ord(c) in covered]
-    with multiprocessing.get_context("spawn").Pool(
-        workers or None, _open_font, (str(font),)
-    ) as pool:
-        traced = pool.map(_trace_character, wanted, chunksize=64)
+    workers = workers or os.cpu_count() or 1
+    traced = spread(_trace_character, wanted, workers, _open_font, str(font), chunk=64)
     return {c: form for c, form in zip(wanted, traced, strict=True) if form.strokes}
 
 
