@@ -2,7 +2,8 @@
 
     python stages/characters.py [--show TEXT]
 
-Reads the glyph sources named by synthesize.glyphs and KRADFILE; writes data/characters.parquet.
+Reads the glyph sources named by synthesize.glyphs, KanjiVG's trees and KRADFILE; writes
+data/characters.parquet.
 With --show it writes nothing but a picture of each character of TEXT: its strokes numbered in
 order, and its decomposition where a source knows it.
 """
@@ -29,8 +30,8 @@ def main(settings: Settings) -> None:
         for source in sources
     }
     trees = {}
-    if archive.is_file() and "kanjivg" not in found:  # what it knows of structure is of use anyway
-        trees = {c.character: c.tree for c in kanjivg.read(archive, wanted)}
+    if "kanjivg" not in found:  # what it knows of structure is of use anyway
+        trees = {c.character: c.tree for c in kanjivg.read(kanjivg.release(archive), wanted)}
     have = [c for c in wanted if any(c in forms for forms in found.values())]
     without = [c for c in wanted if c not in set(have)]
     named = ", ".join(sources)

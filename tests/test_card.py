@@ -77,6 +77,9 @@ def test_what_the_data_was_decides_warnings_and_terms():
     assert "No real person's handwriting was used" in made(found)
     found["evaluate"]["glyphs"] = "font, kanjivg"
     assert ModelCard(made(found)).data.license == "other"
+    assert "passed on under CC BY-SA 3.0" in made(found)
+    found["evaluate"]["glyphs"] = "font"
+    assert "passed on under CC BY-SA" not in made(found)
     found = measured()
     cell = found["extract"]["corpora"].pop("synthetic/ETL9G")
     found["extract"]["corpora"]["raw/ETL9G"] = cell

@@ -1,3 +1,4 @@
+import importlib.metadata
 import zipfile
 from pathlib import Path
 
@@ -8,10 +9,7 @@ from kakitori.errors import DataError
 from kakitori.writing import kanjivg, strokes
 from kakitori.writing.charset import etl9_characters
 
-OFFICIAL = Path(__file__).resolve().parents[2] / "shared/kanjivg/kanjivg-all.zip"
-official = pytest.mark.skipif(
-    not OFFICIAL.is_file(), reason="KanjiVG's release archive is not beside us"
-)
+OFFICIAL = kanjivg.release(Path("no archive"))
 
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE svg [<!ATTLIST g xmlns:kvg CDATA #FIXED "http://kanjivg.tagaini.net">%s]>
@@ -130,6 +128,65 @@ def test_svg_that_is_not_kanjivg(tmp_path, content, message):
         list(kanjivg.read(path, ["十"]))
 
 
+class Package:
+    """What importlib.metadata says of an installed package."""
+
+    def __init__(self, folder: Path, version: str = kanjivg.VERSION) -> None:
+        self.folder, self.version = folder, version
+
+    def locate_file(self, path: str) -> Path:
+        return self.folder / path
+
+
+def install(monkeypatch, package: Package) -> None:
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda name: package)
+
+
+def test_an_archive_goes_before_the_package(tmp_path, monkeypatch):
+    svg = HEAD % ("", LEVEL)
+    (tmp_path / "kanji").mkdir()
+    (tmp_path / "kanji/04e00.svg").write_text(svg, "utf-8")
+    install(monkeypatch, Package(tmp_path))
+    assert kanjivg.release(tmp_path / "kanjivg.zip") == tmp_path / "kanji"
+    (found,) = kanjivg.read(tmp_path / "kanji", "一十")
+    assert found.character == "一" and found.types == ("㇐",)
+    path = archive(tmp_path, ("kanji/04e00.svg", svg))
+    assert kanjivg.release(path) == path
+
+
+def test_a_package_that_is_not_what_is_pinned(tmp_path, monkeypatch):
+    def missing(name: str) -> Package:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    path = tmp_path / "kanjivg.zip"
+    with monkeypatch.context() as patched:
+        patched.setattr(importlib.metadata, "distribution", missing)
+        with pytest.raises(DataError, match=rf"found none; `pip .*=={kanjivg.VERSION}` brings"):
+            kanjivg.release(path)
+    install(monkeypatch, Package(tmp_path, "20000101"))
+    with pytest.raises(DataError, match=rf"kanjivg {kanjivg.VERSION}, found 20000101; `pip"):
+        kanjivg.release(path)
+    install(monkeypatch, Package(tmp_path))  # without files
+    with pytest.raises(DataError, match=r"kanji: expected the files of kanjivg .*found none"):
+        kanjivg.release(path)
+    (tmp_path / "kanji").mkdir()
+    (tmp_path / "kanji/U+4E00.svg").touch()  # of another layout
+    with pytest.raises(DataError, match=r"04e00\.svg \(一\) among them, found none"):
+        kanjivg.release(path)
+
+
+def test_an_installed_svg_that_is_cut_short(tmp_path):
+    (tmp_path / "05341.svg").write_text((HEAD % ("", LEVEL + UPRIGHT))[:-60], "utf-8")
+    with pytest.raises(DataError, match=r"05341\.svg: expected an SVG of KanjiVG, found: uncl"):
+        list(kanjivg.read(tmp_path, "十"))
+
+
+def test_the_version_is_the_pinned_one():
+    root = Path(__file__).resolve().parents[1]
+    for name in ("requirements.in", "requirements.lock"):
+        assert f"kanjivg=={kanjivg.VERSION}\n" in (root / name).read_text("utf-8")
+
+
 def test_missing_or_broken_archive(tmp_path):
     with pytest.raises(DataError, match="found no file"):
         list(kanjivg.read(tmp_path / "kanjivg.zip", ["十"]))
@@ -149,9 +206,7 @@ def test_truncated_or_damaged_archive(tmp_path):
         list(kanjivg.read(path, ["十"]))
 
 
-@official
 def test_official_release():
-    """Counts that FORMATS.md section 14 states."""
     names = etl9_characters()
     found = {c.character: c for c in kanjivg.read(OFFICIAL, names)}
     assert len(found) == 3036 and sum(len(c.strokes) for c in found.values()) == 32544

@@ -8,7 +8,7 @@ from scipy.optimize import linear_sum_assignment
 
 from kakitori import matching
 from tests.benchmarks import matching as benchmark
-from tests.test_kanjivg import OFFICIAL, official
+from tests.test_kanjivg import OFFICIAL
 
 FILE = json.loads((Path(__file__).parent / "cases/matching.json").read_text("utf-8"))
 REFERENCES = FILE["references"]
@@ -103,7 +103,6 @@ def test_as_few_strokes_as_can_be_are_out_of_order():
             assert len(rest) == most
 
 
-@official
 def test_correct_writing_is_accepted_and_faults_are_named():
     """500 characters in 25 hands that no tolerance was chosen on."""
     made = benchmark.written(OFFICIAL, benchmark.SEED)

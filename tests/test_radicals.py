@@ -1,13 +1,12 @@
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from kakitori.writing import kanjivg, radicals
 from kakitori.writing.charset import etl9_characters
 from kakitori.writing.radicals import Part
 
-OFFICIAL = Path(__file__).resolve().parents[2] / "shared/kanjivg/kanjivg-all.zip"
+OFFICIAL = kanjivg.release(Path("no archive"))
 
 WOOD, MOUTH = Part("木"), Part("口")
 
@@ -79,7 +78,6 @@ def test_every_class_has_a_code_of_its_own():
     assert sum(len(group) for group in book.collisions) == 147
 
 
-@pytest.mark.skipif(not OFFICIAL.is_file(), reason="KanjiVG's release archive is not beside us")
 def test_codes_of_kanjivg_trees():
     names = etl9_characters()
     trees = {c.character: c.tree for c in kanjivg.read(OFFICIAL, names)}

@@ -5,7 +5,7 @@ import pytest
 
 from kakitori.writing import charset, kanjivg, strokes
 
-OFFICIAL = Path(__file__).resolve().parents[2] / "shared/kanjivg/kanjivg-all.zip"
+OFFICIAL = kanjivg.release(Path("no archive"))
 
 
 def line(*points: tuple[float, float]) -> np.ndarray:
@@ -98,7 +98,6 @@ def test_order_of_none_and_one():
     assert strokes.writing_order([]) == [] and strokes.writing_order([LEVEL]) == [0]
 
 
-@pytest.mark.skipif(not OFFICIAL.is_file(), reason="KanjiVG's release archive is not beside us")
 def test_against_kanjivg():
     """On the kanji that gave no prototype (strokes.TYPES) and every tenth for the order."""
     kanji = [c for c in charset.etl9_characters() if charset.script(ord(c)) == "kanji"]

@@ -1,6 +1,6 @@
 """How often stroke feedback is right: of writing without a fault, and of one planted fault.
 
-    python tests/benchmarks/matching.py KANJIVG_ARCHIVE [--seed 3] [--preset varied]
+    python tests/benchmarks/matching.py [KANJIVG_ARCHIVE] [--seed 3] [--preset varied]
 
 Writes 500 of ETL9's characters in the hands of 25 synthetic writers, the strokes in KanjiVG's order
 and the pen lifted between them, and compares them with KanjiVG's own. A fault counts as named when

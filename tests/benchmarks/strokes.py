@@ -1,6 +1,6 @@
 """How true traced strokes, their order and their types are, and what the codebooks hold.
 
-    python tests/benchmarks/strokes.py KANJIVG_ARCHIVE [FONT]
+    python tests/benchmarks/strokes.py [KANJIVG_ARCHIVE [FONT]]
 
 Compares a font's traced strokes (IPAexGothic by default) with KanjiVG's over the 2,965 kanji of
 JIS level 1, and the types told from shapes with those that KanjiVG gives.
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("font", type=Path, nargs="?", default=glyphs.bundled_font())
     options = parser.parse_args()
     names = charset.etl9_characters()
-    characters = {c.character: c for c in kanjivg.read(options.archive, names)}
+    characters = {c.character: c for c in kanjivg.read(kanjivg.release(options.archive), names)}
     kanji = {n: c for n, c in characters.items() if charset.script(ord(n)) == "kanji"}
 
     started = time.perf_counter()

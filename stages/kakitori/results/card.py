@@ -56,6 +56,7 @@ def text(metrics: dict[str, dict], model: dict, table: pd.DataFrame) -> str:
             model=model,
             data="synthetic handwriting" if evaluate["synthetic"] else "handwriting",
             all_synthetic=_all_synthetic(metrics),
+            from_kanjivg={"kanjivg", "kaisho"} & set(evaluate["glyphs"].split(", ")),
             formats={k: v for k, v in FORMATS.items() if k in metrics["quantize"]},
             glyphs="; ".join(
                 GLYPHS.get(source, f"the font `{source}`, under its own terms")

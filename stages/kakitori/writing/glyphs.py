@@ -21,6 +21,7 @@ from kakitori.writing import kanjivg
 from kakitori.writing.radicals import Part
 from kakitori.writing.strokes import TYPES, Form, Strokes, classify, components, writing_order
 
+ENOUGH = 500  # characters of KanjiVG that take longer to read than a process takes to start
 RESOLUTION = 192  # pixels to an em: at half of it the strokes of 鬱-like kanji run together
 SPUR = 0.02  # of an em: shorter side branches of the skeleton are noise of the outline's corners
 FLARE = 1.5  # half pen widths: so long are those where a stroke's slanted end has two corners
@@ -49,8 +50,9 @@ def forms_of(
     ----------
     source : "font" (the bundled one), "kanjivg", "kaisho" (KanjiVG's brush-regular variants, which
         half of the kanji have), or the path of a TTF or OTF file.
-    archive : KanjiVG's official release, read for its two sources alone.
-    workers : processes that trace; 0 takes one per core.
+    archive : where a user may have put an official release of KanjiVG; read for its two sources
+        alone, and before the package of that name.
+    workers : processes that read or trace; 0 takes one per core.
 
     Returns
     -------
@@ -58,8 +60,8 @@ def forms_of(
     """
     characters = list(characters)
     if source in ("kanjivg", "kaisho"):
-        found = kanjivg.read(archive, characters, "Kaisho" if source == "kaisho" else "")
-        return {c.character: (_form(c.strokes, c.types), c.tree) for c in found}
+        variant = "Kaisho" if source == "kaisho" else ""
+        return _read_kanjivg(kanjivg.release(archive), characters, variant, workers)
     font = bundled_font() if source == "font" else Path(source)
     if not font.is_file():
         raise DataError(f"{font}: expected a TTF or OTF font, found no file (synthesize.glyphs)")
@@ -73,6 +75,30 @@ def _form(strokes: Strokes, types: tuple[str, ...] = ()) -> Form:
     # Beyond JIS level 1 KanjiVG has a few types that are none of the vocabulary's.
     types = tuple(k if k in TYPES else g for k, g in zip(known, guessed, strict=True))
     return Form(strokes, types, components(strokes))
+
+
+def _read_kanjivg(
+    release: Path, characters: list[str], variant: str, workers: int
+) -> dict[str, tuple[Form, Part | None]]:
+    workers = min(workers or os.cpu_count() or 1, len(characters) // ENOUGH + 1)
+    batches = [characters[k::workers] for k in range(workers)]
+    if workers == 1:
+        _choose_release(release, variant)
+        read = map(_read_batch, batches)
+    else:
+        read = spread(_read_batch, batches, workers, _choose_release, release, variant)
+    found = dict(itertools.chain.from_iterable(read))
+    return {c: found[c] for c in characters if c in found}
+
+
+def _choose_release(release: Path, variant: str) -> None:
+    global _release, _variant
+    _release, _variant = release, variant
+
+
+def _read_batch(characters: list[str]) -> list[tuple[str, tuple[Form, Part]]]:
+    found = kanjivg.read(_release, characters, _variant)
+    return [(c.character, (_form(c.strokes, c.types), c.tree)) for c in found]
 
 
 # ---------------------------------------------------------------------------------------------

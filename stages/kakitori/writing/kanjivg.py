@@ -1,10 +1,11 @@
-"""KanjiVG: strokes, stroke types and decomposition, as its official release archive holds them.
+"""KanjiVG: strokes, stroke types and decomposition, as its official releases hold them.
 
-© Ulrich Apel, Creative Commons Attribution-Share Alike 3.0. The project reads the archive where a
-user puts it and never carries it. FORMATS.md section 14 describes the files.
+© Ulrich Apel, Creative Commons Attribution-Share Alike 3.0. pip brings it; the project reads it
+there, or in the archive of a newer release where a user puts one, and never carries it.
 """
 
 import dataclasses
+import importlib.metadata
 import itertools
 import re
 import zipfile
@@ -20,6 +21,7 @@ from kakitori.errors import DAMAGED_ZIP, DataError
 from kakitori.writing.radicals import Part
 from kakitori.writing.strokes import Strokes
 
+VERSION = "20260714"  # of the package; a change of it runs `characters` again
 SIDE = 109.0  # its view box
 LARGEST = 1 << 20  # bytes of an SVG; the official ones stay under 20 kB
 
@@ -41,47 +43,86 @@ class Character:
     tree: Part
 
 
-def read(archive: Path, characters: Iterable[str], form: str = "") -> Iterator[Character]:
-    """Characters from KanjiVG's official release archive, in the order asked for.
+def release(archive: Path) -> Path:
+    """Where KanjiVG is read: `archive` where there is one, or else the folder of SVGs that the
+    package kanjivg brings.
+
+    Raises DataError for a package that is missing, of another version or of another layout.
+    """
+    if archive.is_file():
+        return archive
+    remedy = f"`pip install --force-reinstall kanjivg=={VERSION}` brings it, or put KanjiVG's "
+    remedy += f"release archive there as {archive}"
+    try:
+        package = importlib.metadata.distribution("kanjivg")
+    except importlib.metadata.PackageNotFoundError:
+        raise DataError(f"expected the package kanjivg {VERSION}, found none; {remedy}") from None
+    if package.version != VERSION:
+        raise DataError(
+            f"expected the package kanjivg {VERSION}, found {package.version}; {remedy}"
+        )
+    folder = Path(str(package.locate_file("kanji")))
+    # Not by importlib.resources: another package may be called kanji as well.
+    if not (folder / "04e00.svg").is_file():
+        raise DataError(
+            f"{folder}: expected the files of kanjivg {VERSION}, 04e00.svg (一) among them, found "
+            f"none; {remedy}"
+        )
+    return folder
+
+
+def read(release: Path, characters: Iterable[str], form: str = "") -> Iterator[Character]:
+    """Characters of a release of KanjiVG, in the order asked for.
 
     Parameters
     ----------
+    release : the official archive (kanjivg-YYYYMMDD-all.zip), or a folder of its SVGs.
     form : the suffix of a variant file, such as "Kaisho" (brush-regular forms, which half of the
         kanji have); empty for the base form.
 
     Yields
     ------
-    Those characters that the archive has in this form.
+    Those characters that the release has in this form.
 
     Raises
     ------
     DataError for an archive or an SVG that is not KanjiVG's.
     """
-    if not archive.is_file():
-        raise DataError(
-            f"{archive}: expected KanjiVG's release archive (kanjivg-YYYYMMDD-all.zip), found no "
-            "file; download it from the project's releases, or set synthesize.glyphs: font"
-        )
     suffix = f"-{form}" if form else ""
+    names = ((character, f"{ord(character):05x}{suffix}.svg") for character in characters)
+    if release.is_dir():
+        for character, name in names:
+            path = release / name
+            if path.is_file():
+                _check_length(path.stat().st_size, f"{path}")
+                yield parse(path.read_bytes(), character, f"{path}")
+        return
+    if not release.is_file():
+        raise DataError(
+            f"{release}: expected KanjiVG's release archive (kanjivg-YYYYMMDD-all.zip), found no "
+            "file; download it from the project's releases"
+        )
     try:
-        with zipfile.ZipFile(archive) as bundle:
+        with zipfile.ZipFile(release) as bundle:
             members = {Path(m.filename).name: m for m in bundle.infolist()}
-            for character in characters:
-                member = members.get(f"{ord(character):05x}{suffix}.svg")
-                if member is None:
-                    continue
-                where = f"{archive}: {member.filename}"
-                if member.file_size > LARGEST:
-                    raise DataError(
-                        f"{where}: expected an SVG of KanjiVG, at most {LARGEST} bytes, found "
-                        f"{member.file_size}; download the official release again"
-                    )
-                yield parse(bundle.read(member), character, where)
+            for character, name in names:
+                if name in members:
+                    where = f"{release}: {members[name].filename}"
+                    _check_length(members[name].file_size, where)
+                    yield parse(bundle.read(members[name]), character, where)
     except DAMAGED_ZIP as error:
         raise DataError(
-            f"{archive}: expected a zip archive, found: {error}; download the official release "
+            f"{release}: expected a zip archive, found: {error}; download the official release "
             "again"
         ) from None
+
+
+def _check_length(length: int, where: str) -> None:
+    if length > LARGEST:
+        raise DataError(
+            f"{where}: expected an SVG of KanjiVG, at most {LARGEST} bytes, found {length}; "
+            "download the official release again"
+        )
 
 
 # ---------------------------------------------------------------------------------------------
@@ -148,7 +189,7 @@ def parse(svg: bytes, character: str, where: str) -> Character:
     if not paths:
         raise DataError(
             f"{where}: expected at least one <path> stroke in the group kvg:StrokePaths_…, found "
-            "none; is this KanjiVG's release archive?"
+            "none; is this a release of KanjiVG?"
         )
     types = tuple(_base_type(p.get("kvg:type", "")) for p in paths)
     strokes = [_polyline(p, f"{where}: stroke {i}") for i, p in enumerate(paths, 1)]
@@ -196,6 +237,11 @@ def _part(group: _Group, types: tuple[str, ...]) -> Part:
     )
 
 
+# Bernstein polynomials of a cubic Bézier's four points, at twelve even steps of its parameter.
+_T = np.arange(1, 13)[:, None] / 12
+_STEPS = np.hstack([(1 - _T) ** 3, 3 * (1 - _T) ** 2 * _T, 3 * (1 - _T) * _T**2, _T**3])
+
+
 def _polyline(attributes: dict[str, str], where: str) -> np.ndarray:
     """A path of cubic Béziers as float32 (points, 2), twelve steps a segment."""
     path = attributes.get("d", "")
@@ -206,17 +252,12 @@ def _polyline(attributes: dict[str, str], where: str) -> np.ndarray:
         raise DataError(
             f'{where}: expected a path (d="M… c…"), found {path[:40]!r}: {error!r}'
         ) from None
-    t = np.linspace(0, 1, 13)[1:, None]
     points: list[np.ndarray] = []
     for command, control in pen.value:
         if command in ("moveTo", "lineTo"):
             points.append(np.array(control, float))
         elif command == "curveTo":
-            p0 = points[-1][-1]
-            p1, p2, p3 = np.array(control, float)
-            points.append(
-                (1 - t) ** 3 * p0 + 3 * (1 - t) ** 2 * t * p1 + 3 * (1 - t) * t**2 * p2 + t**3 * p3
-            )
+            points.append(_STEPS @ np.array([points[-1][-1], *control], float))
     if len(points) < 2 or not np.isfinite(np.concatenate(points)).all():
         raise DataError(
             f'{where}: expected a path (d="M… c…") of one line or curve at least, found '

@@ -26,10 +26,12 @@ APART = 0.2  # of the frame: strokes further from each other are not the same st
 
 def resample(stroke: np.ndarray, count: int) -> np.ndarray:
     """`count` points evenly along a polyline of shape (points, 2)."""
-    steps = np.linalg.norm(np.diff(stroke, axis=0), axis=1)
-    along = np.concatenate([[0.0], np.cumsum(steps)])
-    at = np.linspace(0, along[-1], count)
-    return np.stack([np.interp(at, along, stroke[:, k]) for k in (0, 1)], axis=1)
+    along = np.zeros(len(stroke))
+    np.hypot(*(stroke[1:] - stroke[:-1]).T).cumsum(dtype=float, out=along[1:])
+    at = np.arange(count) * (along[-1] / (count - 1))
+    points = np.empty((count, 2))
+    points[:, 0], points[:, 1] = (np.interp(at, along, axis) for axis in stroke.T)
+    return points
 
 
 def framed(strokes: Strokes, count: int = 12) -> np.ndarray:
