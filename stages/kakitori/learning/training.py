@@ -159,7 +159,7 @@ class Trainer:
                 shapes.features.shape[1], count, settings.style_adversary
             ).to(device)
             further.append(self.adversary)
-        self.optimiser = optimisation.optimiser(model, settings, *further)
+        self.optimiser = optimisation.optimiser(model, settings, *further, precision=self.precision)
         self.schedule = optimisation.Schedule(self.optimiser, settings, total)
         self.release = optimisation.Release(model, settings, total)
         self.ema = None
