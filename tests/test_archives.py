@@ -1,5 +1,6 @@
 import io
 import tarfile
+import types
 import zipfile
 from pathlib import Path
 
@@ -109,15 +110,98 @@ def test_a_name_that_comes_twice_is_refused(tmp_path, suffix):
         archives.members(path)
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE])
-def test_links_and_devices_in_a_tar_are_refused(tmp_path, kind):
+def linked(path: Path, links: dict[str, str], hard: dict[str, str] | None = None) -> Path:
+    """CONTENT and links, `hard` ones in a tar alone."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as bundle:
+            for name, data in CONTENT.items():
+                bundle.writestr(name, data)
+            for name, target in links.items():
+                entry = zipfile.ZipInfo(name)
+                entry.create_system, entry.external_attr = 3, 0o120777 << 16
+                bundle.writestr(entry, target)
+        return path
+    with tarfile.open(path, "w") as bundle:
+        for name, data in CONTENT.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            bundle.addfile(entry, io.BytesIO(data))
+        kinds = ((links, tarfile.SYMTYPE), (hard or {}, tarfile.LNKTYPE))
+        for name, target, kind in [(n, t, kind) for some, kind in kinds for n, t in some.items()]:
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = kind, target
+            bundle.addfile(entry)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar"])
+def test_links_in_an_archive_are_followed_inside_it(tmp_path, suffix):
+    links = {
+        "b/1.png": "../a/one.png",
+        "b/2.png": "1.png",  # a link to a link
+        "folder": "a",
+        "deep/er": "../folder",
+        "out": "../../etc/passwd",
+        "absolute": "/etc/passwd",
+        "nothing": "absent.png",
+        "round": "trip",
+        "trip": "round",
+        "a/loop": "../a",
+    }
+    path = linked(tmp_path / f"x.{suffix}", links, {"hard.png": "a/one.png"})
+    one, two = CONTENT["a/one.png"], CONTENT["a/two.png"]
+    found = dict(archives.read_each(path, archives.members(path)))
+    hard = {"hard.png": one} if suffix == "tar" else {}
+    assert found == hard | CONTENT | {
+        "b/1.png": one, "b/2.png": one, "folder/one.png": one, "folder/two.png": two,
+        "deep/er/one.png": one, "deep/er/two.png": two,
+    }  # fmt: skip
+    left = archives.listing(path).passed_over
+    reasons = {name.removeprefix(f"{path}: "): reason for name, reason in left.items()}
+    assert {"out", "absolute", "nothing", "round", "trip", "a/loop"} <= reasons.keys()
+    assert reasons["nothing"] == "a link to nothing" and "out of the archive" in reasons["out"]
+
+
+def test_links_that_multiply_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MOST_ALIASES", 500)
+    links = {f"{k}/{side}": f"../{k + 1}" for k in range(12) for side in "ab"} | {"12": "a"}
+    with pytest.raises(DataError, match="at most 500 names by links"):
+        archives.members(linked(tmp_path / "x.tar", links))
+
+
+@pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_devices_in_a_tar_are_passed_over(tmp_path, kind):
     path = tmp_path / "x.tar"
     with tarfile.open(path, "w") as bundle:
         entry = tarfile.TarInfo("a")
-        entry.type, entry.linkname = kind, "/etc/passwd"
+        entry.type = kind
         bundle.addfile(entry)
-    with pytest.raises(DataError, match="plain files"):
-        archives.members(path)
+    assert archives.listing(path) == ([], {f"{path}: a": archives.NO_FILE})
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp932"])
+def test_japanese_names_in_a_zip_are_read_as_they_were_meant(tmp_path, encoding):
+    """macOS writes UTF-8 without saying so, Japanese Windows its own code page."""
+    path = tmp_path / "x.zip"
+    name = "表/え/1.png".encode(encoding)
+    make_zip(path, {"x" * len(name): b"ink"})
+    path.write_bytes(path.read_bytes().replace(b"x" * len(name), name))
+    assert dict(archives.read_each(path, ["表/え/1.png"])) == {"表/え/1.png": b"ink"}
+
+
+def test_a_member_larger_than_the_memory_that_is_left_is_refused(tmp_path, monkeypatch):
+    path = make_zip(tmp_path / "x.zip", {"a": b"0" * (2 << 20)})
+    free = types.SimpleNamespace(available=1 << 20)
+    monkeypatch.setattr(archives.psutil, "virtual_memory", lambda: free)
+    with pytest.raises(DataError, match=r"x\.zip: a: expected at most half of the memory"):
+        archives.File(path, "a").read()
+    assert dict(archives.read_each(path, ["a"], most=4)) == {"a": b"0000"}, "its head fits"
+
+
+def test_archives_of_other_kinds_are_named(tmp_path):
+    for name in ("a.7z", "b.rar", "c.tar.zst"):
+        (tmp_path / name).write_bytes(b"x")
+    assert list(archives.listing(tmp_path).passed_over.values()) == [archives.OTHER_ARCHIVE] * 3
 
 
 def test_encrypted_and_oversized_members_are_refused(tmp_path, monkeypatch):

@@ -656,10 +656,36 @@ def test_empty_folder_and_strange_files(tmp_path):
     (folder / "ETL9G_51").write_bytes(b"")
     with pytest.raises(DataError, match="'ETL9G_51', which is no file of this set"):
         sources(tmp_path, "ETL9G")
+    (folder / "ETL9G_51").rename(folder / "ETL8G_01")
+    with pytest.raises(DataError, match="'ETL8G_01', which is no file of this set"):
+        sources(tmp_path, "ETL9G")
     (tmp_path / "raw/notes").mkdir()
     (tmp_path / "raw/notes/a.txt").write_text("nothing")
     with pytest.raises(DataError, match=r"expected an ETL set .*found none of them"):
         sources(tmp_path, "notes")
+
+
+def test_what_lies_beside_the_files_of_a_set_is_listed(tmp_path):
+    """The official sample code writes its PNG, TXT and CSV files there."""
+    folder = tmp_path / "raw/ETL9G"
+    write(folder, "ETL9G", gray_set(CHARACTERS[:9]))
+    official = ("ETL9INFO",)
+    beside = ("ETL9G_01.csv", "ETL9G_01_unpack/0001.png", "README.txt", "Thumbs.db", "desktop.ini")
+    for name in (*official, *beside):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    found = sources(tmp_path, "ETL9G")
+    assert [s.file for s in found] == ["ETL9G_01"]
+    left = catalog.passed_over(tmp_path, "raw/ETL9G", found)
+    assert sorted(p.file for p in left) == [f"raw/ETL9G/{name}" for name in beside]
+
+
+def test_the_files_that_a_set_lacks_are_named(tmp_path):
+    for number in (1, 2, 5, 6, 7, 50):
+        write(tmp_path / "raw/ETL9G", "ETL9G", gray_set(CHARACTERS[:9]), number=number)
+    found = sources(tmp_path, "ETL9G")
+    assert etl.missing(found) == "ETL9G_03…ETL9G_04, ETL9G_08…ETL9G_49"
+    assert etl.missing(found[:1]) == "ETL9G_02…ETL9G_50"
 
 
 @pytest.mark.parametrize("name", ["../ETL9G_01", "/ETL9G_01", "a/../../ETL9G_01", "C:\\ETL9G_01"])

@@ -1,11 +1,11 @@
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kakitori.corpora import pen, unipen
+from kakitori.corpora import archives, catalog, pen, unipen
 from kakitori.errors import DataError
 from tests.test_archives import drain, make_tar, make_zip
 
@@ -121,9 +121,12 @@ def test_segments_of_other_levels_are_no_samples(tmp_path):
     content = HEAD + '.SEGMENT TEXT 0-2 ? "十一"\n.SEGMENT CHARACTER 0-1 GOOD "十"\n'
     samples = write(tmp_path / "a.dat", content + block(CROSS + LEVEL)).read(32)
     assert characters(samples) == "十" and not samples.rejects
-    source = write(tmp_path / "b.dat", HEAD + '.SEGMENT TEXT 0 ? "一"\n' + block(LEVEL))
-    with pytest.raises(DataError, match="expected segments of type CHARACTER, found none"):
-        source.read(32)
+    content = HEAD + '.SEGMENT TEXT 0 ? "一"\n' + block(LEVEL)
+    (tmp_path / "b.dat").write_text(content)
+    assert [s.file for s in unipen.sources(tmp_path, "raw/x")] == ["a.dat"]
+    (tmp_path / "a.dat").unlink()
+    with pytest.raises(DataError, match=r"b\.dat: expected segments of type CHARACTER"):
+        unipen.sources(tmp_path, "raw/x")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "euc_jp", "shift_jis", "iso2022_jp"])
@@ -207,15 +210,89 @@ def test_includes_beside_and_below_include(tmp_path):
 
 @pytest.mark.parametrize("name", ["../ink.dat", "/etc/passwd", "C:\\ink", "a/../../ink", "..\\ink"])
 def test_includes_that_climb_out_are_refused(tmp_path, name):
-    source = write(tmp_path / "a/b.dat", HEAD + f".INCLUDE {name}\n" + block(CROSS))
     with pytest.raises(DataError, match="climbs out"):
+        write(tmp_path / "a/b.dat", HEAD + f".INCLUDE {name}\n" + block(CROSS))
+
+
+def contributor(root: Path, name: str, files: dict[str, str]) -> None:
+    """A folder of UNIPEN's training set: segments below data/, the ink below include/ under the
+    same name, which includes the tablet's description; a `.doc` beside the segments."""
+    for number, labels in files.items():
+        path = f"{name}/{name}00/{number}.dat"
+        segments = [f".VERSION 1.0\n.INCLUDE {name}/data/{name}00/{number}.dat\n"]
+        segments += [
+            f'.SEGMENT CHARACTER {2 * k}-{2 * k + 1} ? "{label}"\n'
+            for k, label in enumerate(labels)
+        ]
+        ink = [f".INCLUDE {name}/doc/setup.doc\n.WRITER_ID {name}_{number}\n"]
+        ink += [block(CROSS, extra=" 7") for _ in labels]
+        for place, content in (
+            (f"data/1a/{path}", segments), (f"include/{name}/data/{name}00/{number}.dat", ink),
+        ):  # fmt: skip
+            (root / place).parent.mkdir(parents=True, exist_ok=True)
+            (root / place).write_text("".join(content))
+    about = ".VERSION 1.0\n.DATA_SOURCE a test\n.COMMENT none of the points\n"
+    (root / f"data/1a/{name}/{name}.doc").write_text(about)
+    (root / f"include/{name}/doc").mkdir()
+    (root / f"include/{name}/doc/setup.doc").write_text(".COORD X Y P\n.HIERARCHY CHARACTER\n")
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "tar"])
+def test_a_tree_as_unipen_gives_it_out(tmp_path, kind):
+    """Nine characters of three writers of two contributors, of whom one leaves ink that nothing
+    includes."""
+    root = tmp_path / "raw/unipen"
+    contributor(root, "apa", {"app0032": "0123", "app0033": "45"})
+    contributor(root, "kai", {"app0032": "678"})
+    (root / "include/kai/data/kai00/app0099.dat").write_text(".COORD X Y P\n" + block(CROSS))
+    if kind != "folder":
+        names = [p.relative_to(root).as_posix() for p in sorted(root.rglob("*")) if p.is_file()]
+        make = make_zip if kind == "zip" else make_tar
+        make(tmp_path / f"raw/unipen.{kind}", {n: (root / n).read_bytes() for n in names})
+        root.rename(tmp_path / "elsewhere")
+    sources = catalog.sources(tmp_path, "raw/unipen")
+    read = [source.read(32) for source in sources]
+    assert [characters(samples) for samples in read] == ["0123", "45", "678"]
+    assert sum(len(drain(samples)) for samples in read) == 9
+    assert not any(samples.rejects for samples in read)
+    groups = {group for samples in read for group in samples.writer_group}
+    assert groups == {f"unipen/{w}" for w in ("apa_app0032", "apa_app0033", "kai_app0032")}
+    left = catalog.passed_over(tmp_path, "raw/unipen", sources)
+    assert sorted(PurePosixPath(p.file.replace(": ", "/")).name for p in left) == [
+        "apa.doc", "app0099.dat", "kai.doc",
+    ]  # fmt: skip
+
+
+def test_includes_that_go_round_are_refused(tmp_path):
+    (tmp_path / "a.dat").write_text(HEAD + '.SEGMENT CHARACTER 0 ? "一"\n.INCLUDE b.dat\n')
+    (tmp_path / "b.dat").write_text(HEAD + ".INCLUDE a.dat\n" + block(LEVEL))
+    with pytest.raises(DataError, match=r"a\.dat: expected no \.INCLUDE that leads back"):
+        unipen.sources(tmp_path, "raw/x")
+    with pytest.raises(DataError, match="expected no file that includes itself"):
+        unipen.Source("raw/x", archives.File(tmp_path, "a.dat")).read(32)
+
+
+@pytest.mark.parametrize("bomb", ["many", "doubling"])
+def test_includes_beyond_what_a_file_can_mean_are_refused(tmp_path, bomb):
+    """20,000 of one file, or each file twice the next one: a million."""
+    for k in range(20):
+        (tmp_path / f"{k}.dat").write_text(HEAD + f".INCLUDE {k + 1}.dat\n" * 2)
+    (tmp_path / "20.dat").write_text(HEAD + block(LEVEL))
+    content = HEAD + '.SEGMENT CHARACTER 0 ? "一"\n'
+    content += ".INCLUDE 20.dat\n" * 20_000 if bomb == "many" else ".INCLUDE 1.dat\n"
+    (tmp_path / "0.dat").write_text(content)
+    (source,) = unipen.sources(tmp_path, "raw/x")[:1]
+    with pytest.raises(DataError, match="expected at most 1,000 includes, 16 of them in one"):
         source.read(32)
 
 
-def test_an_include_in_an_included_file_is_refused(tmp_path):
-    (tmp_path / "ink.dat").write_text(HEAD + ".INCLUDE ink.dat\n")
-    with pytest.raises(DataError, match=r"ink\.dat: offset \d+: expected no \.INCLUDE"):
-        write(tmp_path / "a.dat", HEAD + ".INCLUDE ink.dat\n").read(32)
+def test_many_characters_of_one_long_stroke_are_refused(tmp_path):
+    """20,000 segments over 50,000 points would take 15 GiB."""
+    points = "".join(f"{x % 997} {x % 991}\n" for x in range(50_000))
+    segments = '.SEGMENT CHARACTER 0 ? "一"\n' * 20_000
+    source = write(tmp_path / "a.dat", HEAD + segments + ".PEN_DOWN\n" + points + ".PEN_UP\n")
+    with pytest.raises(DataError, match="share few points, 1,000,000 in all of the 50,000"):
+        source.read(32)
 
 
 @pytest.mark.parametrize(

@@ -4,19 +4,25 @@ import dataclasses
 import functools
 import itertools
 import lzma
-import os
+import posixpath
 import re
+import stat
 import struct
 import tarfile
 import zipfile
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
+import psutil
 
+from kakitori.corpora.tree import shown, visible, walk
 from kakitori.errors import DAMAGED_ZIP, DataError
 
 MAX_MEMBER = 1 << 31  # bytes; the largest official file (a CASIA .gnt of many writers) is half
+LITTLE = 1 << 20  # bytes that are there whatever the memory that is left
+MOST_ALIASES = 100_000  # names that the links in an archive give its files
 
 # What zipfile and tarfile raise for damage, as found by fuzzing them.
 DAMAGED = (
@@ -26,12 +32,19 @@ DAMAGED = (
 _ARCHIVE = re.compile(
     r"\.(zip|tar|tgz|tbz2?|txz|7z|rar|alz|(tar\.)?(gz|bz2|xz|zst))$", re.IGNORECASE
 )
+NO_FILE = "no plain file: a pipe, a device or a sparse file"
+OTHER_ARCHIVE = "an archive of a kind that is not read; unpack it, or pack it as zip or tar"
 _READABLE = re.compile(r"\.(zip|tar|tgz|tar\.gz|tbz2?|tar\.bz2|txz|tar\.xz)$", re.IGNORECASE)
 
 
 def is_archive(path: Path) -> bool:
     """Whether a file is called like an archive that this module reads."""
     return path.is_file() and bool(_READABLE.search(path.name))
+
+
+def is_other_archive(path: Path) -> bool:
+    """Whether a file is called like an archive that this module does not read."""
+    return path.is_file() and bool(_ARCHIVE.search(path.name)) and not is_archive(path)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +58,8 @@ class File:
     name: str
 
     def __str__(self) -> str:
-        return str(self.root / self.name) if self.root.is_dir() else f"{self.root}: {self.name}"
+        inside = self.root.is_dir()
+        return shown(self.root / self.name if inside else f"{self.root}: {self.name}")
 
     @property
     def base(self) -> str:
@@ -64,60 +78,162 @@ class File:
         return self.name in members(self.root)
 
     def read(self) -> np.ndarray:
-        """Its bytes, uint8 (B,): a memory map on disk, in memory from an archive."""
+        """Its bytes, uint8 (B,): a memory map on disk, in memory from an archive.
+
+        Raises DataError for a file that may not be read, and as `read_each`.
+        """
         if not self.root.is_dir():
             ((_, content),) = read_each(self.root, [self.name])
             return np.frombuffer(content, np.uint8)
         path = self.root / self.name
-        if not path.stat().st_size:
-            return np.empty(0, np.uint8)
-        return np.asarray(np.memmap(path, np.uint8, "r"))  # slices of a memmap object are slow
+        try:
+            if not path.stat().st_size:
+                return np.empty(0, np.uint8)
+            return np.asarray(np.memmap(path, np.uint8, "r"))  # slices of a memmap object are slow
+        except OSError as error:
+            raise DataError(
+                f"{self}: expected a file that can be read, found: {error.strerror or error}"
+            ) from None
+
+
+class Listing(NamedTuple):
+    """files : what can be read. passed_over : what is no file, or an archive of another kind, by
+    its name as messages give it, and why."""
+
+    files: list[File]
+    passed_over: dict[str, str]
 
 
 def files(path: Path) -> list[File]:
     """The files of a folder and its sub-folders, or of an archive; also of archives in a folder.
 
-    In the order of their names; in an archive, in its own order, in which it is fast to read.
-    Hidden files are left out. Raises DataError for an archive as `members` does.
+    In the order of their names; in an archive, in its own order, in which it is fast to read, and
+    then those that are links there. Hidden files are left out. Raises DataError for an archive as
+    `members` does.
     """
+    return listing(path).files
+
+
+def listing(path: Path) -> Listing:
+    """`files`, and what was passed over on the way to them."""
     if is_archive(path):
-        return [File(path, name) for name in members(path) if not _hidden(name)]
-    found = []
-    for folder, folders, names in os.walk(path):
-        folders.sort()
-        relative = Path(folder).relative_to(path)
-        inside = [path / relative / name for name in sorted(names)]
-        for file in inside:
-            name = file.relative_to(path).as_posix()
-            if _hidden(name):
-                continue
-            found += files(file) if is_archive(file) else [File(path, name)]
-    return found
-
-
-def _hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+        inside = _inside(path)
+        found = [File(path, name) for name in inside.files if visible(name)]
+        return Listing(found, {f"{path}: {n}": why for n, why in inside.passed_over.items()})
+    tree = walk(path)
+    listed = Listing([], {f"{path}/{name}": why for name, why in tree.passed_over.items()})
+    for name in tree.files:
+        if _READABLE.search(name):
+            inside = listing(path / name)
+            listed.files.extend(inside.files)
+            listed.passed_over.update(inside.passed_over)
+        elif _ARCHIVE.search(name):
+            listed.passed_over[f"{path}/{name}"] = OTHER_ARCHIVE
+        else:
+            listed.files.append(File(path, name))
+    return listed
 
 
 def members(archive: Path) -> list[str]:
-    """The files in a zip or tar, in its order.
+    """The files in a zip or tar, in its order, and then the names that links in it give them.
 
     Raises DataError for damage, for a name that leads out of the folder it would be unpacked to
-    or comes twice, for links, encrypted members, members of over MAX_MEMBER bytes and archives
-    in the archive.
+    or comes twice, for encrypted members, members of over MAX_MEMBER bytes and archives in the
+    archive.
     """
-    stat = archive.stat()
-    return list(_members(archive, stat.st_size, stat.st_mtime_ns))
+    return list(_inside(archive).files)
+
+
+class _Inside(NamedTuple):
+    """files : as `members`. member : of each that is a link, the file that it means. passed_over :
+    links to nothing or out of the archive, devices, each with the reason."""
+
+    files: tuple[str, ...]
+    member: dict[str, str]
+    passed_over: dict[str, str]
+
+
+def _inside(archive: Path) -> _Inside:
+    status = archive.stat()
+    return _members(archive, status.st_size, status.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=8)  # every family of corpora looks into the same archive
-def _members(archive: Path, size: int, changed: int) -> tuple[str, ...]:
+def _members(archive: Path, size: int, changed: int) -> _Inside:
+    names, links, passed_over = [], {}, {}
     with _open(archive) as bundle:
-        names = [name for name, *_ in _entries(archive, bundle)]
-    twice = next((a for a, b in itertools.pairwise(sorted(names)) if a == b), None)
+        for entry in _entries(archive, bundle):
+            if entry.link is not None:
+                links[posixpath.normpath(entry.name)] = entry.link
+            elif entry.plain:
+                names.append(entry.name)
+            else:
+                passed_over[entry.name] = NO_FILE
+    member = _linked(archive, names, links, passed_over)
+    everything = (*names, *member)
+    twice = next((a for a, b in itertools.pairwise(sorted(everything)) if a == b), None)
     if twice is not None:
         raise DataError(f"{archive}: expected every name once, found {twice!r} again")
-    return tuple(names)
+    return _Inside(everything, member, passed_over)
+
+
+def _linked(
+    archive: Path, names: list[str], links: dict[str, str], passed_over: dict[str, str]
+) -> dict[str, str]:
+    """The names that links give to files, and the file of each."""
+    plain = {posixpath.normpath(name): name for name in names}
+    below = sorted({*plain, *links})
+    member: dict[str, str] = {}
+
+    def add(name: str, link: str, above: tuple[str, ...]) -> None:
+        target = _target(links, link)
+        if len(member) > MOST_ALIASES:
+            raise DataError(
+                f"{archive}: expected at most {MOST_ALIASES:,} names by links, found more: do "
+                "they lead to each other?"
+            )
+        if target is None:
+            passed_over[name] = "a link out of the archive, or back to itself"
+        elif target in plain:
+            member[name] = plain[target]
+        elif target in above or link.startswith(f"{target}/"):
+            passed_over[name] = "a link to a folder that it is in"
+        else:
+            inside = [one for one in below if one.startswith(f"{target}/")]
+            for one in inside:
+                further = name + one[len(target) :]
+                if one in plain:
+                    member[further] = plain[one]
+                else:
+                    add(further, one, (*above, target))
+            if not inside:
+                passed_over[name] = "a link to nothing"
+
+    for link in sorted(filter(visible, links)):
+        add(link, link, ())
+    return member
+
+
+def _target(links: dict[str, str], path: str) -> str | None:
+    """Where a path leads when the links on it are followed; None where that is out of the archive,
+    or nowhere because they lead to each other."""
+    done: list[str] = []
+    left, followed = path.split("/")[::-1], 0
+    while left:
+        part = left.pop()
+        here = "/".join([*done, part])
+        if part == ".." and not done:
+            return None
+        if part == "..":
+            done.pop()
+        elif here in links:
+            followed += 1
+            if followed > 40 or links[here].startswith("/"):  # 40 as in Linux
+                return None
+            left += links[here].split("/")[::-1]
+        elif part not in ("", "."):
+            done.append(part)
+    return "/".join(done)
 
 
 def read_each(
@@ -125,26 +241,45 @@ def read_each(
 ) -> Iterator[tuple[str, bytes]]:
     """Names and contents of some members, in the archive's order; of each `most` bytes if given.
 
-    DataError as for `members`.
+    DataError as for `members`, and for a member that is larger than the memory that is left.
     """
-    left = set(wanted)
+    left, linked = set(wanted), _inside(archive).member
+    names: dict[str, list[str]] = {}
+    for name in wanted:
+        names.setdefault(linked.get(name, name), []).append(name)
     with _open(archive) as bundle:
-        for name, entry in _entries(archive, bundle):
-            if name not in left:
+        for entry in _entries(archive, bundle):
+            if entry.name not in names or not entry.plain:
                 continue
+            if most < 0:
+                check_memory(f"{archive}: {entry.name}", entry.size)
             try:
                 is_zip = isinstance(bundle, zipfile.ZipFile)
-                with bundle.open(entry) if is_zip else bundle.extractfile(entry) as stream:
+                with bundle.open(entry.raw) if is_zip else bundle.extractfile(entry.raw) as stream:
                     content = stream.read(most)
             except DAMAGED as error:
                 raise DataError(
-                    f"{archive}: {name}: expected a readable member, found: {error}"
+                    f"{archive}: {entry.name}: expected a readable member, found: {error}"
                 ) from None
-            yield name, content
-            left.remove(name)
+            for name in names[entry.name]:
+                yield name, content
+            left.difference_update(names[entry.name])
             if not left:
                 return
     raise DataError(f"{archive}: expected the member {min(left)!r}, found no such file")
+
+
+def check_memory(what: str, size: int) -> None:
+    """Raise DataError where `size` bytes are more than half of the memory that is left: the other
+    half is for what is made of them."""
+    if size <= LITTLE:
+        return
+    free = psutil.virtual_memory().available
+    if 2 * size > free:
+        raise DataError(
+            f"{shown(what)}: expected at most half of the memory that is left, {free >> 20:,} MB, "
+            f"found {size >> 20:,} MB; unpack the archive, or read it on a larger machine"
+        )
 
 
 def _open(archive: Path) -> zipfile.ZipFile | tarfile.TarFile:
@@ -156,26 +291,47 @@ def _open(archive: Path) -> zipfile.ZipFile | tarfile.TarFile:
         raise DataError(f"{archive}: expected a {kind} archive, found: {error}") from None
 
 
-def _entries(
-    archive: Path, bundle: zipfile.ZipFile | tarfile.TarFile
-) -> Iterator[tuple[str, zipfile.ZipInfo | tarfile.TarInfo]]:
-    """Name and entry of every file, checked."""
+class _Entry(NamedTuple):
+    """An entry of an archive that is no folder.
+
+    plain : whether it is a file. link : what it leads to, from its own folder; None for no link.
+    """
+
+    name: str
+    size: int
+    raw: zipfile.ZipInfo | tarfile.TarInfo
+    plain: bool
+    link: str | None
+
+
+def _entries(archive: Path, bundle: zipfile.ZipFile | tarfile.TarFile) -> Iterator[_Entry]:
+    """Every file, link and device, checked."""
     is_zip = isinstance(bundle, zipfile.ZipFile)
-    for entry in bundle.infolist() if is_zip else _headers(archive, bundle):
-        name, size = (entry.filename, entry.file_size) if is_zip else (entry.name, entry.size)
+    for raw in bundle.infolist() if is_zip else _headers(archive, bundle):
+        name, size = (_zip_name(raw), raw.file_size) if is_zip else (raw.name, raw.size)
         parts = PurePosixPath(name.replace("\\", "/"))
         if not name or parts.is_absolute() or ".." in parts.parts or re.match(r"[A-Za-z]:", name):
             raise DataError(
                 f"{archive}: expected names inside the archive's own folder, found {name!r}, "
                 "which climbs out of it or is none"
             )
-        if entry.is_dir() if is_zip else entry.isdir():
+        if raw.is_dir() if is_zip else raw.isdir():
             continue
-        if not is_zip and (not entry.isfile() or entry.issparse()):
-            raise DataError(f"{archive}: expected plain files, found {name!r}, a link or device")
-        if is_zip and entry.flag_bits & 1:
+        if is_zip and raw.flag_bits & 1:
             raise DataError(f"{archive}: expected no password, found {name!r} encrypted")
-        if _ARCHIVE.search(name):
+        if is_zip:
+            # Only where Unix wrote it are the upper bits those of a file's kind.
+            kind = stat.S_IFMT(raw.external_attr >> 16) if raw.create_system == 3 else 0
+            plain, is_link = kind in (0, stat.S_IFREG), kind == stat.S_IFLNK
+            link = _zip_link(archive, bundle, raw) if is_link else None
+        else:
+            plain = raw.isfile() and not raw.issparse()
+            link = raw.linkname if raw.issym() else None
+            if raw.islnk():  # a hard link names its target from the top
+                top = posixpath.dirname(posixpath.normpath(name))
+                link = "../" * len(PurePosixPath(top).parts) + raw.linkname
+                link = raw.linkname if raw.linkname.startswith("/") else link
+        if _ARCHIVE.search(name) and plain:
             raise DataError(
                 f"{archive}: expected data files, found {name!r}, an archive in an archive; "
                 "unpack the outer one"
@@ -185,7 +341,30 @@ def _entries(
                 f"{archive}: expected members of at most {MAX_MEMBER:,} bytes, found {name!r} "
                 f"with {size:,}"
             )
-        yield name, entry
+        yield _Entry(name, size, raw, plain and link is None, link)
+
+
+def _zip_name(entry: zipfile.ZipInfo) -> str:
+    """The name that was meant: without the flag for UTF-8, macOS writes UTF-8 all the same, and
+    Japanese Windows its code page 932, where the format has code page 437."""
+    if entry.filename.isascii() or entry.flag_bits & 0x800:
+        return entry.filename
+    for encoding in ("utf-8", "cp932"):
+        try:
+            return entry.filename.encode("cp437").decode(encoding)
+        except UnicodeError:
+            pass
+    return entry.filename
+
+
+def _zip_link(archive: Path, bundle: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
+    try:
+        with bundle.open(entry) as stream:
+            return stream.read(4096).decode("utf-8", "surrogateescape")
+    except DAMAGED as error:
+        raise DataError(
+            f"{archive}: {entry.filename}: expected a readable link, found: {error}"
+        ) from None
 
 
 def _headers(archive: Path, bundle: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

@@ -17,6 +17,7 @@ from kakitori.corpora import archives, pen
 from kakitori.corpora.folders import is_character
 from kakitori.corpora.images import Normalised, measured
 from kakitori.corpora.source import CHUNK, Reject, Samples
+from kakitori.corpora.tree import shown
 from kakitori.errors import DataError
 
 LARGEST = 256  # pixels; larger characters are reduced first, so that one does not fill the memory
@@ -36,15 +37,18 @@ class Source:
 
     @property
     def file(self) -> str:
-        return self.place.base
+        return shown(self.place.base)
 
     def __str__(self) -> str:
         return str(self.place)
 
+    def files(self) -> list[archives.File]:
+        return [self.place]
+
     @property
     def writer_group(self) -> str:
         # The people of HWDB also wrote OLHWDB, under the same numbers (1001-f.gnt, 1001.pot).
-        stem = PurePosixPath(self.place.name).stem
+        stem = PurePosixPath(self.file).stem
         return f"CASIA/{stem.partition('-')[0]}"
 
     def read(self, size: int) -> Samples:

@@ -5,15 +5,20 @@ are told by their names (ETL1 … ETL9G, in any case of letters; ETL9G-hard and 
 other writers in the same layout), all others by what the folder holds.
 """
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from kakitori.corpora import casia, etl, folders, kuzushiji, unipen
-from kakitori.corpora.archives import is_archive
-from kakitori.corpora.source import Source
+from kakitori.corpora import archives, casia, etl, folders, kuzushiji, unipen
+from kakitori.corpora.source import PassedOver, Source
+from kakitori.corpora.tree import shown, visible
 from kakitori.errors import DataError
 
 FAMILIES = (casia, kuzushiji, unipen, folders)
 PLACES = ("raw", "synthetic")
+PICTURES = {
+    *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),
+    *(".jp2", ".avif", ".heic", ".heif"),
+}
+NO_CHARACTER = "a picture in no folder called after its character (U+3042 or あ)"
 
 
 def corpora(data: Path, both_renderings: bool = False) -> list[str]:
@@ -47,28 +52,10 @@ def sources(data: Path, corpus: str) -> list[Source]:
 
     Raises DataError for a corpus that is not there, is there twice, or is of no kind that is known.
     """
-    place, _, name = corpus.partition("/")
-    if place not in PLACES or not name or "/" in name:
-        raise DataError(
-            f"data.corpora: expected auto, or names such as synthetic/ETL9G, raw/ETL1 or "
-            f"raw/FOLDER, found {corpus!r}"
-        )
-    found = [p for p in _entries(data / place) if _name(p) == name]
-    if not found:
-        there = ", ".join(sorted({_name(p) for p in _entries(data / place)})) or "nothing"
-        raise DataError(
-            f"{data / place / name}: expected the files of corpus {corpus} in a folder or archive "
-            f"of that name, found {there}; unpack the set there, or take it out of data.corpora"
-        )
-    unpacked = [p for p in found if p.is_dir()]
-    if len(unpacked) > 1 or (len(found) > 1 and not unpacked):
-        raise DataError(
-            f"{found[1]}: expected corpus {corpus} once, found it also at {found[0]}: keep one"
-        )
-    path = (unpacked or found)[0]
-    if len(found) > 1:
-        print(f"{corpus}: read from {path.name}/, not from the archive beside it")
-    if etl.set_name(name):
+    path = _place(data, corpus)
+    if [p for p in _entries(path.parent) if _name(p) == _name(path) and p != path]:
+        print(f"{corpus}: read from {shown(path.name)}/, not from the archive beside it")
+    if etl.set_name(_name(path)):
         return etl.sources(path, corpus, data / "external/euc_co59.dat")
     if files := [file for family in FAMILIES for file in family.sources(path, corpus)]:
         return files
@@ -79,6 +66,66 @@ def sources(data: Path, corpus: str) -> list[Source]:
     )
 
 
+def passed_over(data: Path, corpus: str, sources: list[Source]) -> list[PassedOver]:
+    """The files of a corpus that none of its sources reads, hidden and official ones apart."""
+    path = _place(data, corpus)
+    read = {file for source in sources for file in source.files()}
+    listing = archives.listing(path)
+    reasons = dict(listing.passed_over)
+    for file in listing.files:
+        if file not in read and not (etl.set_name(_name(path)) and etl.is_official(file)):
+            picture = PurePosixPath(file.name).suffix.lower() in PICTURES
+            reasons[str(file)] = NO_CHARACTER if picture else "no file of this corpus"
+    place = f"{data}/"
+    return [
+        PassedOver(corpus, shown(name.removeprefix(place)), reason)
+        for name, reason in sorted(reasons.items())
+    ]
+
+
+def strays(data: Path) -> list[PassedOver]:
+    """What lies in data/raw and can be no corpus: files, and archives of a kind that is not
+    read."""
+    raw = data / "raw"
+    corpora = _entries(raw)
+    return [
+        PassedOver("", shown(path.relative_to(data)), _why_none(path))
+        for path in (sorted(raw.iterdir()) if raw.is_dir() else [])
+        if visible(path.name) and path not in corpora
+    ]
+
+
+def _why_none(path: Path) -> str:
+    if not path.exists():
+        return "a link to nothing"
+    return archives.OTHER_ARCHIVE if archives.is_other_archive(path) else "no corpus: a single file"
+
+
+def _place(data: Path, corpus: str) -> Path:
+    """The folder or the archive of a corpus."""
+    place, _, name = corpus.partition("/")
+    if place not in PLACES or not name or "/" in name:
+        raise DataError(
+            f"data.corpora: expected auto, or names such as synthetic/ETL9G, raw/ETL1 or "
+            f"raw/FOLDER, found {corpus!r}"
+        )
+    found = [p for p in _entries(data / place) if _name(p) == name]
+    if not found:
+        there = ", ".join(sorted({_name(p) for p in _entries(data / place)})) or "nothing"
+        closed = [p for p in strays(data) if p.reason == archives.OTHER_ARCHIVE]
+        there += "".join(f", {p.file} ({p.reason})" for p in closed)
+        raise DataError(
+            f"{data / place / name}: expected the files of corpus {corpus} in a folder or archive "
+            f"of that name, found {there}; unpack the set there, or take it out of data.corpora"
+        )
+    unpacked = [p for p in found if p.is_dir()]
+    if len(unpacked) > 1 or (len(found) > 1 and not unpacked):
+        raise DataError(
+            f"{found[1]}: expected corpus {corpus} once, found it also at {found[0]}: keep one"
+        )
+    return (unpacked or found)[0]
+
+
 def _entries(folder: Path) -> list[Path]:
     """Folders and archives, which may be corpora; other files beside them are not."""
     if not folder.is_dir():
@@ -86,11 +133,11 @@ def _entries(folder: Path) -> list[Path]:
     return [
         p
         for p in sorted(folder.iterdir())
-        if not p.name.startswith(".") and (p.is_dir() or is_archive(p))
+        if visible(p.name) and (p.is_dir() or archives.is_archive(p))
     ]
 
 
 def _name(path: Path) -> str:
-    name = path.name if path.is_dir() else path.name.partition(".")[0]
+    name = shown(path.name if path.is_dir() else path.name.partition(".")[0])
     known = etl.set_name(name)
     return f"{known}{name[len(known) :]}" if known else name

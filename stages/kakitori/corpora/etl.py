@@ -5,6 +5,7 @@ Everything that differs between the sets is in one table.
 """
 
 import dataclasses
+import itertools
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -262,6 +263,9 @@ class EtlFile:
 
     def __str__(self) -> str:
         return str(self.entry)
+
+    def files(self) -> list[archives.File]:
+        return [self.entry]
 
     def offset(self, record: int, name: str = "") -> int:
         """Where a record's field stands in the file, in bytes; records count without the dummy."""
@@ -528,10 +532,29 @@ def _jis_codes(labels: np.ndarray) -> np.ndarray:
     return codes[order][np.searchsorted(table[codes], labels, sorter=order)]
 
 
+_LIKE_A_FILE = re.compile(r"ETL\d+\w*([-_]\w+)?", re.IGNORECASE | re.ASCII)
+
+
 def set_name(corpus: str) -> str:
     """The set of a corpus called so: ETL9G of etl9g and of ETL9G-hard; empty for any other."""
     name = corpus.partition("-")[0].upper()
     return name if name in SETS else ""
+
+
+def is_official(file: archives.File) -> bool:
+    """Whether a file without records comes with the sets: ETLnINFO, or the table of CO-59."""
+    return file.base.upper().endswith("INFO") or file.base.lower() == "euc_co59.dat"
+
+
+def missing(files: list[EtlFile]) -> str:
+    """The names of a set's files that are not among `files`, neighbours as `ETL9G_03…ETL9G_07`."""
+    names, numbers = files[0].set.files, {file.number for file in files}
+    absent = [k for k in range(len(names)) if k + 1 not in numbers]
+    runs = [
+        [k for _, k in run]
+        for _, run in itertools.groupby(enumerate(absent), lambda p: p[1] - p[0])
+    ]
+    return ", ".join("…".join(dict.fromkeys((names[run[0]], names[run[-1]]))) for run in runs)
 
 
 def sources(path: Path, corpus: str, co59: Path) -> list[EtlFile]:
@@ -543,7 +566,8 @@ def sources(path: Path, corpus: str, co59: Path) -> list[EtlFile]:
     corpus : as data.corpora names it; ends with the set's name.
     co59 : where the table of ETL2's codes is, unless it lies beside the set's files.
 
-    Raises DataError for a file that is none of the set's, one that comes twice, or none at all.
+    What lies beside them (the official sample code writes PNG, TXT and CSV files there) is left
+    alone. Raises DataError for a file of another set, one that comes twice, or none at all.
     """
     name = set_name(corpus.rpartition("/")[2])
     numbers = {file.upper(): k + 1 for k, file in enumerate(SETS[name].files)}
@@ -553,13 +577,13 @@ def sources(path: Path, corpus: str, co59: Path) -> list[EtlFile]:
         number = numbers.get(entry.base.upper().replace("-", "_"))
         if entry.base.lower() == "euc_co59.dat" and path.is_dir():
             co59 = path / entry.name
-        elif entry.base.upper().endswith("INFO"):
-            pass
-        elif not number:
+        elif not number and _LIKE_A_FILE.fullmatch(entry.base) and not is_official(entry):
             raise DataError(
                 f"{entry}: expected {expected} or an INFO file in corpus {corpus}, found "
                 f"{entry.base!r}, which is no file of this set"
             )
+        elif not number:
+            pass
         elif number in found:
             raise DataError(
                 f"{entry}: expected file {number} of {corpus} once, found it also at "

@@ -1,4 +1,7 @@
-"""Pictures in folders that are called after their character: `U+3042/anything.png`."""
+"""Pictures in folders that are called after their character: `U+3042/anything.png`.
+
+Also `u+3042/`, `あ/`, and folders below these, `U+3042/writer 1/anything.png`.
+"""
 
 import dataclasses
 import io
@@ -6,18 +9,20 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
 
 from kakitori.corpora import archives
 from kakitori.corpora.images import Normalised
-from kakitori.corpora.photos import prepare
+from kakitori.corpora.photos import frames, prepare
 from kakitori.corpora.source import CHUNK, Reject, Samples
+from kakitori.corpora.tree import shown
 from kakitori.errors import DataError
 
 PART = 16_384  # pictures in one source: enough for all cores of a machine, 67 MB at 64 pixels
-_FOLDER = re.compile(r"U\+([0-9A-Fa-f]{4,6})")
+_FOLDER = re.compile(r"U\+([0-9A-F]{4,6})", re.IGNORECASE)
+_ADDRESS = re.compile(r"<\S+ object at 0x[0-9a-f]+>")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,10 +36,13 @@ class Source:
 
     @property
     def file(self) -> str:
-        return f"{self.root.name} part {self.part}" if self.part else self.root.name
+        return shown(f"{self.root.name} part {self.part}" if self.part else self.root.name)
 
     def __str__(self) -> str:
-        return f"{self.root} part {self.part}" if self.part else str(self.root)
+        return shown(f"{self.root} part {self.part}" if self.part else self.root)
+
+    def files(self) -> list[archives.File]:
+        return [archives.File(self.root, name) for name in self.names]
 
     def read(self, size: int) -> Samples:
         """All pictures; one that cannot be read, or has no character, is rejected by its number.
@@ -44,25 +52,42 @@ class Source:
         images = np.empty((len(self.names), size, size), np.uint8)
         codepoints: list[int] = []
         rejects = []
+        further = 0
         for k, (name, content) in enumerate(self._contents()):
-            codepoint = codepoint_of(PurePosixPath(name).parent.name)
+            codepoint = character_of(PurePosixPath(name).parent)
             if codepoint is None:
-                rejects.append(Reject(str(self), k, f"{name}: expected a character's folder"))
-                continue
-            try:
-                images[len(codepoints)] = prepare(io.BytesIO(content), size)
-            except DataError as error:
-                reason = str(error).partition(": ")[2]  # after the name, here an address in memory
-                rejects.append(Reject(str(self), k, f"{name}: {reason}"))
-                continue
-            codepoints.append(codepoint)
+                reason = "expected a character's folder"
+            elif isinstance(content, OSError):
+                reason = f"expected a file that can be read, found: {content.strerror}"
+            else:
+                try:
+                    images[len(codepoints)] = prepare(io.BytesIO(content), size)
+                except DataError as error:
+                    # Without the name, which is here an address in memory.
+                    reason = _ADDRESS.sub("the file", str(error).partition(": ")[2])
+                else:
+                    codepoints.append(codepoint)
+                    further += frames(content) - 1
+                    continue
+            rejects.append(Reject(str(self), k, f"{shown(name)}: {reason}"))
         images = images[: len(codepoints)]
-        return Samples(np.array(codepoints, np.int32), "", _chunks(images), rejects=rejects)
+        return Samples(
+            np.array(codepoints, np.int32),
+            "",
+            _chunks(images),
+            rejects=rejects,
+            errata={"further pages or frames of a picture, not read": further} if further else {},
+        )
 
-    def _contents(self) -> Iterator[tuple[str, bytes]]:
-        if self.root.is_dir():
-            return ((name, (self.root / name).read_bytes()) for name in self.names)
-        return archives.read_each(self.root, self.names)
+    def _contents(self) -> Iterator[tuple[str, bytes | OSError]]:
+        if not self.root.is_dir():
+            yield from archives.read_each(self.root, self.names)
+            return
+        for name in self.names:
+            try:
+                yield name, (self.root / name).read_bytes()
+            except OSError as error:
+                yield name, error
 
 
 def _chunks(images: np.ndarray) -> Iterator[Normalised]:
@@ -73,7 +98,8 @@ def _chunks(images: np.ndarray) -> Iterator[Normalised]:
 
 
 def sources(path: Path, corpus: str) -> list[Source]:
-    """Everything below folders `U+XXXX`, in a folder or in archives; [] where there is none.
+    """Everything below folders called after a character, in a folder or in archives; [] where there
+    is none.
 
     Kuzushiji-Kanji looks the same and is left to `kuzushiji`. DataError as `archives.members`.
     """
@@ -87,7 +113,7 @@ def pictures(path: Path, corpus: str, kuzushiji: bool) -> list[Source]:
         names = [
             file.name
             for file in group
-            if _FOLDER.fullmatch(PurePosixPath(file.name).parent.name)
+            if _is_labelled(PurePosixPath(file.name).parent)
             and kuzushiji == _is_kuzushiji(f"{root.name}/{file.name}")
         ]
         parts = [tuple(names[k : k + PART]) for k in range(0, len(names), PART)]
@@ -98,6 +124,28 @@ def pictures(path: Path, corpus: str, kuzushiji: bool) -> list[Source]:
 
 def _is_kuzushiji(name: str) -> bool:
     return any(part.lower().startswith("kkanji") for part in PurePosixPath(name).parts)
+
+
+def _is_labelled(folder: PurePosixPath) -> bool:
+    """Whether a folder is called after a character, or by a number that is none's."""
+    return character_of(folder) is not None or any(_FOLDER.fullmatch(n) for n in folder.parts)
+
+
+def character_of(folder: PurePath) -> int | None:
+    """The character of a folder: that of the nearest name on the way up from it that is one's, or
+    None. The name that people see counts, wherever a link leads.
+
+    ASCII characters need their number: `a` and `1` are names of many other things. What macOS
+    spells as a letter and its mark (か and ゛) is one character.
+    """
+    for name in reversed(folder.parts):
+        codepoint = codepoint_of(name)
+        if codepoint is not None:
+            return codepoint
+        name = unicodedata.normalize("NFC", name)
+        if len(name) == 1 and not name.isascii() and is_character(ord(name)):
+            return ord(name)
+    return None
 
 
 def codepoint_of(name: str) -> int | None:

@@ -21,6 +21,7 @@ import numpy as np
 from kakitori.corpora import archives, folders
 from kakitori.corpora.images import Normalised, measured
 from kakitori.corpora.source import CHUNK, Samples
+from kakitori.corpora.tree import shown
 from kakitori.errors import DataError
 
 SIDE = 28  # pixels, of Kuzushiji-49
@@ -63,10 +64,13 @@ class Kuzushiji49:
 
     @property
     def file(self) -> str:
-        return self.images.base
+        return shown(self.images.base)
 
     def __str__(self) -> str:
         return str(self.images)
+
+    def files(self) -> list[archives.File]:
+        return [self.images, self.labels] + ([self.classes] if self.classes else [])
 
     def read(self, size: int) -> Samples:
         """All samples. DataError for damage, pickled objects, and labels without a class."""

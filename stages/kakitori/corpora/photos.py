@@ -3,6 +3,7 @@
 Needs NumPy and Pillow alone.
 """
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +122,14 @@ def _closely_cropped(ink: Image.Image) -> Image.Image:
     ink = ink.crop((max(box[0], 0), max(box[1], 0), min(box[2], width), min(box[3], height)))
     factor = max(ink.size) // WORKING_SIDE
     return ink.reduce(factor) if factor > 1 else ink
+
+
+def frames(image: Path | bytes) -> int:
+    """How many pages (TIFF) or frames (GIF, WebP, APNG) a picture has, of which `prepare` reads the
+    first; 1 where it cannot be told."""
+    try:
+        file = io.BytesIO(image) if isinstance(image, bytes) else image
+        with Image.open(file, formats=("TIFF", "GIF", "WEBP", "PNG")) as opened:
+            return getattr(opened, "n_frames", 1)
+    except Exception:  # as many kinds as above
+        return 1

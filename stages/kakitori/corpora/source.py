@@ -2,11 +2,14 @@
 
 import dataclasses
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from kakitori.corpora.images import Normalised
+
+if TYPE_CHECKING:
+    from kakitori.corpora import archives
 
 CHUNK = 256  # samples decoded at once: few enough to stay in the processor's cache
 
@@ -16,6 +19,14 @@ class Reject(NamedTuple):
 
     source: str
     offset: int  # bytes, or the number of the entry where a file has no offsets
+    reason: str
+
+
+class PassedOver(NamedTuple):
+    """A file of a corpus that no sample came from, and why."""
+
+    corpus: str
+    file: str
     reason: str
 
 
@@ -68,6 +79,10 @@ class Source(Protocol):
 
     @property
     def file(self) -> str: ...
+
+    def files(self) -> "list[archives.File]":
+        """The files that it is made of."""
+        ...
 
     def read(self, size: int) -> Samples:
         """The samples with images of `size` pixels a side; DataError for a damaged file."""

@@ -11,12 +11,17 @@ recognizer benchmarks", ICPR 1994; the definition is `unipen.def` of the UNIPEN 
   from point 40 on, all of 2, 3 and 5, and points 0 to 12 of component 6.
 
 The definition allows ASCII labels only, so that Japanese files each have a way of their own.
+
+UNIPEN's own sets keep labels and ink apart: `data/1a/apa/apa00/app0032.dat` has the segments and
+says `.INCLUDE apa/data/apa00/app0032.dat`, which is below `include/` and has the ink; `.doc` files
+beside them describe writers and tablets.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -25,15 +30,22 @@ import numpy as np
 from kakitori.corpora import archives, pen
 from kakitori.corpora.folders import codepoint_of, is_character
 from kakitori.corpora.source import Pen, Reject, Samples
+from kakitori.corpora.tree import shown
 from kakitori.errors import DataError
 from kakitori.writing.charset import jis_table
 
 LEVELS = (b"CHARACTER", b"CHAR", b"KANJI")  # what the hierarchy may call single characters
 MOST = 200  # strokes in one character: more is a wrong delineation, not a character
+# What a file can mean: a point is part of a character, of another reading of it, of its neighbour.
+MOST_SHARED = 8  # characters that a point is part of, on the mean
+FEW_POINTS = 1_000_000  # of all characters of a file, which may be shared as they like
+MOST_INCLUDES = 1_000  # statements, those in included files among them
+DEEPEST = 16  # includes in includes
 
 _HEAD = re.compile(rb"^\.(VERSION|DATA_SOURCE|COORD|SEGMENT|PEN_DOWN|START_SET|INCLUDE)\b", re.M)
 _STATEMENT = re.compile(rb"^\.([A-Z][A-Z0-9_]*)", re.M)
 _INCLUDE = re.compile(rb"^\.INCLUDE[ \t]+(\S+)", re.M)
+_CHARACTERS = re.compile(rb"^\.SEGMENT\s+(" + b"|".join(LEVELS) + rb")\s", re.M | re.I)
 _SEGMENT = re.compile(rb"\s*(\S+)\s+(\S+)\s+(\S+)\s*\"(.*)\"\s*", re.S)
 _RANGE = re.compile(r"(\d{1,9})(?:(?::(\d{1,9}))?-(\d{1,9})(?::(\d{1,9}))?)?", re.A)
 _CODE = re.compile(r"(JISx)?(?:JIS[ :]?)?(?:0x)?([0-9A-Fa-f]{4})(?:_.*)?", re.S)
@@ -50,25 +62,32 @@ class Source:
 
     corpus: str
     place: archives.File
+    included: tuple[archives.File, ...] = ()
 
     @property
     def file(self) -> str:
-        return self.place.base
+        return shown(self.place.base)
 
     def __str__(self) -> str:
         return str(self.place)
+
+    def files(self) -> list[archives.File]:
+        return [self.place, *self.included]
 
     def read(self, size: int) -> Samples:
         """All labelled characters; those with a wrong label or delineation are rejected.
 
         Raises DataError for coordinates that are no numbers, for a file that is included but not
-        there, and for a file that delineates no characters at all.
+        there, and for a file that delineates no characters at all, or more than there is ink for.
         """
         segments = list(_segments(self.place))
         if not segments:
             raise DataError(f"{self}: expected segments of type CHARACTER, found none")
         codepoints = _codepoints([segment.label for segment in segments])
         kept, drawings, rejects = [], [], []
+        sets = {id(segment.components): segment.components for segment in segments}
+        there = sum(len(points) for components in sets.values() for _, points in components)
+        taken, most = 0, max(MOST_SHARED * there, FEW_POINTS)
         for segment, codepoint in zip(segments, codepoints, strict=True):
             if not codepoint:
                 label = segment.label.decode("latin-1")
@@ -80,6 +99,12 @@ class Source:
             else:
                 kept.append((codepoint, segment.writer))
                 drawings.append(strokes)
+                taken += sum(map(len, strokes))
+            if taken > most:
+                raise DataError(
+                    f"{segment.file}: offset {segment.offset}: expected segments that share few "
+                    f"points, {most:,} in all of the {there:,} that there are, found more"
+                )
         ink = _ink(drawings)
         unknown = next((s.writer for s in segments if s.writer), PurePosixPath(self.file).stem)
         place = self.corpus.rpartition("/")[2]
@@ -112,14 +137,16 @@ def _ink(drawings: list[list[np.ndarray]]) -> Pen:
 
 
 def sources(path: Path, corpus: str) -> list[Source]:
-    """The UNIPEN files in a folder or in archives that no other one includes; else [].
+    """The UNIPEN files in a folder or in archives that have segments of characters and that no
+    other one includes; else [].
 
-    Raises DataError for the other forms of the HANDS sets.
+    Raises DataError for the other forms of the HANDS sets, where no file delineates characters, and
+    for files that include each other in a circle.
     """
     everything = archives.files(path)
     files = [file for file in everything if not _NO_UNIPEN.search(file.name)]
     heads = dict(_heads(files))
-    found = [file for file in files if _HEAD.search(heads[file])]
+    found = [file for file in files if _HEAD.search(heads.get(file, b""))]
     others = [file for file in files if file not in set(found)]
     hands = [file for file in others if _HANDS_FILE.fullmatch(file.base)]
     if not found and len(files) == len(everything):
@@ -129,20 +156,55 @@ def sources(path: Path, corpus: str) -> list[Source]:
             f"{hands[0]}: expected the UNIPEN form of the HANDS sets, found another one; the bytes "
             "of the text, binary and IPDB forms are described nowhere: use the UNIPEN version"
         )
-    included = {
-        PurePosixPath(name.decode("latin-1").replace("\\", "/")).name
-        for file in found
-        for name in _INCLUDE.findall(memoryview(file.read()))
-    }
-    return sorted((Source(corpus, f) for f in found if f.base not in included), key=str)
+    there = set(everything)
+    includes: dict[archives.File, list[archives.File]] = {}
+    with_characters = set()
+    for file in found:
+        content = memoryview(file.read())
+        names = {name.decode("utf-8", "surrogateescape") for name in _INCLUDE.findall(content)}
+        meant = (_meant(file, name, there.__contains__) for name in sorted(names))
+        includes[file] = [one for one in meant if one]
+        if _CHARACTERS.search(content):
+            with_characters.add(file)
+    included = set().union(*includes.values())
+    roots = {file: _closure(file, includes) for file in found if file not in included}
+    unreached = sorted(included.difference(*roots.values()), key=str)
+    if unreached:
+        raise DataError(
+            f"{unreached[0]}: expected no .INCLUDE that leads back to its own file, found one"
+        )
+    chosen = [
+        Source(corpus, file, tuple(sorted(below, key=str)))
+        for file, below in roots.items()
+        if with_characters & {file, *below}
+    ]
+    if found and not chosen:
+        raise DataError(
+            f"{found[0]}: expected segments of type CHARACTER in it or in another file of "
+            f"{corpus}, found none in {len(found)} files with UNIPEN keywords"
+        )
+    return sorted(chosen, key=str)
+
+
+def _closure(
+    file: archives.File, includes: dict[archives.File, list[archives.File]]
+) -> set[archives.File]:
+    """All files that one includes, those that they include among them."""
+    reached: set[archives.File] = set()
+    pending = [file]
+    while pending:
+        new = set(includes.get(pending.pop(), ())) - reached
+        reached |= new
+        pending += new
+    return reached
 
 
 def _heads(files: list[archives.File]) -> Iterator[tuple[archives.File, bytes]]:
-    """The first bytes of every file."""
+    """The first bytes of every file that can be read."""
     for root, group in itertools.groupby(files, lambda file: file.root):
         if root.is_dir():
             for file in group:
-                with (root / file.name).open("rb") as stream:
+                with contextlib.suppress(OSError), (root / file.name).open("rb") as stream:
                     yield file, stream.read(4096)
         else:
             names = [file.name for file in group]
@@ -194,35 +256,66 @@ def _segments(place: archives.File) -> Iterator[_Segment]:
 
 
 def _statements(
-    place: archives.File, within: archives.File | None = None
+    place: archives.File, within: tuple[archives.File, ...] = (), count: list[int] | None = None
 ) -> Iterator[tuple[archives.File, int, bytes, bytes]]:
-    """File, offset, keyword and arguments of all statements, those of included files in place."""
+    """File, offset, keyword and arguments of all statements, those of included files in place.
+
+    within : the files that include it. count : includes and bytes up to here.
+    """
+    count = [0, 0] if count is None else count
     content = place.read().tobytes()
-    marks = [*_STATEMENT.finditer(content), None]
+    count[1] += len(content)
+    # Coordinates take four times the bytes of their text, and are copied.
+    archives.check_memory(str(place), 8 * count[1])
+    marks = itertools.chain(_STATEMENT.finditer(content), [None])
     for mark, following in itertools.pairwise(marks):
         text = content[mark.end() : following.start() if following else len(content)]
         if mark[1] != b"INCLUDE":
             yield place, mark.start(), mark[1], text
             continue
         where = f"{place}: offset {mark.start()}"
-        if within:
-            raise DataError(f"{where}: expected no .INCLUDE in an included file, found {text!r}")
-        yield from _statements(_included(place, where, text.decode("latin-1").strip()), place)
+        name = text.decode("utf-8", "surrogateescape").strip()
+        file = _meant(place, name, archives.File.exists)
+        count[0] += 1
+        if file is None:
+            raise DataError(
+                f"{where}: expected {_asked(name)} that it includes, found no such file beside "
+                "it, above it or below a folder `include` there"
+            )
+        if file in (*within, place):
+            raise DataError(f"{where}: expected no file that includes itself, found {_asked(name)}")
+        if count[0] > MOST_INCLUDES or len(within) >= DEEPEST:
+            raise DataError(
+                f"{where}: expected at most {MOST_INCLUDES:,} includes, {DEEPEST} of them in one "
+                "another, found more"
+            )
+        yield from _statements(file, (*within, place), count)
 
 
-def _included(place: archives.File, where: str, name: str) -> archives.File:
-    """The file that an .INCLUDE means: beside its own, or below a folder `include` further up."""
+def _asked(name: str) -> str:
+    return f"the file {name[:80]!r}"
+
+
+def _meant(
+    place: archives.File, name: str, exists: Callable[[archives.File], bool]
+) -> archives.File | None:
+    """The file that an .INCLUDE means: below the folder of its own file or one further up, or
+    below a folder `include` in one of these; None where none is there.
+
+    Raises DataError for a name that climbs out.
+    """
     inside = PurePosixPath(name.replace("\\", "/"))
     if inside.is_absolute() or ".." in inside.parts or ":" in name or "\0" in name:
         raise DataError(
-            f"{where}: expected an .INCLUDE inside the corpus, found {name!r}, which climbs out"
+            f"{place}: expected every .INCLUDE inside the corpus, found {_asked(name)}, which "
+            "climbs out"
         )
     for folder in PurePosixPath(place.name).parents:
         for candidate in (folder / inside, folder / "include" / inside):
             file = archives.File(place.root, candidate.as_posix())
-            if file.exists():
+            if file != place and exists(file):
                 return file
-    raise DataError(f"{where}: expected the file {name!r} that it includes, found no such file")
+    return None
 
 
 def _points(where: str, text: bytes, width: int) -> np.ndarray:

@@ -1,0 +1,88 @@
+"""What lies below a folder, by the names that its owner sees, and what is passed over and why.
+
+Links are followed, to wherever they lead: people keep data on another disk behind them.
+"""
+
+import errno
+import os
+import re
+import stat
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from kakitori.errors import DataError
+
+MOST_LINKS = 100_000  # to folders: more are links that multiply each other
+
+# What would end a line, move the cursor, or turn the direction of what follows.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+class Tree(NamedTuple):
+    """files : names below the folder, with "/", in their order. passed_over : those that are no
+    plain files that can be read, each with the reason."""
+
+    files: list[str]
+    passed_over: dict[str, str]
+
+
+def walk(root: Path) -> Tree:
+    """Everything below a folder but hidden files.
+
+    Raises DataError for a folder that cannot be read itself, and for links that multiply.
+    """
+    files: list[str] = []
+    passed_over: dict[str, str] = {}
+    pending: list[tuple[str, tuple]] = [("", ())]
+    links = 0
+    while pending:
+        name, above = pending.pop()
+        path = root / name
+        try:
+            status = path.stat()
+            if stat.S_ISDIR(status.st_mode):
+                here = status.st_dev, status.st_ino
+                if here in above:
+                    passed_over[name] = "a link to a folder that it is in"
+                    continue
+                links += path.is_symlink()
+                if links > MOST_LINKS:
+                    raise DataError(
+                        f"{shown(root)}: expected at most {MOST_LINKS:,} links to folders, found "
+                        f"more, the last at {shown(name)}: do they lead to each other?"
+                    )
+                inside = sorted((p.name for p in path.iterdir() if visible(p.name)), reverse=True)
+                inner = (*above, here)
+                pending += [(f"{name}/{one}" if name else one, inner) for one in inside]
+            elif stat.S_ISREG(status.st_mode):
+                files.append(name)
+            else:
+                passed_over[name] = "no plain file: a pipe, a socket or a device"
+        except OSError as error:
+            if not name:
+                raise DataError(
+                    f"{shown(root)}: expected a folder that can be read, found: {error.strerror}"
+                ) from None
+            passed_over[name] = why_not(path, error)
+    return Tree(files, passed_over)
+
+
+def why_not(path: Path, error: OSError) -> str:
+    """In words why a file or folder cannot be read."""
+    if error.errno == errno.ELOOP:
+        return "a link that leads back to itself"
+    if error.errno == errno.ENOENT and path.is_symlink():
+        return "a link to nothing"
+    return f"cannot be read: {error.strerror}"
+
+
+def visible(name: str) -> bool:
+    """Whether no part of a name is hidden, as `.DS_Store`, `._x.png` and `__MACOSX` are."""
+    return not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
+def shown(name: str | Path) -> str:
+    """A name on one line, as a terminal, a table or an index can hold it: what is no UTF-8, and
+    what ends lines or steers a terminal, as escapes."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return _UNPRINTABLE.sub(lambda c: c[0].encode("unicode_escape").decode("ascii"), text)
