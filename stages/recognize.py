@@ -13,17 +13,18 @@
     python stages/recognize.py --explain why/ photo.png  # why/0001-photo.png: what it hangs on
 
 Any size, grey or colour, dark on light or light on dark. A folder is searched for images; one
-named U+XXXX labels those in it. A file of pen strokes is {"character": "書", "strokes": [[[x, y],
-…], …]} or a list of such objects; the character, which may be left out, is what was meant.
+named U+XXXX, or after the character itself, labels those in it and below. One that cannot be read
+gets a line that says why, and the status is 1 at the end. A file of pen strokes is {"character":
+"書", "strokes": [[[x, y], …], …]} or a list of such objects; the character, which may be left out,
+is what was meant.
 """
 
 import argparse
 import csv
 import json
-import re
+import os
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import numpy as np
@@ -31,22 +32,24 @@ from PIL import Image
 from tqdm import tqdm
 
 from kakitori import drawing, matching, monitoring, outputs, reference
+from kakitori.corpora import photos, tree
 from kakitori.errors import DataError
 from kakitori.matching import Match
 from kakitori.recognizer import Feedback, Recognizer, prepare
 
 ROOT = Path(__file__).resolve().parents[1]
-IMAGES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 BATCH = 64
 TOP = 5
 REJECTED = "〓"  # printers' mark for a character that is not at hand
+PAGED = {".tif", ".tiff", ".gif", ".webp", ".png"}  # what may hold more pictures than one
+CLOSED = 141  # the status of a command whose reader has seen enough, as `| head` has
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("paths", nargs="*", type=Path, metavar="FILE_OR_FOLDER")
+    parser.add_argument("paths", nargs="*", type=path, metavar="FILE_OR_FOLDER")
     parser.add_argument(
         "--pen",
         action="append",
@@ -107,20 +110,23 @@ def main() -> None:
     options = parser.parse_args()
     if not (options.paths or options.pen):
         parser.error("expected images, folders or --pen FILE, found none")
+    form = Json() if options.json else Csv() if options.csv else Table()
     try:
         threshold = options.reject_below
         if threshold is not None and not 0 <= threshold <= 1:
             raise DataError(f"--reject-below: expected a probability, found {threshold}")
+        if options.explain and options.explain.exists() and not options.explain.is_dir():
+            raise DataError(f"--explain: expected a folder, found the file {options.explain}")
         models = options.model or [ROOT / "models/exports/int8.onnx"]
         recognizer = Recognizer(*models, candidates=options.candidates)
-        form = Json() if options.json else Csv() if options.csv else Table()
         if options.reject and threshold is None:
             threshold = recognizer.threshold
-        pictures = [Picture(str(p), label_of(p), p) for p in find_images(options.paths)]
+        pictures, passed_over = find_pictures(options.paths)
         pictures += pen_drawings(options.pen, options.characters)
         if options.explain:
             explain(pictures, recognizer, options.explain)
-        recognize(
+        form.begin()
+        failed = recognize(
             pictures,
             recognizer,
             form,
@@ -129,8 +135,26 @@ def main() -> None:
             options.feedback,
             options.monitor,
         )
+        sys.stdout.flush()
+        report(passed_over | further_pages(pictures))
+        if failed:
+            raise DataError(
+                f"{len(failed)} of {len(pictures)} could not be read, the first {failed[0]}"
+            )
     except DataError as error:
         sys.exit(f"recognize: {error}")
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is not flushed
+        sys.exit(CLOSED)
+    except OSError as error:
+        sys.exit(f"recognize: {tree.shown(error.filename or 'files')}: {error.strerror or error}")
+
+
+def path(text: str) -> Path:
+    """A path of the command line; "" is none, though it would name the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a file or folder, found nothing")
+    return Path(text)
 
 
 class Picture(NamedTuple):
@@ -138,11 +162,13 @@ class Picture(NamedTuple):
 
     name: str
     label: str | None  # the character that its folder or its file names
-    content: Path | list[np.ndarray]
+    content: Path | list[np.ndarray] | DataError
     match: Match | None = None  # of pen strokes with those of the character that was meant
 
     def prepared(self, size: int) -> np.ndarray:
-        """Normalised, uint8 (size, size)."""
+        """Normalised, uint8 (size, size); DataError for what cannot be read."""
+        if isinstance(self.content, DataError):
+            raise self.content
         if isinstance(self.content, Path):
             return prepare(self.content, size)
         return prepare(Image.fromarray(drawing.draw(self.content)), size)
@@ -173,32 +199,55 @@ def recognize(
     with_strokes: bool,
     meant: str | None,
     with_monitor: bool,
-) -> None:
+) -> list[str]:
+    """A line of `form` for each picture; returns which could not be read, each with the reason."""
     first = five = labelled = 0
+    failed: list[str] = []
     seen: list[dict[str, np.ndarray]] = []
     progress = tqdm(total=len(pictures), desc="recognize", unit="image", disable=None)
     for start in range(0, len(pictures), BATCH):
-        chosen = pictures[start : start + BATCH]
-        images = np.stack([picture.prepared(recognizer.size) for picture in chosen])
-        written = recognizer.strokes(images) if with_strokes else [None] * len(images)
-        judged = recognizer.feedback(images, meant) if meant else [None] * len(images)
-        read = recognizer.read_normalised(images, TOP)
-        seen.append(monitoring.signals(images, np.array([top[0][1] for top in read])))
-        for picture, top, strokes, found in zip(chosen, read, written, judged, strict=True):
+        some = [(one, _prepared(one, recognizer.size)) for one in pictures[start : start + BATCH]]
+        images = [image for _, image in some if not isinstance(image, str)]
+        answers = iter(())
+        if images:
+            images = np.stack(images)
+            written = recognizer.strokes(images) if with_strokes else [None] * len(images)
+            judged = recognizer.feedback(images, meant) if meant else [None] * len(images)
+            read = recognizer.read_normalised(images, TOP)
+            seen.append(monitoring.signals(images, np.array([top[0][1] for top in read])))
+            answers = zip(read, written, judged, strict=True)
+        for picture, image in some:
             name, label, _, match = picture
+            if isinstance(image, str):
+                failed.append(f"{name}: {image}")
+                form.failed(name, label, image)
+                continue
+            top, strokes, found = next(answers)
             if label is not None:
                 labelled += 1
                 first += top[0][0] == label
                 five += label in [character for character, _ in top]
             sure = None if threshold is None else top[0][1] >= threshold
             form.line(Reading(name, label, top, sure, strokes, found, match))
-        progress.update(len(chosen))
+        progress.update(len(some))
     progress.close()
     if labelled:
         form.summary({"samples": labelled, "top1": first / labelled, "top5": five / labelled})
-    if with_monitor:
+    if with_monitor and seen:
         signals = {name: np.concatenate([s[name] for s in seen]) for name in seen[0]}
         form.monitor(monitoring.stability(signals, recognizer.deciles))
+    return failed
+
+
+def _prepared(picture: Picture, size: int) -> np.ndarray | str:
+    """The picture normalised, or why it cannot be read."""
+    try:
+        return picture.prepared(size)
+    except DataError as error:
+        reason = str(error).removeprefix(f"{picture.content}: ").removeprefix(f"{picture.name}: ")
+        if Path(picture.name).suffix.lower() in (".heic", ".heif"):
+            reason += "; save it as JPEG"
+        return tree.shown(reason)
 
 
 def explain(pictures: list[Picture], recognizer: Recognizer, folder: Path) -> None:
@@ -212,7 +261,9 @@ def explain(pictures: list[Picture], recognizer: Recognizer, folder: Path) -> No
     explainer = explanation.Explainer(recognizer)
     rows = []
     for number, shown in enumerate(tqdm(pictures, desc="explain", unit="image", disable=None), 1):
-        image = shown.prepared(recognizer.size)
+        image = _prepared(shown, recognizer.size)
+        if isinstance(image, str):  # which its line will say
+            continue
         top, label = recognizer.read_normalised(image[None], 2)[0], shown.label
         one = label if label and label in recognizer.classes else top[0][0]
         other = next((c for c, _ in top if c != one), None)
@@ -261,6 +312,13 @@ def in_words(found: Feedback) -> str:
 class Table:
     """For people: a line an image."""
 
+    def begin(self) -> None:
+        if reconfigure := getattr(sys.stdout, "reconfigure", None):
+            reconfigure(errors="backslashreplace")  # where the terminal has no such character
+
+    def failed(self, file: str, label: str | None, reason: str) -> None:
+        print(f"{file:<40}  {label or ' '}  not read: {reason}")
+
     def line(self, read: Reading) -> None:
         file, label, top, sure, strokes, feedback, match = read
         cells = "  ".join(f"{character} {p:6.1%}" for character, p in top)
@@ -285,6 +343,13 @@ class Table:
 class Json:
     """For programs: an object a line, then those of the summary and the monitor."""
 
+    def begin(self) -> None:
+        self.ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
+
+    def failed(self, file: str, label: str | None, reason: str) -> None:
+        line = {"file": file, "label": label, "error": reason}
+        print(json.dumps(line, ensure_ascii=self.ascii))
+
     def line(self, read: Reading) -> None:
         file, label, top, sure, strokes, feedback, match = read
         rounded = [[character, round(p, 6)] for character, p in top]
@@ -302,7 +367,7 @@ class Json:
         if match:
             distances = [d if d is None else round(d, 6) for d in match.distances]
             line["match"] = match._asdict() | {"distances": distances}
-        print(json.dumps(line, ensure_ascii=False))
+        print(json.dumps(line, ensure_ascii=self.ascii))
 
     def summary(self, found: dict) -> None:
         print(json.dumps({"summary": found}))
@@ -312,20 +377,29 @@ class Json:
 
 
 class Csv:
-    """For spreadsheets: a line an image; what is not of an image goes to stderr."""
+    """For spreadsheets: a line an image; what is not of an image goes to stderr. In UTF-8 with its
+    mark, without which Excel takes it for another encoding."""
 
-    def __init__(self) -> None:
+    def begin(self) -> None:
+        if reconfigure := getattr(sys.stdout, "reconfigure", None):
+            reconfigure(encoding="utf-8")
+        if not sys.stdout.isatty():
+            print("\ufeff", end="")
         self.writer = csv.writer(sys.stdout, lineterminator="\n")
         ranks = [f"{what}{k + 1}" for k in range(TOP) for what in ("answer", "probability")]
-        self.writer.writerow(["file", "label", "sure", *ranks, "strokes", "feedback"])
+        self.writer.writerow(["file", "label", "sure", *ranks, "strokes", "feedback", "error"])
 
     def line(self, read: Reading) -> None:
         file, label, top, sure, strokes, *_ = read
         cells = [cell for character, p in top for cell in (character, f"{p:.6f}")]
         cells += [""] * (2 * TOP - len(cells))
         known = "" if sure is None else str(sure).lower()
-        cells += [strokes[0] if strokes else "", read.words()]
-        self.writer.writerow([file, label or "", known, *cells])
+        cells += [strokes[0] if strokes else "", read.words(), ""]
+        self.writer.writerow(map(outputs.cell, [file, label or "", known, *cells]))
+
+    def failed(self, file: str, label: str | None, reason: str) -> None:
+        empty = [""] * (2 * TOP + 3)
+        self.writer.writerow(map(outputs.cell, [file, label or "", *empty, reason]))
 
     def summary(self, found: dict) -> None:
         print(json.dumps({"summary": found}), file=sys.stderr)
@@ -334,26 +408,60 @@ class Csv:
         print(json.dumps({"monitor": found}), file=sys.stderr)
 
 
-def find_images(paths: list[Path]) -> Iterator[Path]:
-    """The images named, and those below the folders named, in the order of their names."""
+def find_pictures(paths: list[Path]) -> tuple[list[Picture], dict[str, str]]:
+    """The images named, and those below the folders named, in the order of their names; and what
+    was passed over there, by its name, and why."""
+    pictures: list[Picture] = []
+    passed_over: dict[str, str] = {}
     for path in paths:
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGES and p.is_file())
+            inside = tree.walk(path)
+            found = [n for n in inside.files if PurePath(n).suffix.lower() in tree.PICTURES]
             if not found:
-                raise DataError(
-                    f"{path}: expected images ({', '.join(sorted(IMAGES))}), found none"
-                )
-            yield from found
+                kinds = ", ".join(sorted(tree.PICTURES))
+                raise DataError(f"{tree.shown(path)}: expected images ({kinds}), found none")
+            passed_over |= {f"{path / n}": why for n, why in inside.passed_over.items()}
+            passed_over |= dict.fromkeys(
+                (f"{path / n}" for n in sorted({*inside.files} - {*found})), "no image by its name"
+            )
+            for name in found:
+                label = label_of(path / name, len(PurePath(name).parts))
+                pictures.append(Picture(tree.shown(path / name), label, path / name))
         elif path.is_file():
-            yield path
+            pictures.append(Picture(tree.shown(path), label_of(path), path))
+        elif path.exists():
+            reason = DataError(f"{path}: expected an image or a folder, found a pipe or a device")
+            pictures.append(Picture(tree.shown(path), None, reason))
         else:
-            raise DataError(f"{path}: expected an image or a folder, found nothing")
+            found = "a link to nothing" if path.is_symlink() else "nothing"
+            raise DataError(f"{tree.shown(path)}: expected an image or a folder, found {found}")
+    return pictures, passed_over
 
 
-def label_of(file: Path) -> str | None:
-    """The character that a folder U+XXXX names, None for any other folder."""
-    match = re.fullmatch(r"U\+([0-9A-Fa-f]{4,6})", file.resolve().parent.name)
-    return chr(int(match[1], 16)) if match and int(match[1], 16) < 0x110000 else None
+def further_pages(pictures: list[Picture]) -> dict[str, str]:
+    """The files that hold more pages or frames than the first, which is what is read."""
+    paged = [p for p in pictures if PurePath(p.name).suffix.lower() in PAGED]
+    counts = {p.name: photos.frames(p.content) for p in paged if isinstance(p.content, Path)}
+    return {name: "pages or frames after the first" for name, n in counts.items() if n > 1}
+
+
+def report(passed_over: dict[str, str]) -> None:
+    """What was passed over, on stderr: a line a reason."""
+    names: dict[str, list[str]] = {}
+    for name, reason in passed_over.items():
+        names.setdefault(reason, []).append(tree.shown(name))
+    for reason, some in names.items():
+        shown = ", ".join(some[:3]) + (", …" if len(some) > 3 else "")
+        print(f"recognize: passed over {len(some)}, {reason}: {shown}", file=sys.stderr)
+
+
+def label_of(file: Path, folders: int = 1) -> str | None:
+    """The character that the nearest of its last `folders` folders is called after, or None. The
+    name that people see counts, wherever a link leads."""
+    # Not resolved, which would follow links; of "x.png" alone the current folder counts.
+    parents = Path(os.path.abspath(file)).parent.parts[-folders:]  # noqa: PTH100
+    codepoint = tree.character_of(PurePath(*parents))
+    return None if codepoint is None else chr(codepoint)
 
 
 if __name__ == "__main__":

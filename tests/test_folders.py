@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from kakitori.corpora import folders
+from kakitori.corpora import folders, tree
 from kakitori.errors import DataError
 from tests.test_archives import drain, make_tar, make_zip
 
@@ -104,7 +104,7 @@ def test_many_pictures_are_read_in_parts(tmp_path, monkeypatch):
      ("U+FFFFFF", None), ("U+FFFF", None), ("U+304", None), ("u+3042", 0x3042), ("え", None)],
 )  # fmt: skip
 def test_names_of_characters(name, codepoint):
-    assert folders.codepoint_of(name) == codepoint
+    assert tree.codepoint_of(name) == codepoint
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_names_of_characters(name, codepoint):
      ("U+D800", None), ("\u3000", None)],
 )  # fmt: skip
 def test_folders_that_mean_a_character(folder, character):
-    assert folders.character_of(Path(folder)) == (character and ord(character))
+    assert tree.character_of(Path(folder)) == (character and ord(character))
 
 
 def test_folders_by_any_name_and_at_any_depth_are_read(tmp_path):
@@ -171,7 +171,7 @@ def test_real_drawings(name, count, classes):
     assert not samples.rejects and len(images) == 60
     ink = (images > 127).mean((1, 2))
     assert ink.min() > 0.01 and ink.max() < 0.5
-    codepoints = {folders.codepoint_of(Path(n).parent.name) for n in source.names}
+    codepoints = {tree.codepoint_of(Path(n).parent.name) for n in source.names}
     assert len(codepoints) == classes and None not in codepoints
 
 

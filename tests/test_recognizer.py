@@ -184,7 +184,8 @@ def test_json_lines_and_summary(finished, folder):
 
 def test_csv_has_a_line_an_image(finished, folder):
     done = finished.stage("recognize", "--csv", str(folder))
-    rows = list(csv.DictReader(done.stdout.splitlines()))
+    assert done.stdout.startswith("\ufeff"), "the mark by which Excel knows UTF-8"
+    rows = list(csv.DictReader(done.stdout[1:].splitlines()))
     lines = finished.stage("recognize", "--json", str(folder)).stdout.splitlines()
     tops = [json.loads(line)["top"] for line in lines[:-1]]
     assert [row["answer1"] for row in rows] == [top[0][0] for top in tops]
@@ -293,7 +294,9 @@ def test_pen_strokes_are_read_and_compared(finished, tmp_path, references):
     words = "strokes 1 and 2 are swapped; stroke 1 is written backwards"
     table = finished.stage("recognize", *asked).stdout
     assert words in table and "order and direction not judged" in table
-    rows = list(csv.DictReader(finished.stage("recognize", "--csv", *asked).stdout.splitlines()))
+    rows = list(
+        csv.DictReader(finished.stage("recognize", "--csv", *asked).stdout[1:].splitlines())
+    )
     assert [row["feedback"] for row in rows][::2] == [words, ""]
 
 

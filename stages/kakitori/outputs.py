@@ -45,8 +45,18 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def write_csv(path: Path, table: "pd.DataFrame") -> None:
+    """A table as CSV; no cell of it is a formula to a spreadsheet."""
     with whole(path) as part:
-        table.to_csv(part, index=False, lineterminator="\n")
+        texts = [name for name, kind in table.dtypes.items() if kind.kind not in "biufcmM"]
+        cells = {name: table[name].map(cell) for name in texts}
+        table.assign(**cells).to_csv(part, index=False, lineterminator="\n")
+
+
+def cell(value: object) -> object:
+    """A value as a spreadsheet is to show it: text that it would compute (`=HYPERLINK(…)`) gets an
+    apostrophe before it. A sign alone is text already."""
+    is_formula = isinstance(value, str) and len(value) > 1 and value[0] in "=+-@\t\r"
+    return f"'{value}" if is_formula else value
 
 
 def write_parquet(path: Path, table: "pd.DataFrame") -> None:

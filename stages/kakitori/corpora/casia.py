@@ -14,10 +14,9 @@ import cv2
 import numpy as np
 
 from kakitori.corpora import archives, pen
-from kakitori.corpora.folders import is_character
 from kakitori.corpora.images import Normalised, measured
 from kakitori.corpora.source import CHUNK, Reject, Samples
-from kakitori.corpora.tree import shown
+from kakitori.corpora.tree import is_character, shown
 from kakitori.errors import DataError
 
 LARGEST = 256  # pixels; larger characters are reduced first, so that one does not fill the memory

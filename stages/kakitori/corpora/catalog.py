@@ -9,15 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from kakitori.corpora import archives, casia, etl, folders, kuzushiji, unipen
 from kakitori.corpora.source import PassedOver, Source
-from kakitori.corpora.tree import shown, visible
+from kakitori.corpora.tree import PICTURES, shown, visible
 from kakitori.errors import DataError
 
 FAMILIES = (casia, kuzushiji, unipen, folders)
 PLACES = ("raw", "synthetic")
-PICTURES = {
-    *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),
-    *(".jp2", ".avif", ".heic", ".heif"),
-}
 NO_CHARACTER = "a picture in no folder called after its character (U+3042 or あ)"
 
 

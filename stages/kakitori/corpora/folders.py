@@ -7,9 +7,8 @@ import dataclasses
 import io
 import itertools
 import re
-import unicodedata
 from collections.abc import Iterator
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -17,11 +16,10 @@ from kakitori.corpora import archives
 from kakitori.corpora.images import Normalised
 from kakitori.corpora.photos import frames, prepare
 from kakitori.corpora.source import CHUNK, Reject, Samples
-from kakitori.corpora.tree import shown
+from kakitori.corpora.tree import CODE, character_of, shown
 from kakitori.errors import DataError
 
 PART = 16_384  # pictures in one source: enough for all cores of a machine, 67 MB at 64 pixels
-_FOLDER = re.compile(r"U\+([0-9A-F]{4,6})", re.IGNORECASE)
 _ADDRESS = re.compile(r"<\S+ object at 0x[0-9a-f]+>")
 
 
@@ -128,35 +126,4 @@ def _is_kuzushiji(name: str) -> bool:
 
 def _is_labelled(folder: PurePosixPath) -> bool:
     """Whether a folder is called after a character, or by a number that is none's."""
-    return character_of(folder) is not None or any(_FOLDER.fullmatch(n) for n in folder.parts)
-
-
-def character_of(folder: PurePath) -> int | None:
-    """The character of a folder: that of the nearest name on the way up from it that is one's, or
-    None. The name that people see counts, wherever a link leads.
-
-    ASCII characters need their number: `a` and `1` are names of many other things. What macOS
-    spells as a letter and its mark (か and ゛) is one character.
-    """
-    for name in reversed(folder.parts):
-        codepoint = codepoint_of(name)
-        if codepoint is not None:
-            return codepoint
-        name = unicodedata.normalize("NFC", name)
-        if len(name) == 1 and not name.isascii() and is_character(ord(name)):
-            return ord(name)
-    return None
-
-
-def codepoint_of(name: str) -> int | None:
-    """The character that `U+XXXX` names, or None where it names none."""
-    match = _FOLDER.fullmatch(name)
-    codepoint = int(match[1], 16) if match else -1
-    return codepoint if is_character(codepoint) else None
-
-
-def is_character(codepoint: int) -> bool:
-    """Whether a code point is a character that can be written: no control, none for private use."""
-    if not 0x21 <= codepoint <= 0x10FFFF:
-        return False
-    return unicodedata.category(chr(codepoint))[0] not in "CZ"
+    return character_of(folder) is not None or any(CODE.fullmatch(n) for n in folder.parts)

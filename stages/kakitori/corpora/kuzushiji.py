@@ -21,7 +21,7 @@ import numpy as np
 from kakitori.corpora import archives, folders
 from kakitori.corpora.images import Normalised, measured
 from kakitori.corpora.source import CHUNK, Samples
-from kakitori.corpora.tree import shown
+from kakitori.corpora.tree import codepoint_of, shown
 from kakitori.errors import DataError
 
 SIDE = 28  # pixels, of Kuzushiji-49
@@ -107,7 +107,7 @@ class Kuzushiji49:
             return np.array([ord(character) for character in CLASSES], np.int32)
         try:
             rows = csv.DictReader(io.StringIO(self.classes.read().tobytes().decode("utf-8-sig")))
-            found = {int(row["index"]): folders.codepoint_of(row["codepoint"]) for row in rows}
+            found = {int(row["index"]): codepoint_of(row["codepoint"]) for row in rows}
             codepoints = [found[k] for k in range(len(found))]
         except (ValueError, KeyError, TypeError, csv.Error) as error:
             raise DataError(

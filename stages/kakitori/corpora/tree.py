@@ -1,4 +1,5 @@
-"""What lies below a folder, by the names that its owner sees, and what is passed over and why.
+"""What lies below a folder, by the names that its owner sees; what is passed over and why; and
+which characters folders are called after.
 
 Links are followed, to wherever they lead: people keep data on another disk behind them.
 """
@@ -7,11 +8,17 @@ import errno
 import os
 import re
 import stat
-from pathlib import Path, PurePosixPath
+import unicodedata
+from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
 from kakitori.errors import DataError
 
+CODE = re.compile(r"U\+([0-9A-F]{4,6})", re.IGNORECASE)  # how a folder names its character
+PICTURES = {
+    *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"),
+    *(".jp2", ".avif", ".heic", ".heif"),
+}
 MOST_LINKS = 100_000  # to folders: more are links that multiply each other
 
 # What would end a line, move the cursor, or turn the direction of what follows.
@@ -86,3 +93,34 @@ def shown(name: str | Path) -> str:
     what ends lines or steers a terminal, as escapes."""
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return _UNPRINTABLE.sub(lambda c: c[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def character_of(folder: PurePath) -> int | None:
+    """The character of a folder: that of the nearest name on the way up from it that is one's, or
+    None. The name that people see counts, wherever a link leads.
+
+    ASCII characters need their number: `a` and `1` are names of many other things. What macOS
+    spells as a letter and its mark (か and ゛) is one character.
+    """
+    for name in reversed(folder.parts):
+        codepoint = codepoint_of(name)
+        if codepoint is not None:
+            return codepoint
+        name = unicodedata.normalize("NFC", name)
+        if len(name) == 1 and not name.isascii() and is_character(ord(name)):
+            return ord(name)
+    return None
+
+
+def codepoint_of(name: str) -> int | None:
+    """The character that `U+XXXX` names, or None where it names none."""
+    match = CODE.fullmatch(name)
+    codepoint = int(match[1], 16) if match else -1
+    return codepoint if is_character(codepoint) else None
+
+
+def is_character(codepoint: int) -> bool:
+    """Whether a code point is a character that can be written: no control, none for private use."""
+    if not 0x21 <= codepoint <= 0x10FFFF:
+        return False
+    return unicodedata.category(chr(codepoint))[0] not in "CZ"

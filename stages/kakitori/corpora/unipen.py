@@ -28,9 +28,8 @@ from typing import NamedTuple
 import numpy as np
 
 from kakitori.corpora import archives, pen
-from kakitori.corpora.folders import codepoint_of, is_character
 from kakitori.corpora.source import Pen, Reject, Samples
-from kakitori.corpora.tree import shown
+from kakitori.corpora.tree import codepoint_of, is_character, shown
 from kakitori.errors import DataError
 from kakitori.writing.charset import jis_table
 
