@@ -10,8 +10,6 @@ START.json beside them, for `train.transfer.init_from`, of the widths and the ra
 import argparse
 import sys
 
-from safetensors.torch import save_file
-
 from kakitori import outputs, params
 from kakitori.archs import compact
 from kakitori.errors import DataError
@@ -39,8 +37,7 @@ def prune(source: str, target: str) -> None:
     small = compact.build(found.classes, None, found.size, **net)
     pruning.prune(found.network(), small)
     path = saved.PRETRAINED / f"{target}.safetensors"
-    with outputs.whole(path) as part:
-        save_file(small.state_dict(), part)
+    saved.write(path, small.state_dict())
     about = {"model": "compact", "net": net, "size": found.size, "classes": "".join(found.classes)}
     outputs.write_json(path.with_suffix(".json"), about)
     before, after = (sum(p.numel() for p in n.parameters()) for n in (found.network(), small))

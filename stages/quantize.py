@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 
 from kakitori import monitoring, outputs, stage
 from kakitori.errors import DataError
@@ -59,7 +58,7 @@ def main(settings: Settings) -> None:
         outputs.whole_folder(ROOT / "models/exports") as folder,
         outputs.whole_folder(ROOT / "metrics/plots/quantize") as plots,
     ):
-        save_file(described.state, folder / "model.safetensors")
+        saved.write(folder / "model.safetensors", described.state)
         # Written by its open file, torch.save puts no name of its own into the archive.
         with (folder / "model.pth").open("wb") as file:
             torch.save(described.state, file)

@@ -11,7 +11,6 @@ import contextlib
 
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from kakitori import outputs, stage
@@ -113,8 +112,7 @@ def write(
     settings: Settings, classes: list[str], result: training.Result, about: dict[str, str | int]
 ) -> None:
     """The model and what training it has shown; `about` goes into the metrics."""
-    with outputs.whole(ROOT / "models/model.safetensors") as part:
-        save_file(result.state, part)
+    saved.write(ROOT / "models/model.safetensors", result.state)
     outputs.write_json(
         ROOT / "models/model.json",
         {

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
+from kakitori import monitoring
 from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.recognizer import Recognizer, prepare
@@ -344,6 +345,69 @@ def test_a_foreign_onnx_file_is_refused(tmp_path):
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "x.onnx")
     with pytest.raises(DataError, match="expected Kakitori's metadata"):
         Recognizer(tmp_path / "x.onnx")
+
+
+TOLD = {
+    "temperature": "1.5",
+    "threshold": "0.9",
+    "deciles": monitoring.reference(monitoring.signals(np.zeros((4, 8, 8), np.uint8), np.ones(4))),
+}
+
+
+def small_model(path: Path, **told: str) -> Path:
+    """A file of three classes that says of itself what a right one does, but for what is told."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    value = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 1, 64, 64])
+    out = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])
+    weights = numpy_helper.from_array(np.ones((4096, 3), np.float32), "weights")
+    nodes = [
+        helper.make_node("Flatten", ["input"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
+    ]
+    graph = helper.make_graph(nodes, "g", [value], [out], [weights])
+    opset = [helper.make_opsetid("", 21)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
+    export.annotate(path, list("あいう"), 64, TOLD | told)
+    return path
+
+
+def test_a_file_may_say_what_is_right(tmp_path):
+    recognizer = Recognizer(small_model(tmp_path / "x.onnx", stroke_counts="3 2 2"))
+    assert (recognizer.classes, recognizer.size, recognizer.temperature) == ("あいう", 64, 1.5)
+    assert (recognizer.threshold, recognizer.stroke_counts) == (0.9, [3, 2, 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("classes", "あい", "3 different characters"),
+        ("classes", "ああう", "3 different characters"),
+        ("classes", "あいうえ", "3 different characters"),
+        ("size", "32", "the side of its images"),
+        ("size", "64.0", "the side of its images"),
+        ("size", "9" * 5000, "the side of its images"),
+        ("temperature", "0", "a number above 0"),
+        ("temperature", "nan", "a number above 0"),
+        ("temperature", "inf", "a number above 0"),
+        ("temperature", "warm", "a number above 0"),
+        ("threshold", "nan", "a probability"),
+        ("threshold", "1.1", "a probability"),
+        ("deciles", "", "rising numbers of each signal"),
+        ("deciles", "[" * 9999, "rising numbers of each signal"),
+        ("deciles", '{"ink":[1]}', "rising numbers of each signal"),
+        ("deciles", TOLD["deciles"].replace("1.0", "NaN"), "rising numbers of each signal"),
+        ("deciles", TOLD["deciles"].replace("1.0", "2", 1), "rising numbers of each signal"),
+        ("stroke_counts", "3 2", "a number of strokes for each class"),
+        ("stroke_counts", "3 2 0", "a number of strokes for each class"),
+        ("stroke_types", "㇐㇐", "different signs"),
+    ],
+)
+def test_what_a_file_says_of_itself_is_checked(tmp_path, name, value, wanted):
+    path = small_model(tmp_path / "x.onnx", **{name: value})
+    with pytest.raises(DataError, match=f"x.onnx: expected {wanted} as its {name}, found ") as got:
+        Recognizer(path)
+    assert len(str(got.value)) < len(str(path)) + 200
 
 
 def test_a_model_that_writes_nothing_down_says_so(finished, tmp_path):

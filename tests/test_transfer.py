@@ -1,6 +1,9 @@
 """What one trained model gives to the next."""
 
+import dataclasses
 import json
+import os
+import stat
 
 import pytest
 import torch
@@ -78,9 +81,11 @@ def test_a_teacher_must_know_the_classes_and_the_size(tmp_path, classes, size, m
     [
         ("old.json", None, r"old\.json: expected a trained model, found no file"),
         ("old.safetensors", None, r"old\.safetensors: expected a trained model, found no file"),
-        ("old.json", b"{", "expected a trained model of ours, found: JSONDecodeError"),
-        ("old.json", b"{}", "expected a trained model of ours, found: KeyError"),
-        ("old.safetensors", b"\0" * 20, "expected a trained model of ours, found: SafetensorError"),
+        ("old.json", b"{", r"old\.json: expected what train writes, found: JSONDecodeError"),
+        ("old.json", b"{}", r"old\.json: expected what train writes, found: KeyError"),
+        ("old.json", b"[]", r"old\.json: expected what train writes, found: TypeError"),
+        ("old.json", b"[" * 9999, r"old\.json: expected what train writes, found: RecursionError"),
+        ("old.safetensors", b"\0" * 20, "expected weights as safetensors, found: SafetensorError"),
     ],
 )
 def test_files_that_are_no_model(tmp_path, name, content, message):
@@ -91,6 +96,52 @@ def test_files_that_are_no_model(tmp_path, name, content, message):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         saved.describe(tmp_path, "old")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("model", "../cnn", "one of .*cnn, .*, found '../cnn'"),
+        ("model", ["cnn"], r"one of .*cnn, .*, found \['cnn'\]"),
+        ("net", [], r"settings by name, found \[\]"),
+        ("size", "64", "64 or 128, found '64'"),
+        ("size", 0, "64 or 128, found 0"),
+        ("size", True, "64 or 128, found True"),
+        ("classes", "", "different characters, found ''"),
+        ("classes", "ああ", "different characters, found 'ああ'"),
+        ("classes", ["あ"], r"different characters, found \['あ'\]"),
+        ("classes", 3, "different characters, found 3"),
+    ],
+)
+def test_what_a_model_says_of_itself_is_checked(tmp_path, key, value, message):
+    earlier(linear(), "あいうえ", tmp_path)
+    about = json.loads((tmp_path / "old.json").read_text("utf-8"))
+    (tmp_path / "old.json").write_text(json.dumps(about | {key: value}), "utf-8")
+    with pytest.raises(DataError, match=rf"old\.json: {key}: expected {message}$"):
+        saved.describe(tmp_path, "old")
+
+
+@pytest.mark.parametrize(
+    ("net", "message"), [({"hiden": 3}, "net.hiden: expected one of"), ({"reduction": 0}, "from 1")]
+)
+def test_a_net_that_cannot_be_is_the_models_fault(tmp_path, monkeypatch, net, message):
+    """And not that of params.yaml."""
+    monkeypatch.setattr(saved.pd, "read_parquet", lambda path: None)
+    described = dataclasses.replace(earlier(linear(), "あいうえ", tmp_path), net=net)
+    with pytest.raises(DataError, match=rf"^.*old\.json: expected a net that cnn .*{message}"):
+        described.network()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_weights_have_the_rights_of_any_other_file(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        saved.write(tmp_path / "a.safetensors", linear().state_dict())
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.safetensors").stat().st_mode) == 0o666 & ~umask
+    save_file(linear().state_dict(), tmp_path / "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
 
 
 def test_a_checksum_is_the_files_sha256(tmp_path):

@@ -11,6 +11,8 @@ BINS = 10  # of equal share in the reference
 FLOOR = 1e-4  # of a bin's share: an empty one would be infinitely far
 LIMITS = {"stable": 0.1, "watch": 0.25}  # of the index; above the last it has drifted
 
+NOTHING = np.zeros((1, 1, 1), np.uint8)  # an image without ink
+
 
 def signals(images: np.ndarray, confidences: np.ndarray) -> dict[str, np.ndarray]:
     """What is watched of each sample, float64 (N,): the model's `confidence`; `ink`, the share of
@@ -33,6 +35,23 @@ def reference(found: dict[str, np.ndarray]) -> str:
     inner = np.linspace(0, 1, BINS + 1)[1:-1]
     deciles = {name: np.quantile(values, inner).round(6).tolist() for name, values in found.items()}
     return json.dumps(deciles, separators=(",", ":"))
+
+
+def is_reference(deciles: str) -> bool:
+    """Whether a text is what `reference` gives: of each signal finite numbers that never fall."""
+    try:
+        found = json.loads(deciles)
+    except (ValueError, RecursionError):
+        return False
+    if not isinstance(found, dict) or found.keys() != signals(NOTHING, np.zeros(1)).keys():
+        return False
+    return all(
+        isinstance(edges, list)
+        and len(edges) == BINS - 1
+        and all(type(edge) in (int, float) and abs(edge) < np.inf for edge in edges)
+        and edges == sorted(edges)
+        for edges in found.values()
+    )
 
 
 def stability(found: dict[str, np.ndarray], deciles: str) -> dict[str, dict]:

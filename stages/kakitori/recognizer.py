@@ -170,20 +170,61 @@ class _Member:
                 f"{path}: expected an exported model (.onnx), found no file; `make repro` makes it"
             )
         self.path, self.session, self.threads = path, open_session(path), threads
-        metadata = self.session.get_modelmeta().custom_metadata_map
+        self._metadata = self.session.get_modelmeta().custom_metadata_map
         wanted = {"classes", "size", "temperature", "threshold", "deciles"}
-        missing = wanted - metadata.keys()
+        missing = wanted - self._metadata.keys()
         if missing:
             raise DataError(
                 f"{path}: expected Kakitori's metadata, found none of {', '.join(sorted(missing))}"
             )
-        self.classes = metadata["classes"]
-        self.size = int(metadata["size"])
-        self.temperature = float(metadata["temperature"])
-        self.threshold = float(metadata["threshold"])
-        self.deciles = metadata["deciles"]
-        self.stroke_types = metadata.get("stroke_types", "")
-        self.stroke_counts = [int(n) for n in metadata.get("stroke_counts", "").split()]
+        values = (*self.session.get_inputs(), *self.session.get_outputs())
+        shapes = {value.name: value.shape for value in values}
+        sides, many = shapes.get("input", ())[2:], (shapes.get("logits") or [0])[-1]
+        self.classes = self._says(
+            "classes",
+            f"{many} different characters",
+            str,
+            lambda c: many == len(c) == len(set(c)),
+        )
+        self.size = self._says(
+            "size", "the side of its images", int, lambda side: list(sides) == [side, side]
+        )
+        self.temperature = self._says(
+            "temperature", "a number above 0", float, lambda t: 0 < t < float("inf")
+        )
+        self.threshold = self._says("threshold", "a probability", float, lambda p: 0 <= p <= 1)
+        self.deciles = self._says(
+            "deciles", "rising numbers of each signal", str, monitoring.is_reference
+        )
+        self.stroke_types, self.stroke_counts = "", []
+        if "stroke_types" in self._metadata:
+            self.stroke_types = self._says(
+                "stroke_types", "different signs", str, lambda t: len(set(t)) == len(t)
+            )
+        if "stroke_counts" in self._metadata:
+            self.stroke_counts = self._says(
+                "stroke_counts",
+                "a number of strokes for each class",
+                lambda text: [int(number) for number in text.split()],
+                lambda found: len(found) == many and min(found) > 0,
+            )
+
+    def _says(
+        self, name: str, wanted: str, parse: Callable[[str], T], right: Callable[[T], bool]
+    ) -> T:
+        """What the metadata has under a name; DataError where it is not what is wanted."""
+        text = self._metadata[name]
+        try:
+            value = parse(text)
+            if right(value):
+                return value
+        except ValueError:
+            pass
+        shown = text if len(text) <= 40 else f"{text[:40]}…"
+        raise DataError(
+            f"{self.path}: expected {wanted} as its {name}, found {shown!r}; "
+            "`python stages/quantize.py` writes it anew"
+        )
 
     def run(
         self,

@@ -3,18 +3,20 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import get_args
 
 import pandas as pd
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import nn
 
-from kakitori import params
+from kakitori import outputs, params
 from kakitori.archs import contract
-from kakitori.errors import DataError
+from kakitori.errors import DataError, SettingsError
 
 PRETRAINED = params.ROOT / "models/pretrained"
+SIZES = get_args(params.Data.model_fields["size"].annotation)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +43,13 @@ class Described:
             }
         )
         characters = pd.read_parquet(params.ROOT / "data/characters.parquet")
-        model = contract.network(settings, self.classes, characters)
+        try:
+            model = contract.network(settings, self.classes, characters)
+        except SettingsError as error:
+            raise DataError(
+                f"{self.path.with_suffix('.json')}: expected a net that {self.model} can have, "
+                f"found: {str(error).removeprefix('params.yaml: ')[:300]}"
+            ) from None
         try:
             model.load_state_dict(self.state)
         except RuntimeError as error:
@@ -65,10 +73,44 @@ def describe(folder: Path, name: str = "model") -> Described:
             )
     try:
         fields = json.loads(about.read_text(encoding="utf-8"))
-        known = {key: fields[key] for key in ("model", "net", "size")}
-        return Described(path, **known, classes=list(fields["classes"]), state=load_file(path))
-    except (ValueError, KeyError, TypeError, SafetensorError, OSError) as error:
-        raise DataError(f"{path}: expected a trained model of ours, found: {error!r}") from None
+        known = {key: fields[key] for key in ("model", "net", "size", "classes")}
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
+        raise DataError(f"{about}: expected what train writes, found: {_short(error)}") from None
+    for key, wanted, right in (
+        ("model", f"one of {', '.join(params.known_models())}", _is_model),
+        ("net", "settings by name", lambda net: isinstance(net, dict)),
+        ("size", " or ".join(map(str, SIZES)), lambda size: type(size) is int and size in SIZES),
+        ("classes", "different characters", _are_classes),
+    ):
+        if not right(known[key]):
+            raise DataError(f"{about}: {key}: expected {wanted}, found {_short(known[key])}")
+    try:
+        state = load_file(path)
+    except (ValueError, SafetensorError, OSError) as error:
+        raise DataError(
+            f"{path}: expected weights as safetensors, found: {_short(error)}"
+        ) from None
+    return Described(path, **known | {"classes": list(known["classes"])}, state=state)
+
+
+def _is_model(name: object) -> bool:
+    return name in params.known_models()
+
+
+def _are_classes(found: object) -> bool:
+    return isinstance(found, str) and 0 < len(found) == len(set(found))
+
+
+def _short(found: object) -> str:
+    text = " ".join(repr(found).split())
+    return text if len(text) <= 100 else f"{text[:100]}…"
+
+
+def write(path: Path, state: dict[str, torch.Tensor]) -> None:
+    """Weights as safetensors, whole or not at all. Its own `save_file` makes files that their owner
+    alone may read, whatever the umask."""
+    with outputs.whole(path) as part:
+        part.write_bytes(save(state))
 
 
 def load(folder: Path) -> tuple[nn.Module, list[str], int]:
