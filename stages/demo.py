@@ -9,10 +9,9 @@ data/characters.parquet. docs/demo.md says what the folder holds.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
-from kakitori.errors import DataError
+from kakitori import outputs, stage
 from kakitori.params import ROOT
 from kakitori.results import demo
 
@@ -26,10 +25,11 @@ def main() -> None:
     parser.add_argument("--build-only", action="store_true", help="serve nothing")
     options = parser.parse_args()
     folder = ROOT / "models/demo"
-    try:
-        model = options.model or demo.export_of(ROOT)
-        demo.install(ROOT)
-        sizes = demo.build(ROOT, folder, model)
+    with stage.ended_well("demo"):
+        with outputs.alone("demo", "demo"):
+            model = options.model or demo.export_of(ROOT)
+            demo.install(ROOT)
+            sizes = demo.build(ROOT, folder, model)
         said = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in sizes.items())
         print(f"demo: {folder.relative_to(ROOT)}: {said}")
         if model == ROOT / demo.FALLBACK:
@@ -39,8 +39,6 @@ def main() -> None:
             )
         if not options.build_only:
             serve(folder, options.serve)
-    except DataError as error:
-        sys.exit(f"demo: {error}")
 
 
 def serve(folder: Path, port: int) -> None:

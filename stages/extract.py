@@ -34,19 +34,20 @@ def main(settings: Settings) -> None:
     sources = named(settings.data.corpora)
     left = passed_over(sources, settings.data.corpora == "auto")
     started = time.perf_counter()
-    with outputs.whole_folder(ROOT / "data/shards") as folder:
+    with (
+        outputs.whole_folder(ROOT / "data/shards") as folder,
+        outputs.whole_folder(ROOT / "metrics/plots/extract") as plots,
+    ):
         index, rejects, errata = extraction.write_shards(sources, folder, settings.data.size)
-    rate = len(index) / (time.perf_counter() - started)
-    outputs.write_parquet(ROOT / "data/index.parquet", index)
-    with outputs.whole_folder(ROOT / "metrics/plots/extract") as folder:
+        rate = len(index) / (time.perf_counter() - started)
         rejects = {name: [_portable(r) for r in some] for name, some in rejects.items()}
         every = list(itertools.chain.from_iterable(rejects.values()))
-        outputs.write_csv(folder / "rejects.csv", pd.DataFrame(every, columns=Reject._fields))
-        outputs.write_csv(
-            folder / "passed_over.csv", pd.DataFrame(left, columns=PassedOver._fields)
-        )
-    found = summary(index, sources, rejects, errata, left)
-    outputs.write_json(ROOT / "metrics/extract.json", found)
+        outputs.write_csv(plots / "rejects.csv", pd.DataFrame(every, columns=Reject._fields))
+        outputs.write_csv(plots / "passed_over.csv", pd.DataFrame(left, columns=PassedOver._fields))
+        found = summary(index, sources, rejects, errata, left)
+        # Before shards take their place, so that a full disk leaves none beside another's index.
+        outputs.write_parquet(ROOT / "data/index.parquet", index)
+        outputs.write_json(ROOT / "metrics/extract.json", found)
     for name, corpus in found["corpora"].items():
         if corpus["files_missing"]:
             print(f"extract: {name}: not all files of the set: {corpus['files_missing']}")

@@ -10,7 +10,7 @@ status 1 on a regression, 0 without one or where there is nothing to compare wit
 import argparse
 import sys
 
-from kakitori.errors import DataError, SettingsError
+from kakitori import stage
 from kakitori.params import ROOT
 from kakitori.results import gate
 
@@ -20,12 +20,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--base", metavar="REV", help="a commit, tag or branch")
-    try:
-        verdict = gate.compare(ROOT, parser.parse_args().base)
-    except (DataError, SettingsError) as error:
-        sys.exit(f"gate: {error}")
-    except FileNotFoundError as error:
-        sys.exit(f"gate: {error.filename}: expected a file, found none; `dvc repro` makes it")
+    base = parser.parse_args().base
+    with stage.ended_well("gate"):
+        verdict = gate.compare(ROOT, base)
     print("\n".join(verdict.lines))
     sys.exit(0 if verdict.passed else 1)
 

@@ -9,9 +9,8 @@ test is looked at last.
 """
 
 import argparse
-import sys
 
-from kakitori import outputs
+from kakitori import outputs, stage
 from kakitori.errors import DataError
 from kakitori.params import ROOT
 from kakitori.results import leaderboard, tradeoffs
@@ -22,18 +21,17 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
     path, readme = ROOT / "metrics/leaderboard.csv", ROOT / "README.md"
-    try:
+    with stage.ended_well("leaderboard"), outputs.alone("leaderboard", "leaderboard"):
         old = path.read_text("utf-8") if path.is_file() else ""
         table = leaderboard.merge(old, leaderboard.gather(ROOT))
         if table.empty:
             raise DataError("expected a finished run, found none; `dvc repro` makes one")
         text = leaderboard.placed(readme.read_text("utf-8"), leaderboard.markdown(table))
-    except DataError as error:
-        sys.exit(f"leaderboard: {error}")
-    outputs.write_csv(path, table)
-    with outputs.whole(path.with_suffix(".png")) as part:
-        tradeoffs.draw(part, table)
-    readme.write_text(text, "utf-8")
+        outputs.write_csv(path, table)
+        with outputs.whole(path.with_suffix(".png")) as part:
+            tradeoffs.draw(part, table)
+        with outputs.whole(readme) as part:
+            part.write_text(text, "utf-8")
     print(leaderboard.markdown(table), end="")
 
 

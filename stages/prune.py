@@ -8,9 +8,8 @@ START.json beside them, for `train.transfer.init_from`, of the widths and the ra
 """
 
 import argparse
-import sys
 
-from kakitori import outputs, params
+from kakitori import outputs, params, stage
 from kakitori.archs import compact
 from kakitori.errors import DataError
 from kakitori.learning import pruning, saved
@@ -23,10 +22,8 @@ def main() -> None:
     parser.add_argument("source", metavar="NAME")
     parser.add_argument("target", metavar="START")
     options = parser.parse_args()
-    try:
+    with stage.ended_well("prune"), outputs.alone("prune", "prune"):
         prune(options.source, options.target)
-    except (DataError, ValueError) as error:
-        sys.exit(f"prune: {error}")
 
 
 def prune(source: str, target: str) -> None:

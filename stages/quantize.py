@@ -8,6 +8,7 @@ its classes and preprocessing, and from validation its temperature, the confiden
 99.5 % of its answers are right, and the deciles that recognize.py compares new images with.
 """
 
+import io
 import tempfile
 from pathlib import Path
 
@@ -59,9 +60,9 @@ def main(settings: Settings) -> None:
         outputs.whole_folder(ROOT / "metrics/plots/quantize") as plots,
     ):
         saved.write(folder / "model.safetensors", described.state)
-        # Written by its open file, torch.save puts no name of its own into the archive.
-        with (folder / "model.pth").open("wb") as file:
-            torch.save(described.state, file)
+        content = io.BytesIO()  # of which torch.save puts no name into the archive
+        torch.save(described.state, content)
+        (folder / "model.pth").write_bytes(content.getbuffer())
         metrics: dict = {
             "scheme": settings.split.scheme,
             "validation_samples": len(labels),

@@ -118,6 +118,12 @@ def main() -> None:
         if options.explain and options.explain.exists() and not options.explain.is_dir():
             raise DataError(f"--explain: expected a folder, found the file {options.explain}")
         models = options.model or [ROOT / "models/exports/int8.onnx"]
+        for needed in [*models, *([options.characters] if options.pen else [])]:
+            if not needed.exists() and (who := outputs.under_way(needed)):
+                raise DataError(
+                    f"{needed}: expected a file, found none: {who} is under way, which may be "
+                    "making it: try again when it has ended"
+                )
         recognizer = Recognizer(*models, candidates=options.candidates)
         if options.reject and threshold is None:
             threshold = recognizer.threshold

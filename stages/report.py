@@ -8,10 +8,8 @@ metrics/evaluate.json differs, unless named.
 """
 
 import argparse
-import sys
 
-from kakitori import outputs
-from kakitori.errors import DataError, SettingsError
+from kakitori import outputs, stage
 from kakitori.params import ROOT
 from kakitori.results import report
 
@@ -21,15 +19,12 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--base", metavar="REV", help="a commit, tag or branch")
-    try:
-        page = report.page(ROOT, parser.parse_args().base)
-    except (DataError, SettingsError) as error:
-        sys.exit(f"report: {error}")
-    except FileNotFoundError as error:
-        sys.exit(f"report: {error.filename}: expected a file, found none; `dvc repro` makes it")
+    base = parser.parse_args().base
     path = ROOT / "metrics/report.html"
-    with outputs.whole(path) as part:
-        part.write_text(page, "utf-8")
+    with stage.ended_well("report"), outputs.alone("report", "report"):
+        page = report.page(ROOT, base)
+        with outputs.whole(path) as part:
+            part.write_text(page, "utf-8")
     print(f"report: {path.relative_to(ROOT)}, {path.stat().st_size / 1e6:.1f} MB")
 
 

@@ -8,14 +8,12 @@ map.html (one page that needs no network) and map.json, leak.json. See docs/stud
 """
 
 import argparse
-import sys
 import time
 
 import numpy as np
 import pandas as pd
 
-from kakitori import outputs, params
-from kakitori.errors import DataError, SettingsError
+from kakitori import outputs, params, stage
 from kakitori.learning import data, saved
 from kakitori.params import ROOT
 from kakitori.recognizer import Recognizer
@@ -103,15 +101,11 @@ def main() -> None:
     if unknown:
         parser.error(f"expected some of {', '.join(STUDIES)}, found {unknown[0]}")
     started = time.perf_counter()
-    try:
+    with stage.ended_well("study"), outputs.alone("study", "study"):
         settings = params.load()
         about = provenance.of_run(ROOT, settings)
         for name in wanted or STUDIES:
             STUDIES[name](settings, about)
-    except (DataError, SettingsError) as error:
-        sys.exit(f"study: {error}")
-    except FileNotFoundError as error:
-        sys.exit(f"study: {error.filename}: expected a file, found none; `dvc repro` makes it")
     print(f"study: {time.perf_counter() - started:.1f} s")
 
 

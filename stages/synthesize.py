@@ -27,12 +27,14 @@ def main(settings: Settings) -> None:
         "one_character": (everyone, SAMPLE_TEXT[4], 10),
         "one_writer": (everyone[:1], page, 20),
     }
-    with outputs.whole_folder(ROOT / "metrics/plots/synthesize") as folder:
+    with (
+        outputs.whole_folder(ROOT / "metrics/plots/synthesize") as plots,
+        outputs.whole_folder(ROOT / "data/synthetic") as folder,
+    ):
         for name, (writers, text, columns) in sheets.items() if chosen.writers else ():
             sheet = synthesis.contact_sheet(characters, seed, writers, text, chosen.preset)
             sheet = synthesis.folded(sheet, columns)
-            Image.fromarray(255 - sheet).save(folder / f"{name}.png")
-    with outputs.whole_folder(ROOT / "data/synthetic") as folder:
+            Image.fromarray(255 - sheet).save(plots / f"{name}.png")
         rate = synthesis.write_corpora(characters, folder, chosen, seed)
         if chosen.partial_writers:
             path = folder / "partial.h5"

@@ -7,8 +7,6 @@ Reads shards, characters and split; writes models/model.safetensors, models/mode
 metrics/train.json and the learning curve. A killed run goes on where it was.
 """
 
-import contextlib
-
 import pandas as pd
 import torch
 from torch import nn
@@ -30,6 +28,7 @@ def main(settings: Settings) -> None:
     if options.processes > 1 and not processes.started():
         processes.start(options.processes)
         return
+    processes.follow()
     characters = pd.read_parquet(ROOT / "data/characters.parquet")
     index = data.placed_index(ROOT)
     classes = data.class_list(index)
@@ -45,38 +44,31 @@ def main(settings: Settings) -> None:
     origins |= getattr(model, "origins", {})
 
     weights = settings.data.mix.weights
-    with checkpoints.lock() if processes.first() else contextlib.nullcontext():
-        run = checkpoints.key(
-            {
-                "model": settings.model,
-                "net": settings.arch().net,
-                "train": options.model_dump(),
-                "seed": settings.seed,
-                "data": data.fingerprint(ROOT),
-                "weights": weights,
-                "origins": origins,
-                "torch": torch.__version__,
-            },
-            [path for name in CODE for path in code(name)] + code(f"archs/{settings.model}.py"),
-        )
-        order = getattr(model, "learns_order", False)
-        parts = {
-            p: data.load_part(ROOT, index, p, classes, weights, order) for p in ("train", "val")
-        }
-        partial = None
-        if options.sampling.partial:
-            partial = data.load_partial(
-                ROOT / "data/synthetic/partial.h5", classes, settings.data.size
-            )
-        try:
-            result = training.train(
-                model, parts, options, settings.seed, run, partial, distillation
-            )
-        except (FloatingPointError, MemoryError) as error:
-            raise DataError(str(error)) from None
-        if processes.first():
-            write(settings, classes, result, {**size, **origins})
-            checkpoints.forget(run)
+    run = checkpoints.key(
+        {
+            "model": settings.model,
+            "net": settings.arch().net,
+            "train": options.model_dump(),
+            "seed": settings.seed,
+            "data": data.fingerprint(ROOT),
+            "weights": weights,
+            "origins": origins,
+            "torch": torch.__version__,
+        },
+        [path for name in CODE for path in code(name)] + code(f"archs/{settings.model}.py"),
+    )
+    order = getattr(model, "learns_order", False)
+    parts = {p: data.load_part(ROOT, index, p, classes, weights, order) for p in ("train", "val")}
+    partial = None
+    if options.sampling.partial:
+        partial = data.load_partial(ROOT / "data/synthetic/partial.h5", classes, settings.data.size)
+    try:
+        result = training.train(model, parts, options, settings.seed, run, partial, distillation)
+    except (FloatingPointError, MemoryError) as error:
+        raise DataError(str(error)) from None
+    if processes.first():
+        write(settings, classes, result, {**size, **origins})
+        checkpoints.forget(run)
 
 
 def code(name: str) -> list:
@@ -140,4 +132,4 @@ def write(
 
 
 if __name__ == "__main__":
-    stage.run(main, __doc__, measure_energy=processes.first())
+    stage.run(main, __doc__, measure_energy=processes.first(), writes=processes.first())

@@ -1,5 +1,7 @@
 """What went wrong in the user's terms: one line that names file, offset, expected and found."""
 
+import errno
+import re
 import zipfile
 import zlib
 
@@ -13,3 +15,58 @@ class DataError(Exception):
 
 class SettingsError(Exception):
     """A setting in params.yaml that is unknown, of the wrong type or impossible."""
+
+
+ROOM = ("room on the disk", "it full", "make room and run it again")
+MEMORY = (
+    "memory",
+    "none left",
+    "close other programs, raise the limit (ulimit -v), or set smaller batches or fewer workers",
+)
+REFUSALS = {  # what was expected of the system, what was found, what to do
+    errno.ENOSPC: ROOM,
+    errno.EDQUOT: ("room on the disk", "the quota used up", ROOM[2]),
+    errno.EFBIG: ("room for a file", "a limit on its size (ulimit -f)", "raise it"),
+    errno.EROFS: ("to write", "a file system that is read-only", "work in a folder of your own"),
+    errno.EACCES: ("to be let in", "no permission", "look at the rights of file and folder"),
+    errno.EPERM: ("to be let in", "no permission", "look at the rights of file and folder"),
+    errno.EMFILE: ("a file handle", "none left", "raise the limit (ulimit -n)"),
+    errno.ENFILE: ("a file handle", "none left on this machine", "close other programs"),
+    errno.EAGAIN: ("a process or thread", "none left", "raise the limit (ulimit -u)"),
+    errno.ENOMEM: MEMORY,
+    errno.EIO: ("a disk that works", "it failing", "look at the machine's log"),
+}
+_KINDS = (OSError, MemoryError, RuntimeError, ImportError)
+_LIBRARIES = {"cv2", "onnxruntime", "safetensors_rust"}  # whose errors are of their own kinds
+_SAID = (  # by libraries that pass on no number
+    (
+        r"(can.?t|cannot|unable to|failed to) (allocate|map segment)|bad_alloc|"
+        r"(insufficient|out of) memory",
+        errno.ENOMEM,
+    ),
+    (r"start new thread|thread constructor|pthread_create", errno.EAGAIN),
+    (r"No space left|requested and \d+ written|unexpected pos", errno.ENOSPC),
+    (r"Read-only file system", errno.EROFS),
+)
+
+
+def refusal(error: BaseException) -> str | None:
+    """What the system refused, in one line: where, as far as the error knows, what was expected and
+    found, and what to do; None for errors of another kind."""
+    text = str(error)
+    number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
+    library = type(error).__module__.partition(".")[0]
+    if not isinstance(error, _KINDS) and library not in _LIBRARIES:
+        return None
+    if number is None and (told := re.search(r"errno[ =]+(\d+)|os error (\d+)", text)):
+        number = int(told[1] or told[2])  # HDF5's, Arrow's; Rust's
+    if number is None:
+        number = next((n for said, n in _SAID if re.search(said, text, re.IGNORECASE)), None)
+    if number not in REFUSALS:
+        return None
+    expected, found, remedy = REFUSALS[number]
+    named = getattr(error, "filename", None)
+    if named is None and (told := re.search(r"name = '([^']+)'", text)):
+        named = told[1]  # HDF5's
+    where = f"{named}: " if named else ""
+    return f"{where}expected {expected}, found {found}: {remedy}"

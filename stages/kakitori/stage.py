@@ -1,27 +1,31 @@
 """What every script of stages/ does around its own work: --help, settings, errors, energy."""
 
 import argparse
+import contextlib
 import functools
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kakitori import params
-from kakitori.errors import DataError, SettingsError
+from kakitori import outputs, params
+from kakitori.errors import DataError, SettingsError, refusal
 
 
 def run(
     main: Callable[[params.Settings], None],
     doc: str,
     measure_energy: bool = False,
+    writes: bool = True,
     instead: dict[str, Callable[..., None]] | None = None,
 ) -> None:
     """Run a stage as a command.
 
-    Ends with status 1 and one line on bad settings or data. With `measure_energy`, what the stage
-    used is written to metrics/energy/<stage>.json. A flag of `instead` ("verify", or "show TEXT"
-    where it takes a value) runs its function in the stage's place, which is then not measured.
+    Ends with status 1 and one line on bad settings or data, and when another stage runs in this
+    folder, unless this one `writes` nothing. With `measure_energy`, what the stage used is written
+    to metrics/energy/<stage>.json. A flag of `instead` ("verify", or "show TEXT" where it takes a
+    value) runs its function in the stage's place, which is then neither measured nor alone.
     """
     name = Path(sys.argv[0]).stem
     parser = argparse.ArgumentParser(
@@ -38,19 +42,36 @@ def run(
         option, _, value = flag.partition(" ")
         if given[option]:
             main = functools.partial(function, given[option]) if value else function
-            measure_energy = False
+            measure_energy = writes = False
     started = time.perf_counter()
-    try:
+    with ended_well(name):
         settings = params.load()
-        if measure_energy:
-            from kakitori.results import energy
+        with outputs.alone(name) if writes else contextlib.nullcontext():
+            if measure_energy:
+                from kakitori.results import energy
 
-            with energy.measured(name, settings.carbon.country):
+                with energy.measured(name, settings.carbon.country):
+                    main(settings)
+            else:
                 main(settings)
-        else:
-            main(settings)
+    print(f"{name}: {time.perf_counter() - started:.1f} s")
+
+
+@contextlib.contextmanager
+def ended_well(name: str) -> Iterator[None]:
+    """A script's work: bad settings or data, and what the system refuses (a full disk, no memory),
+    end it with status 1 and one line."""
+    try:
+        yield
     except (DataError, SettingsError) as error:
         sys.exit(f"{name}: {error}")
-    except FileNotFoundError as error:
-        sys.exit(f"{name}: {error.filename}: expected a file, found none; `dvc repro` makes it")
-    print(f"{name}: {time.perf_counter() - started:.1f} s")
+    except Exception as error:
+        said = refusal(error)
+        if said:
+            sys.exit(f"{name}: {said}; no output was left half-written")
+        if isinstance(error, FileNotFoundError) and error.filename is not None:
+            path = Path(os.fsdecode(error.filename))
+            sys.exit(f"{name}: {path}: expected a file, found none; {outputs.remedy(path)}")
+        if isinstance(error, OSError) and error.filename is not None:
+            sys.exit(f"{name}: {error.filename}: expected a file, found: {error.strerror}")
+        raise

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from kakitori import outputs
+
 SHARE = 0.5  # of the memory that is free, above which an array goes to a file
 
 
@@ -40,7 +42,8 @@ def _room(shape: tuple[int, ...], folder: Path) -> np.ndarray:
     if math.prod(shape) <= SHARE * psutil.virtual_memory().available:
         return np.empty(shape, np.uint8)
     with tempfile.TemporaryFile(dir=folder) as file:
-        return np.asarray(np.memmap(file, np.uint8, "w+", shape=shape))
+        outputs.reserve(file, math.prod(shape))
+        return np.asarray(np.memmap(file, np.uint8, "r+", shape=shape))
 
 
 def load_strokes(folder: Path, index: pd.DataFrame) -> list[list[np.ndarray]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from kakitori import outputs
 from kakitori.corpora import etl, forms, layouts
 from kakitori.params import Synthesize
 from kakitori.workers import spread
@@ -156,7 +157,9 @@ def _allocate(folder: Path, name: str, writers: int, count: int) -> None:
     for file, length in zip(chosen.files, lengths.tolist(), strict=True):
         if length:
             with open(folder / file, "wb") as out:
-                out.truncate((length + chosen.dummy) * layouts.LAYOUTS[chosen.layout].record)
+                outputs.reserve(
+                    out, (length + chosen.dummy) * layouts.LAYOUTS[chosen.layout].record
+                )
 
 
 def _start(stacks: list[_Stack], tables: list[list[StrokeTable]], folder: Path) -> None:

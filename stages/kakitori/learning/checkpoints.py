@@ -5,15 +5,14 @@ They are no output of the stage: DVC would delete or restore them at the wrong m
 """
 
 import hashlib
+import io
 import json
-import pickle
 import shutil
 from pathlib import Path
 
-import filelock
 import torch
 
-from kakitori.errors import DataError
+from kakitori import outputs
 from kakitori.params import ROOT
 
 FOLDER = ROOT / ".checkpoints"
@@ -30,39 +29,37 @@ def key(settings: dict, files: list[Path]) -> str:
     return digest.hexdigest()[:16]
 
 
-def lock() -> filelock.AcquireReturnProxy:
-    """Held while a trainer runs: a killed `dvc repro` leaves its trainer behind, and a second
-    beside it would fight over cores and checkpoints. DataError when another holds it."""
-    FOLDER.mkdir(exist_ok=True)
-    try:
-        return filelock.FileLock(FOLDER / "lock").acquire(timeout=0)
-    except filelock.Timeout:
-        raise DataError(
-            f"{FOLDER / 'lock'}: expected no other trainer in this folder, found one that still "
-            "runs (perhaps of an interrupted run); wait for it, or end it"
-        ) from None
-
-
 def save(run: str, epoch: int, state: dict) -> None:
-    """Write the state of a run after an epoch, whole or not at all; the last five stay."""
+    """Write the state of a run after an epoch, whole or not at all; the last five stay. The name
+    holds a checksum of the content: 0003-0123456789abcdef.pt."""
+    content = io.BytesIO()  # torch's own writer says "unexpected pos" of a full disk
+    torch.save(state, content)
+    name = f"{epoch:04d}-{_checksum(content.getbuffer())}.pt"
     folder = FOLDER / run
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "part"
-    torch.save(state, part)
-    part.replace(folder / f"{epoch:04d}.pt")
-    for old in sorted(folder.glob("*.pt"))[:-KEPT]:
-        old.unlink()
+    with outputs.whole(folder / name) as part:
+        part.write_bytes(content.getbuffer())
+    for old in [*folder.glob(f"{epoch:04d}-*.pt"), *sorted(folder.glob("*.pt"))[:-KEPT]]:
+        if old.name != name:  # of the same epoch only a damaged one is left
+            old.unlink(missing_ok=True)
 
 
 def load(run: str) -> dict | None:
-    """The last state of a run that can be read, None where there is none. Nothing but tensors and
-    plain values is unpickled."""
+    """The last state of a run that is as it was written, None where there is none; damaged ones are
+    named. Nothing but tensors and plain values is unpickled."""
     for path in sorted((FOLDER / run).glob("*.pt"), reverse=True):
-        try:
-            return torch.load(path, weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            print(f"train: {path}: cannot be read, takes the one before: {error}")
+        content = path.read_bytes()
+        expected, found = path.stem.partition("-")[2], _checksum(content)
+        if found == expected:
+            return torch.load(io.BytesIO(content), weights_only=True)
+        print(
+            f"train: {path}: expected content of checksum {expected}, found {found}: damaged, the "
+            "one before is taken"
+        )
     return None
+
+
+def _checksum(content: bytes | memoryview) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def forget(run: str) -> None:

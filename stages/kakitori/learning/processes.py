@@ -9,12 +9,16 @@ import os
 import subprocess
 import sys
 
+import psutil
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from kakitori.errors import DataError
+from kakitori.workers import end_after
+
+STARTER = "KAKITORI_STARTER"  # the process that `start` ran in, for those that it starts
 
 
 def started() -> bool:
@@ -29,14 +33,22 @@ def first() -> bool:
 
 def start(count: int) -> None:
     """Run this script again in `count` processes on this machine, and wait for them; DataError when
-    one fails."""
+    one fails. They end when this process does."""
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    done = subprocess.run([*torchrun, "--nproc-per-node", str(count), *sys.argv])
+    environment = {**os.environ, STARTER: str(os.getpid())}
+    done = subprocess.run([*torchrun, "--nproc-per-node", str(count), *sys.argv], env=environment)
     if done.returncode:
         raise DataError(
             f"train.processes: expected {count} processes to end well, found status "
             f"{done.returncode}; the first error above tells why"
         )
+
+
+def follow() -> None:
+    """Let this process end when the one does that started it by `start`; torchrun itself, whose
+    processes then fail, ends too."""
+    if STARTER in os.environ:
+        end_after(psutil.Process(int(os.environ[STARTER])).wait)
 
 
 class Group:

@@ -108,7 +108,7 @@ def _short(found: object) -> str:
 
 def write(path: Path, state: dict[str, torch.Tensor]) -> None:
     """Weights as safetensors, whole or not at all. Its own `save_file` makes files that their owner
-    alone may read, whatever the umask."""
+    alone may read, whatever the umask, and says in words alone that a disk is full."""
     with outputs.whole(path) as part:
         part.write_bytes(save(state))
 
