@@ -11,6 +11,9 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
+from kakitori import threads  # noqa: F401, before torch
+
+# isort: split
 import numpy as np
 import pandas as pd
 import torch

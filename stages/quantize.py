@@ -12,6 +12,9 @@ import io
 import tempfile
 from pathlib import Path
 
+from kakitori import threads  # noqa: F401, before torch
+
+# isort: split
 import numpy as np
 import pandas as pd
 import torch

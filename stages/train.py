@@ -7,6 +7,9 @@ Reads shards, characters and split; writes models/model.safetensors, models/mode
 metrics/train.json and the learning curve. A killed run goes on where it was.
 """
 
+from kakitori import threads  # noqa: F401, before torch
+
+# isort: split
 import pandas as pd
 import torch
 from torch import nn

@@ -6,6 +6,7 @@ import sys
 import time
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -41,6 +42,21 @@ def test_a_row_pairs_ours_with_the_usual_way():
 def test_a_limit_is_the_quickest_run():
     pauses = iter([0.0, 0.05, 0.01, 0.05])
     assert 0.01 <= limits.best(lambda: time.sleep(next(pauses)), runs=3) < 0.04
+
+
+def test_the_other_process_is_busy_until_it_is_over():
+    def used() -> float:
+        children = psutil.Process().children()
+        return sum(child.cpu_times().user for child in children)
+
+    before = {child.pid for child in psutil.Process().children()}
+    with limits.busy():
+        started = used()
+        deadline = time.monotonic() + 20
+        while used() < started + 0.05 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert used() >= started + 0.05
+    assert {child.pid for child in psutil.Process().children()} <= before
 
 
 def test_the_usual_reader_does_the_work_of_ours(tmp_path):

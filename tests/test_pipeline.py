@@ -443,10 +443,10 @@ def test_a_local_remote_takes_and_gives_back(finished, tmp_path):
 
 # --- what depends on what ----------------------------------------------------------------------
 
-# Errors, settings, output files, the command wrapper and the energy meter shape no result, and
-# --verify and --show are no part of their stages; to list them would train every model anew for a
-# reworded message.
-PLUMBING = {"errors", "outputs", "params", "stage", "workers", "results/energy"}
+# Errors, settings, output files, the command wrapper, how threads wait and the energy meter shape
+# no result, and --verify and --show are no part of their stages; to list them would train every
+# model anew for a reworded message.
+PLUMBING = {"errors", "outputs", "params", "stage", "threads", "workers", "results/energy"}
 PLUMBING |= {"corpora/verification", "results/anatomy"}
 KAKITORI = params.ROOT / "stages/kakitori"
 

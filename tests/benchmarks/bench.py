@@ -33,6 +33,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
+import kakitori.threads  # noqa: E402, F401, before torch
+
+# isort: split
 from tests.benchmarks import growth, limits  # noqa: E402
 from tests.benchmarks.workbench import ROUNDS, WRITERS, Bench, timed  # noqa: E402
 
@@ -299,6 +302,43 @@ def inference(bench: Bench) -> dict:
     }
 
 
+def beside_work(bench: Bench) -> dict:
+    """Images a second alone and beside another process that keeps a core busy, in turn: learned
+    from, and read by INT8 with a thread per core. Shares of what is had alone are medians of the
+    rounds'; how threads wait (kakitori/threads.py) decides them."""
+    import torch
+
+    from kakitori.recognizer import in_turns, open_session
+
+    trainer = bench.trainer()
+    size = trainer.batch
+    order = torch.randperm(len(trainer.training.labels))
+    batches = [order[k : k + size] for k in range(0, 5 * size, size)]
+    session = open_session(bench.exports()["int8"])
+    fed = [{"input": np.zeros((64, 1, 64, 64), np.float32)}] * 16
+
+    def learn() -> float:
+        return len(batches) * size / timed(lambda: [trainer._step(b) for b in batches])
+
+    def read() -> float:
+        return 64 * len(fed) / timed(lambda: in_turns(lambda b: session.run(["logits"], b), fed))
+
+    report: dict = {"processor": limits.processor(), "cores": os.cpu_count()}
+    for name, work in (("train", learn), ("inference_int8", read)):
+        work()
+        pairs = []
+        for _ in range(ROUNDS):
+            alone = work()
+            with limits.busy():
+                pairs.append((alone, work()))
+        report[name] = {
+            "alone": round(statistics.median(alone for alone, _ in pairs), 1),
+            "beside": round(statistics.median(beside for _, beside in pairs), 1),
+            "share": round(statistics.median(beside / alone for alone, beside in pairs), 3),
+        }
+    return report
+
+
 def repro(bench: Bench) -> dict:
     """Whole runs of the default pipeline an hour: of its last run here, of which the floor is what
     training's and evaluation's multiply-adds alone would take; the usual way is what the stages
@@ -414,6 +454,7 @@ ROWS = {
     "inference_int8": inference_int8,
     "repro": repro,
     "inference": inference,
+    "beside_work": beside_work,
     "scaling": growth.scaling,
     "memory": growth.memory,
     "profile": profile,

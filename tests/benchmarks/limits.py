@@ -3,9 +3,12 @@
 Rates beside these floors say how much of a machine a stage leaves unused, whatever the machine is.
 """
 
+import contextlib
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -28,6 +31,18 @@ def best(work: Callable[[], object], runs: int = 7) -> float:
         work()
         taken.append(time.perf_counter() - started)
     return min(taken[1:])
+
+
+@contextlib.contextmanager
+def busy() -> Iterator[None]:
+    """Another process keeps a core busy meanwhile."""
+    loop = "print(flush=True)\nwhile True: pass"
+    with subprocess.Popen([sys.executable, "-c", loop], stdout=subprocess.PIPE) as other:
+        other.stdout.readline()  # it runs
+        try:
+            yield
+        finally:
+            other.kill()
 
 
 def bandwidth() -> float:

@@ -1,0 +1,1 @@
+from kakitori import threads  # noqa: F401, before torch
