@@ -25,10 +25,12 @@ def main(settings: Settings) -> None:
     wanted, needed = _characters(settings.synthesize)
     archive = ROOT / "data/external/kanjivg.zip"
     sources = settings.synthesize.sources()
-    found = {
-        source: glyphs.forms_of(source, wanted, archive, settings.synthesize.workers)
-        for source in sources
-    }
+    found: dict[str, dict] = {}
+    for source in sources:
+        # Those that no set needs have a form of their own in the first source that knows them.
+        known = set().union(*found.values()) - needed
+        asked = [c for c in wanted if c not in known]
+        found[source] = glyphs.forms_of(source, asked, archive, settings.synthesize.workers)
     trees = {}
     if "kanjivg" not in found:  # what it knows of structure is of use anyway
         trees = {c.character: c.tree for c in kanjivg.read(kanjivg.release(archive), wanted)}
@@ -59,7 +61,7 @@ def show(text: str, settings: Settings) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for character in text:
         if character not in table.index:
-            raise DataError(f"--show: expected characters of the ETL sets, found {character!r}")
+            raise DataError(f"--show: expected characters of the table, found {character!r}")
         row = table.loc[character]
         strokes = [np.asarray(s).reshape(-1, 2) for s in row["strokes"]]
         tree = row["decomposition"] and radicals.Part.from_json(row["decomposition"])
@@ -106,13 +108,14 @@ def _double_byte() -> set[str]:
 
 
 def _characters(settings: Synthesize) -> tuple[list[str], set[str]]:
-    """The characters of all handwritten ETL sets, and those that the sets to be written need. Of
-    each set the first `classes` alone: fewer for a trial."""
+    """The characters of all handwritten sets, and those that the sets to be written need. Of each
+    set the first `classes` alone: fewer for a trial."""
     of_set = {name: charset.etl_positions(name) for name in get_args(SetName)}
     first = {name: characters[: settings.classes] for name, characters in of_set.items()}
     wanted = set().union(*first.values())
     needed = set().union(*(first[name] for name in settings.sets))
-    return [c for c in charset.etl_repertoire() if c in wanted], needed
+    every = dict.fromkeys(charset.etl_repertoire() + charset.alphabet())
+    return [c for c in every if c in wanted], needed
 
 
 if __name__ == "__main__":

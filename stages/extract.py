@@ -64,7 +64,11 @@ def named(corpora: str | list[str]) -> list[Source]:
     if corpora == "auto":
         names = catalog.corpora(ROOT / "data")
     else:
-        names = [corpora] if isinstance(corpora, str) else corpora
+        asked = [corpora] if isinstance(corpora, str) else corpora
+        names = []
+        for name in asked:
+            whole = name == "synthetic"  # whatever synthesize wrote
+            names += catalog.corpora(ROOT / "data", places=(name,)) if whole else [name]
     if len(set(names)) < len(names) or not names:
         raise DataError(f"data.corpora: expected different corpora, found {names}")
     return [s for name in names for s in catalog.sources(ROOT / "data", name)]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kakitori.writing import charset
+from kakitori.writing.kanji_lists import JINMEIYO, JOYO
 
 
 def test_etl9_has_71_hiragana_and_all_of_level_1():
@@ -50,3 +51,48 @@ def test_readings_as_the_official_records_print_them():
     assert charset.etl_reading("あ") == "A.HIRA"
     assert charset.etl_reading("ぢ") == "DI.HIRA"
     assert all(charset.etl_reading(c) for c in charset.etl9_characters()[:71])
+
+
+def test_alphabet_is_what_people_write():
+    characters = charset.alphabet()
+    assert len(characters) == len(set(characters)) == 6768
+    assert characters[:3036] == charset.etl9_characters()
+    for text in (
+        "っゃゅょゎゐゑゔ",
+        "アヴヵヶー",
+        "々〆〇ゝゞヽヾ",
+        "09AZaz",
+        "、。!?「」¥",
+        "弌熙",
+    ):
+        assert set(text) <= set(characters)
+    assert not [c for c in characters if 0xFF00 <= ord(c) <= 0xFFEF], "none by its width alone"
+    assert set(charset.etl_repertoire()) - set(characters) == {"‾"}
+
+
+def test_named_alphabets():
+    named = charset.alphabets()
+    counts = {name: len(text) for name, text in named.items()}
+    assert counts["joyo"] == 2136 and counts["jis1"] == 2965 and counts["jis2"] == 3390
+    assert counts["digits"] == 10 and counts["latin"] == 52 and counts["etl9"] == 3036
+    assert set(named["kana"]) == set(named["hiragana"] + named["katakana"])
+    assert all(len(set(text)) == len(text) for text in named.values())
+    every = set(charset.alphabet())
+    assert all(set(text) <= every for text in named.values())
+
+
+def test_lists_of_kanji_are_those_of_kanji_lists():
+    kanji_lists = pytest.importorskip("kanji_lists")
+    assert set(JOYO) == kanji_lists.JOYO.HEISEI22
+    assert set(JINMEIYO) == kanji_lists.JINMEIYO.REIWA8
+
+
+def test_each_character_has_one_code_and_each_code_one_character():
+    codes, table = charset.alphabet_codes(), charset.alphabet_table()
+    assert all(chr(table[codes[c]]) == c for c in charset.alphabet())
+    assert codes["あ"] == 0x2422 and codes["A"] == 0x2341 and codes["!"] == 0x212A
+    assert codes["-"] == 0x215D and codes["¥"] == 0x216F
+    # JIS X 0213, plane 1: rows 4 and 15 of the standard's own table.
+    assert (
+        codes["ゔ"] == 0x2474 and codes["塡"] == int("塡".encode("euc_jis_2004").hex(), 16) & 0x7F7F
+    )

@@ -205,8 +205,8 @@ def test_files_of_every_set_survive(tmp_path_factory, name, data):
         positions = etl_positions(name)
         picked = rng.choice(len(positions), count, replace=False)
         text = [positions[k] for k in (np.sort(picked) if name == "ETL8B" else picked)]
-        x0208 = chosen.code == "X0208"
-        codes = [jis_code(c) if x0208 else forms._x0201_code(c) for c in text]
+        code = {"X0208": jis_code, "X0213": charset.alphabet_codes().get}
+        codes = [code.get(chosen.code, forms._x0201_code)(c) for c in text]
     values = {
         key: rng.integers(0, 1 << min(bits, 31), count)
         for key, (kind, _, bits) in layout.fields.items()
@@ -454,7 +454,7 @@ def test_a_file_cut_at_any_byte_is_an_error_or_listed(tmp_path, name):
         layouts.put(raw, layouts.LAYOUTS["K"], "code", 21 << 6 | 6)
         (tmp_path / "euc_co59.dat").write_bytes("亜:21,6".encode("euc_jp"))
     else:
-        base = name.replace("B", "G")
+        base = f"{name[:-1]}G" if name.endswith("B") else name
         raw = np.concatenate([gray_set(text, w, name=base) for w in (0, 1)])
         if name.endswith("B"):
             raw = np.concatenate([forms.bilevel(r, name, 1) for r in np.split(raw, 2)])
@@ -729,4 +729,5 @@ def test_damaged_zip_member_is_named(tmp_path, flip):
 def test_look_alikes_are_pairs_of_different_classes():
     for group in charset.LOOK_ALIKES:
         assert len(set(group)) == len(group) > 1
+    assert len(charset.look_alikes()) == sum(map(len, charset.LOOK_ALIKES)), "no two groups share"
     assert jis_code("一") != jis_code("ー")

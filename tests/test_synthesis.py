@@ -22,7 +22,7 @@ WRITERS, CLASSES = 6, 60
 @pytest.fixture(scope="module")
 def characters() -> pd.DataFrame:
     """Three shapes for all characters: what is written does not matter here, but where."""
-    names = charset.etl_repertoire()
+    names = list(dict.fromkeys(charset.etl_repertoire() + charset.alphabet()))
     forms = [
         {
             "source": "font",

@@ -20,7 +20,7 @@ Natural = Annotated[int, Field(ge=0)]
 
 
 SetName = Literal[  # the handwritten ones
-    "ETL1", "ETL3", "ETL4", "ETL5", "ETL6", "ETL7", "ETL8B", "ETL8G", "ETL9B", "ETL9G"
+    "ETL1", "ETL3", "ETL4", "ETL5", "ETL6", "ETL7", "ETL8B", "ETL8G", "ETL9B", "ETL9G", "ALPHABET"
 ]
 
 
@@ -57,7 +57,7 @@ class Synthesize(_Group):
     writers: Annotated[int, Field(ge=0, le=1445)]  # of ETL1, the set with most
     partial_writers: Natural
     hard_writers: Annotated[int, Field(ge=0, le=200)]
-    classes: Annotated[int, Field(ge=3, le=3036)]
+    classes: Annotated[int, Field(ge=3, le=10000)]
     max_missing: Natural
     workers: Natural
 

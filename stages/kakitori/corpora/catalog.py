@@ -17,15 +17,17 @@ PLACES = ("raw", "synthetic")
 NO_CHARACTER = "a picture in no folder called after its character (U+3042 or あ)"
 
 
-def corpora(data: Path, both_renderings: bool = False) -> list[str]:
-    """Every corpus found below `data`: of data/raw, then of data/synthetic, the ETL sets by their
-    numbers and then the others by name. Of two renderings of the same sheets only one is taken,
-    ETL8G before ETL8B and ETL9G before ETL9B, unless both are asked for.
+def corpora(
+    data: Path, both_renderings: bool = False, places: tuple[str, ...] = PLACES
+) -> list[str]:
+    """Every corpus found below `data`: of data/raw, then of data/synthetic, or of the places named
+    alone; the ETL sets by their numbers and then the others by name. Of two renderings of the same
+    sheets only one is taken, ETL8G before ETL8B and ETL9G before ETL9B, unless both are asked for.
 
     Raises DataError when there is none.
     """
     names = []
-    for place in PLACES:
+    for place in places:
         there = {name: path for path in _entries(data / place) for name in [_name(path)]}
         etl_sets = sorted(
             (name for name in there if etl.set_name(name)),
@@ -102,8 +104,8 @@ def _place(data: Path, corpus: str) -> Path:
     place, _, name = corpus.partition("/")
     if place not in PLACES or not name or "/" in name:
         raise DataError(
-            f"data.corpora: expected auto, or names such as synthetic/ETL9G, raw/ETL1 or "
-            f"raw/FOLDER, found {corpus!r}"
+            f"data.corpora: expected auto, synthetic, or names such as synthetic/ETL9G, raw/ETL1 "
+            f"or raw/FOLDER, found {corpus!r}"
         )
     found = [p for p in _entries(data / place) if _name(p) == name]
     if not found:

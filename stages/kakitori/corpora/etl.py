@@ -28,7 +28,8 @@ class Set:
     layout : of its records.
     files : their names as distributed.
     records : how many each complete file holds, the dummy included; 0 where no official page says.
-    code : what the code field is: JIS X 0201, JIS X 0208 or CO-59.
+    code : what the code field is: JIS X 0201, JIS X 0208, CO-59 or, of our own set, JIS X 0208 and
+        where it has no cell JIS X 0213.
     writer : what stands for a writer (FORMATS 6.1). sheet: its serial number; person: sex, age,
         industry, occupation and collection date together, since sheet numbers repeat or two
         sheets are one person's; set: one pass over the characters, by position; none: printed.
@@ -162,6 +163,17 @@ SETS = {
         family="ETL9",
         sets_per_file=40,
         dummy=True,
+    ),
+    # Ours: what people write and ETL9 does not hold, on further sheets of its writers.
+    "ALPHABET": Set(
+        layout="G9",
+        files=_files("ALPHABET_{:02d}", 50),
+        records=(4 * len(charset.etl_positions("ALPHABET")),) * 50,
+        code="X0213",
+        writer="set",
+        writers=200,
+        family="ETL9",
+        sets_per_file=4,
     ),
 }
 SAMPLES = {"ETL6": 157662}  # official totals of sets whose files' lengths are not official
@@ -357,7 +369,8 @@ class EtlFile:
                     "take the set out of data.corpora"
                 )
             return read_co59(self.co59)[codes], {}
-        labels = charset.jis_table()[codes]
+        ours = self.set.code == "X0213"
+        labels = (charset.alphabet_table() if ours else charset.jis_table())[codes]
         inventory = np.array([ord(c) for c in charset.etl_positions(self.name)])
         wrong = np.flatnonzero(~np.isin(labels, inventory))
         if len(wrong):

@@ -38,6 +38,7 @@ COLLECTED = {  # YYMM, or YYMMDD on the C-type; as in official samples or the ye
     "ETL7": 7704,
     "ETL8G": 8001,
     "ETL9G": 8212,
+    "ALPHABET": 8212,
 }
 SCANNED = COLLECTED | {"ETL4": 741216, "ETL5": 741216}
 FIRST_SHEET = {"ETL1": 1001, "ETL4": 5001}
@@ -99,14 +100,17 @@ def records(
     layout = layouts.LAYOUTS[etl.SETS[name].layout]
     values: dict[str, object] = {"collected": COLLECTED[name], "scanned": SCANNED[name]}
     position = np.arange(len(levels))
-    if name != "ETL9G":  # whose samples hold zeros there
+    if etl.SETS[name].layout != "G9":  # whose samples hold zeros there
         values |= person
-    if name in ("ETL8G", "ETL9G"):
-        values["code"] = np.array([charset.jis_code(c) for c in characters])
+    if etl.SETS[name].layout[0] == "G":
+        ours = name == "ALPHABET"
+        code = charset.alphabet_codes().__getitem__ if ours else charset.jis_code
+        values["code"] = np.array([code(c) for c in characters])
         values["reading"] = [charset.etl_reading(c) for c in characters]
-        if name == "ETL9G":
+        if etl.SETS[name].layout == "G9":
             form, place = position // FORM, position % FORM
-            values["sheet"] = FORMS * (writer % 4) + form + 1
+            per_set = -(-len(levels) // FORM) if ours else FORMS
+            values["sheet"] = per_set * (writer % 4) + form + 1
         else:
             per_form = -(-len(levels) // ETL8_FORMS)
             form, place = position // per_form, position % per_form

@@ -73,8 +73,11 @@ def write_corpora(characters: pd.DataFrame, folder: Path, settings: Synthesize, 
 
 def _stacks(have: set[str], settings: Synthesize, seed: int) -> list[_Stack]:
     stacks = []
-    for family in dict.fromkeys(etl.SETS[name].family for name in settings.sets):
-        names = tuple(n for n in settings.sets if etl.SETS[n].family == family)
+    renderings: dict[tuple, list[str]] = {}  # of the same sheets
+    for name in settings.sets:
+        sheets = etl.SETS[name].family, charset.etl_positions(name)
+        renderings.setdefault(sheets, []).append(name)
+    for names in map(tuple, renderings.values()):
         writers = min(settings.writers, etl.SETS[names[0]].writers)
         text = text_of(names[0], have, settings.classes)
         stacks.append(_Stack(names, "", text, writers, settings.preset, seed))
@@ -176,7 +179,8 @@ def _write(job: tuple[int, int]) -> int:
     names, text, writers, seed = stack.names, stack.text, stack.writers, stack.seed
     table = tables[number][source_of(max(writer, 0), len(tables[number]))]
     family = etl.SETS[names[0]].family
-    base = family + "G" if family in ("ETL8", "ETL9") else family
+    ours = names == ("ALPHABET",)
+    base = family + "G" if family in ("ETL8", "ETL9") and not ours else names[0]
     # ETL9's writers keep the seeds that they had when there was no other set.
     who = writer if family == "ETL9" else (writer, int(family[3:]))
     rng = np.random.default_rng([seed, max(writer, 0), int(family[3:]), 1])
@@ -191,7 +195,8 @@ def _write(job: tuple[int, int]) -> int:
         if writer == MODELS:
             levels = draw_page(table, Hand.printed(), np.random.default_rng(0))
         else:
-            levels = write_page(table, seed, who, page, stack.preset)
+            # Ours are further sheets of ETL9's writers.
+            levels = write_page(table, seed, who, page + ours, stack.preset)
         levels = _scanned(levels, layouts.LAYOUTS[etl.SETS[base].layout])
         if base == "ETL4" and writer % 10 == 9:
             # Some sheets of ETL4 are faint: paper at levels 4–5, ink at 6–9.

@@ -147,7 +147,7 @@ def _jis_set(
     layout = files[0].layout
     reading = field(raws[0][:1], layout, "reading")[0].decode("ascii", "replace").rstrip()
     first = f"0x{column['code'][0]:04X} {reading}".rstrip()
-    if files[0].number == 1:
+    if files[0].number == 1 and name != "ALPHABET":
         wanted = {"ETL9G": "0x3021", "ETL8B": "0x2422", "ETL8G": "0x2422 A.HIRA"}
         wanted = wanted.get(name, "0x2422 A.HI")
         # A trial set of few characters may hold no kanji to begin with.

@@ -1,12 +1,16 @@
-"""Which characters there are: JIS X 0208 codes and the classes of the ETL sets.
+"""Which characters there are: JIS codes, the classes of the ETL sets, and the whole alphabet.
 
-A *JIS code* is the two-byte JIS X 0208 code in its 7-bit form (0x2121–0x7E7E).
+A *JIS code* is the two-byte JIS X 0208 code in its 7-bit form (0x2121–0x7E7E). What people write
+does not tell a full-width letter from a plain one: where the two differ in nothing else, the class
+is the plain character (ASCII, ¥), of whatever width a text has it.
 """
 
 import functools
 import unicodedata
 
 import numpy as np
+
+from kakitori.writing.kanji_lists import JINMEIYO, JOYO
 
 # ETL9 holds the 83 hiragana of JIS row 4 without the small ones and without ゐ ゑ, which nobody
 # was asked to write (ETL-9 specification: 71 hiragana).
@@ -19,6 +23,8 @@ _SCRIPTS = (
     ("hiragana", 0x3041, 0x309F),
     ("katakana", 0x30A0, 0x30FF),
     ("kanji", 0x3400, 0x9FFF),
+    ("kanji", 0xF900, 0xFAFF),
+    ("kanji", 0x20000, 0x323AF),
 )
 
 
@@ -51,6 +57,44 @@ def jis_code(character: str) -> int:
     if high < 0xA1:  # 0x8E leads half-width katakana, which are JIS X 0201
         raise ValueError(f"{character!r} (U+{ord(character):04X}) is not in JIS X 0208")
     return (high & 0x7F) << 8 | (low & 0x7F)
+
+
+@functools.cache
+def alphabet_codes() -> dict[str, int]:
+    """Under which code the set ALPHABET stores each character: its JIS code, or where it has none
+    that of plane 1 of JIS X 0213, which fills cells that JIS X 0208 leaves empty (ゔ, 塡)."""
+    codes: dict[str, int] = {}
+    for codec in ("euc_jp", "euc_jis_2004"):
+        for row in range(0x21, 0x7F):
+            for cell in range(0x21, 0x7F):
+                code = row << 8 | cell
+                try:
+                    character = bytes((row | 0x80, cell | 0x80)).decode(codec)
+                except UnicodeDecodeError:
+                    continue
+                # Some codes of JIS X 0213 stand for a base and a mark, and are nobody's class.
+                if len(character) == 1 and not (codec != "euc_jp" and jis_table()[code]):
+                    codes.setdefault(_narrow(character), code)
+    return codes
+
+
+def _narrow(character: str) -> str:
+    """The plain character of a full-width one, any other as it is."""
+    if character == "−":
+        return "-"
+    narrow = unicodedata.normalize("NFKC", character)
+    wide = 0xFF01 <= ord(character) <= 0xFF5E or character in "￥￠￡"
+    return narrow if wide else character
+
+
+@functools.cache
+def alphabet_table() -> np.ndarray:
+    """Code points of the codes of `alphabet_codes`: int32 (65536,), 0 where there is none."""
+    table = np.zeros(0x10000, np.int32)
+    for character, code in alphabet_codes().items():
+        table[code] = ord(character)
+    table.setflags(write=False)
+    return table
 
 
 def script(codepoint: int) -> str:
@@ -123,8 +167,9 @@ _ETL6_SYMBOLS = "!\"#$%&'()*+,-./:;<=>?@[¥]「」、。・゛゜"
 
 @functools.cache
 def etl_positions(name: str) -> tuple[str, ...]:
-    """The characters that a writer of an ETL set (`ETL1`, `ETL9G`, …) wrote, once for each time
-    that they stand on the sheets. ETL2 is printed, and its official table is not ours to list."""
+    """The characters that a writer of a set (`ETL1`, `ETL9G`, …) wrote, once for each time that
+    they stand on the sheets; ALPHABET is ours and holds all that ETL9 does not. ETL2 is printed,
+    and its official table is not ours to list."""
     if name.startswith("ETL8"):
         hiragana = [c for c in _row_4() if c not in _NOT_WRITTEN or c in "っゃゅょ"]
         return (*hiragana, *_SCHOOL_KANJI)
@@ -137,6 +182,7 @@ def etl_positions(name: str) -> tuple[str, ...]:
         "ETL7": tuple(_HIRAGANA + "゛゜"),
         "ETL9B": etl9_characters(),
         "ETL9G": etl9_characters(),
+        "ALPHABET": alphabet()[len(etl9_characters()) :],
     }[name]
 
 
@@ -146,6 +192,41 @@ def etl_repertoire() -> tuple[str, ...]:
     names = ("ETL1", "ETL3", "ETL4", "ETL5", "ETL6", "ETL7", "ETL8G")
     others = {c for name in names for c in etl_positions(name)} - set(etl9_characters())
     return etl9_characters() + tuple(sorted(others))
+
+
+# What people write by hand in Japanese text beside kana, kanji, digits and letters.
+_SIGNS = (
+    "、。,.・:;?!゛゜々〆〇〜…_/|'\"()[]{}<>〈〉《》「」『』【】+-×÷=≠±%‰°℃¥$¢£&@#*§※〒○△□☆→←↑↓"
+)
+
+
+@functools.cache
+def alphabets() -> dict[str, str]:
+    """Named parts of the alphabet, each in the order of its codes."""
+    table = jis_table()
+    hiragana = "".join(_row_4()) + "ゔゝゞ"
+    katakana = "".join(chr(c) for c in table[0x2521:0x2577]) + "ーヽヾ"
+    return {
+        "etl9": "".join(etl9_characters()),
+        "hiragana": hiragana,
+        "katakana": katakana,
+        "kana": hiragana + katakana,
+        "digits": _DIGITS,
+        "latin": _CAPITALS + _CAPITALS.lower(),
+        "signs": _SIGNS,
+        "joyo": JOYO,
+        "jis1": "".join(chr(c) for c in table[0x3021:0x4F54] if c),
+        "jis2": "".join(chr(c) for c in table[0x5021:0x7427] if c),
+    }
+
+
+@functools.cache
+def alphabet() -> tuple[str, ...]:
+    """Every character that people write in Japanese: ETL9's first, then kana, digits, letters,
+    signs, JIS level 2, and the kanji of general use and of names that JIS X 0208 lacks."""
+    known = alphabets()
+    names = ("etl9", "kana", "digits", "latin", "signs", "jis1", "jis2", "joyo")
+    return tuple(dict.fromkeys("".join(known[name] for name in names) + JINMEIYO))
 
 
 @functools.cache
@@ -166,37 +247,23 @@ def jisx0201_table() -> np.ndarray:
     return table
 
 
-# Classes that look alike across scripts, or so nearly that only the context tells them apart.
-LOOK_ALIKES = (
-    *(
-        "へヘ",
-        "べベ",
-        "ぺペ",
-        "りリ",
-        "せセ",
-        "やヤ",
-        "一ー-‾_",
-        "0Oo",
-        "1Il",
-        "カ力",
-        "ロ口",
-        "ハ八",
-    ),
-    *(
-        "ニ二=",
-        "エ工",
-        "タ夕",
-        "ト卜",
-        "チ千",
-        "ミ三",
-        "メ乂",
-        "オ才",
-        "ヌ又",
-        "゜。",
-        "・.",
-        "、,",
-    ),
+# Characters that shape alone does not tell apart: as many strokes of the same kinds in the same
+# places, once they are written by hand and scaled to fill the same frame. Size (っ つ), the place
+# in the frame (一 _) or what stands beside them (カ 力) does. No character is in two groups. Kanji
+# that proportions tell apart (土 士) and kana that differ by a stroke (せ セ) are in none.
+_ALIKE = (
+    "ぁあ ぃい ぅう ぇえ ぉお っつ ゃや ゅゆ ょよ ゎわ ァア ィイ ゥウ ェエ工 ォオ才 ッツ "
+    "ャヤ ュユ ョヨ ヮワ ヵカ力 ヶケ へヘ べベ ぺペ りリ ゝヽ ゞヾ 一ー-_‾ 二ニ= 三ミ 八ハ "
+    "口ロ□囗 夕タ 卜ト 千チ 又ヌ 乂メ 匕ヒ 厶ム 丿ノ/ く<〈 >〉 0Oo〇○。゜° 1lI|' "
+    "Cc Ss Vv Ww Xx× Zz .・ 、,丶"
 )
+LOOK_ALIKES = tuple(_ALIKE.split())
+
+
+@functools.cache
+def look_alikes() -> dict[str, str]:
+    """The group of each character that is in one."""
+    return {character: group for group in LOOK_ALIKES for character in group}
 
 
 # Romanised rows of the kana table, as ETL9's "typical reading" field spells them (`A.HIRA`).
