@@ -24,6 +24,7 @@ from kakitori.learning import data, saved, training
 from kakitori.params import ROOT, Settings
 from kakitori.recognizer import Recognizer
 from kakitori.results import differences, feedback, figures, scoring, sequences, slices
+from kakitori.writing import table
 
 FORMATS = ("torch", "onnx", "int8")
 EXPORTS = {
@@ -64,7 +65,8 @@ def main(settings: Settings) -> None:
     predictions = predicted(images, labels, tuple(formats))
     parts = {name: data.load_part(ROOT, index, name, classes) for name in OTHER_PARTS}
     reference = predictions["torch"]
-    characters = pd.read_parquet(ROOT / "data/characters.parquet").set_index("codepoint")
+    needed = {*classes, *map(chr, index.loc[index["part"] != "none", "codepoint"].unique())}
+    characters = table.read(ROOT / "data/characters.parquet", needed).set_index("codepoint")
     sliced = slices.sliced(reference.right, test.rows, characters)
     corpora = sorted(test.rows["corpus"].unique())
     metrics = {
@@ -77,7 +79,7 @@ def main(settings: Settings) -> None:
         "scheme": settings.split.scheme,
         "classes": len(classes),
         "test_samples": len(labels),
-        "test_writer_groups": int(test.rows["writer_group"].nunique()),
+        "test_writer_groups": int(test.rows["writer_group"].replace("", None).nunique()),
         **{
             name: scoring.score(p) | scoring.interval(p.right, groups)
             for name, p in predictions.items()
@@ -141,8 +143,8 @@ def _misread(
     names = np.array([*classes, ""])  # the last for -1, no answer
     answers, labels = predictions.answers, predictions.labels
 
-    def named_classes(table: pd.DataFrame) -> pd.DataFrame:
-        return table.assign(truth=names[table["truth"]], answer=names[table["answer"]])
+    def named_classes(pairs: pd.DataFrame) -> pd.DataFrame:
+        return pairs.assign(truth=names[pairs["truth"]], answer=names[pairs["answer"]])
 
     by_class = named_classes(scoring.by_class(answers, labels))
     pairs = named_classes(scoring.confused_pairs(answers, labels, count))
@@ -150,9 +152,9 @@ def _misread(
     confusion = named_classes(scoring.confusion(answers, labels))
     outputs.write_parquet(folder / "confusion.parquet", confusion)
     worst = by_class[by_class["errors"] > 0].head(count)
-    for name, table in (("confused", pairs), ("worst", worst)):
+    for name, rows in (("confused", pairs), ("worst", worst)):
         pictures, apart = [], []
-        for row in table.itertuples():
+        for row in rows.itertuples():
             one, other = forms[row.truth], forms[row.answer]
             found = differences.between(one, other)
             apart.append(found)
@@ -161,14 +163,14 @@ def _misread(
                 for form, marked in zip((one, other), found.strokes, strict=True)
             )
             pictures.append(differences.side_by_side(images[row.example], *drawings))
-        table = table.drop(columns="example").assign(
+        listed = rows.drop(columns="example").assign(
             strokes_of_truth=[" ".join(str(k + 1) for k in d.strokes[0]) for d in apart],
             strokes_of_answer=[" ".join(str(k + 1) for k in d.strokes[1]) for d in apart],
             radicals_of_truth=["".join(d.radicals[0]) for d in apart],
             radicals_of_answer=["".join(d.radicals[1]) for d in apart],
         )
-        outputs.write_csv(folder / f"{name}.csv", table)
-        figures.misread(folder / f"{name}.png", table, pictures)
+        outputs.write_csv(folder / f"{name}.csv", listed)
+        figures.misread(folder / f"{name}.png", listed, pictures)
 
 
 def _torch_logits(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:
@@ -241,26 +243,27 @@ def _sequences(
     characters: pd.DataFrame,
 ) -> dict:
     """How right the stroke types are that the exports write down: `sequence`, or nothing where they
-    do not. Beside it what looking the sequence up of the class that was read gives; of classes
-    never trained on there is nothing to look up."""
+    do not, or nobody knows what would be right. Beside it what looking the sequence up of the class
+    that was read gives; of classes never trained on there is nothing to look up."""
     if not all(export.stroke_types for export in exports):
         return {}
-    names = characters["character"]
-    table = characters.reset_index()
+    names, known = characters["character"], characters.reset_index()
+    written = sequences.looked_up(test.rows["codepoint"].map(names), known)
+    unwritten = sequences.looked_up(unseen.rows["codepoint"].map(names), known)
+    if not any(written):  # of characters whose strokes nobody knows
+        return {}
     result: dict[str, dict] = {}
     for name, export in zip(FORMATS[1:], exports, strict=True):
         classes = np.array(list(export.classes))
-        right = sequences.looked_up(test.rows["codepoint"].map(names), table)
         found = [types for types, _ in export.strokes(test.images[:, 0].numpy())]
-        read = sequences.looked_up(classes[predictions[name].answers], table)
+        read = sequences.looked_up(classes[predictions[name].answers], known)
         result[name] = {
-            "written": sequences.score(found, right),
-            "looked_up": sequences.score(read, right),
+            "written": sequences.score(found, written),
+            "looked_up": sequences.score(read, written),
         }
-        if len(unseen.labels):
-            right = sequences.looked_up(unseen.rows["codepoint"].map(names), table)
+        if any(unwritten):
             found = [types for types, _ in export.strokes(unseen.images[:, 0].numpy())]
-            result[name]["written_of_unseen_classes"] = sequences.score(found, right)
+            result[name]["written_of_unseen_classes"] = sequences.score(found, unwritten)
     return {"sequence": result}
 
 
@@ -269,19 +272,25 @@ def _feedback(export: Recognizer, characters: pd.DataFrame, seed: int) -> dict:
     where it does not know them."""
     if not export.stroke_counts:
         return {}
-    return {"feedback": {"int8": feedback.measure(export, characters.reset_index(), seed)}}
+    known = characters[characters["stroke_count"] > 0]
+    return {"feedback": {"int8": feedback.measure(export, known.reset_index(), seed)}}
 
 
 def _by_writer(rows: pd.DataFrame, predictions: dict[str, scoring.Predictions]) -> pd.DataFrame:
-    table = pd.DataFrame({"writer_group": rows["writer_group"].to_numpy(), "total": 1})
+    counts = pd.DataFrame({"writer_group": rows["writer_group"].to_numpy(), "total": 1})
     for name, p in predictions.items():
-        table[name] = p.right.astype(int)
-    return table.groupby("writer_group").sum().reset_index()
+        counts[name] = p.right.astype(int)
+    return counts.groupby("writer_group").sum().reset_index()
 
 
 def _by_stroke_count(p: scoring.Predictions, strokes: pd.Series) -> pd.DataFrame:
-    table = pd.DataFrame({"strokes": strokes.to_numpy(), "error_rate": (~p.right).astype(float)})
-    grouped = table.groupby("strokes")["error_rate"].agg(["size", "mean"]).reset_index()
+    errors = pd.DataFrame({"strokes": strokes.to_numpy(), "error_rate": (~p.right).astype(float)})
+    grouped = (
+        errors[errors["strokes"] > 0]
+        .groupby("strokes")["error_rate"]
+        .agg(["size", "mean"])
+        .reset_index()
+    )
     return grouped.rename(columns={"size": "samples", "mean": "error_rate"})
 
 

@@ -11,13 +11,13 @@ import argparse
 import time
 
 import numpy as np
-import pandas as pd
 
 from kakitori import outputs, params, stage
 from kakitori.learning import data, saved
 from kakitori.params import ROOT
 from kakitori.recognizer import Recognizer
 from kakitori.results import embedding, leak, provenance, robustness
+from kakitori.writing import table
 
 FOLDER = ROOT / "metrics/study"
 SAMPLES = 3000  # of the test part that the distortions are tried on
@@ -51,9 +51,9 @@ def draw_map(settings: params.Settings, about: dict) -> None:
     features, answers = embedding.read(model, part.images)
     shown, labels = np.unique(part.labels.numpy(), return_inverse=True)  # classes that are tested
     provenance.agrees(ROOT, "torch", float((answers == part.labels.numpy()).mean()))
-    table = pd.read_parquet(ROOT / "data/characters.parquet").set_index("character")
+    known = table.read(ROOT / "data/characters.parquet", classes).set_index("character")
     characters = [classes[k] for k in shown]
-    components = table["radicals"].loc[characters].tolist()
+    components = known["radicals"].loc[characters].tolist()
     has = embedding.membership(components)
     centres = embedding.centres(features, labels)
     near = embedding.neighbours(centres)

@@ -10,7 +10,6 @@ metrics/train.json and the learning curve. A killed run goes on where it was.
 from kakitori import threads  # noqa: F401, before torch
 
 # isort: split
-import pandas as pd
 import torch
 from torch import nn
 
@@ -20,6 +19,7 @@ from kakitori.errors import DataError
 from kakitori.learning import checkpoints, complexity, data, processes, saved, training, transfer
 from kakitori.learning.objectives import Distillation
 from kakitori.params import ROOT, Settings, Train
+from kakitori.writing import table
 
 # What shapes the weights, beside the architecture's own file.
 CODE = ("archs/blocks.py", "archs/contract.py", "corpora/shards.py", "learning", "writing")
@@ -32,9 +32,9 @@ def main(settings: Settings) -> None:
         processes.start(options.processes)
         return
     processes.follow()
-    characters = pd.read_parquet(ROOT / "data/characters.parquet")
     index = data.placed_index(ROOT)
     classes = data.class_list(index)
+    characters = table.read(ROOT / "data/characters.parquet", classes)
     torch.manual_seed(settings.seed)
     model = contract.network(settings, classes, characters)
     size = complexity.measure(model, settings.data.size)
@@ -43,6 +43,12 @@ def main(settings: Settings) -> None:
             f"train: {settings.model}, {size['parameters']:,} parameters, "
             f"{size['multiply_adds']:,} multiply-adds, {len(classes)} classes"
         )
+        if unknown := table.without_strokes(characters, classes):
+            print(
+                "train: nobody knows the strokes of "
+                f"{table.named(unknown, len(classes))}: what it learns of strokes, it does not "
+                "learn of these"
+            )
     distillation, origins = earlier_models(model, classes, settings.data.size, options)
     origins |= getattr(model, "origins", {})
 

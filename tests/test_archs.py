@@ -10,8 +10,9 @@ from torch import nn
 
 from kakitori import params
 from kakitori.archs import blocks, contract
-from kakitori.errors import SettingsError
+from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checkpoints, complexity, export, training
+from kakitori.writing import table
 from kakitori.writing.charset import etl9_characters
 from tests import tables, toy
 
@@ -220,3 +221,25 @@ def test_multiply_adds_of_a_known_layer():
 def test_an_unknown_architecture_or_setting_is_named(name, net, message):
     with pytest.raises(SettingsError, match=message):
         made(name, net)
+
+
+@pytest.mark.parametrize(("name", "net"), VARIANTS, ids=NAMES)
+def test_classes_that_the_table_lacks(name, net):
+    """们 and ㍻ are in no source: learned like others, but by a network that judges strokes."""
+    classes = [*CLASSES[:6], "们", "㍻"]
+    settings = SETTINGS.model_copy(update={"model": name, "archs": {name: params.Arch(net=net)}})
+    characters = table.completed(tables.characters("".join(CLASSES)), classes)
+    if name == "stroke":
+        with pytest.raises(DataError, match=r"strokes of every class.* none of 们㍻ \(2 of 8\)"):
+            contract.network(settings, classes, characters)
+        return
+    model = contract.network(settings, classes, characters).train()
+    labels = torch.tensor([6, 7, 6, 7])
+    batch = batch_of(4)._replace(labels=labels)  # of no others, and then as a pen drew them
+    written = torch.full((4, contract.STROKES), contract.NONE, dtype=torch.int8)
+    written[:2, :3] = 1
+    for each in (batch, batch._replace(written=written)):
+        loss = model.loss(model(each.images), each)
+        loss.backward()
+        assert torch.isfinite(loss)
+    assert model.eval()(batch.images).logits.shape == (4, 8)

@@ -170,6 +170,22 @@ def test_a_corpus_without_writers_is_a_test_set_of_its_own():
     assert set(part[index["writer_group"] == ""]) == {"train"}
 
 
+def test_corpora_without_writers_alone_are_divided_by_samples_where_that_is_asked_for():
+    index = renamed(index_of(20), "raw/kkanji2", "")
+    index.loc[0, "codepoint"] = 0x4EFF  # a class of one sample, which trains
+    with pytest.raises(
+        DataError, match=r"found only raw/kkanji2; add one .* split\.scheme: random"
+    ):
+        assign_parts(index, SETTINGS, 0)
+    random = SETTINGS.model_copy(update={"scheme": "random"})
+    part = assign_parts(index, random, 0)
+    assert part[0] == "train"
+    assert part.value_counts().to_dict() == {"train": 70, "val": 10, "test": 20}
+    beside = mixture(index_of(20), renamed(index_of(2), "raw/kkanji2", ""))
+    part = assign_parts(beside, random, 0)
+    assert set(part[beside["writer_group"] == ""]) == {"external"}
+
+
 @pytest.mark.parametrize(
     ("update", "message"),
     [

@@ -69,8 +69,9 @@ def ended_well(name: str) -> Iterator[None]:
         said = refusal(error)
         if said:
             sys.exit(f"{name}: {said}; no output was left half-written")
-        if isinstance(error, FileNotFoundError) and error.filename is not None:
-            path = Path(os.fsdecode(error.filename))
+        absent = isinstance(error, FileNotFoundError) and (error.filename or str(error))
+        if absent:  # pyarrow says the path alone, as the error's text
+            path = Path(os.fsdecode(absent))
             sys.exit(f"{name}: {path}: expected a file, found none; {outputs.remedy(path)}")
         if isinstance(error, OSError) and error.filename is not None:
             sys.exit(f"{name}: {error.filename}: expected a file, found: {error.strerror}")

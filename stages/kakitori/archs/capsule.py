@@ -136,7 +136,7 @@ def build(
     pose: int = 8,
     radicals: float = 1.0,
 ) -> Capsules:
-    """The network for images of any size from 16 pixels; KeyError when the table lacks a class.
+    """The network for images of any size from 16 pixels.
 
     iterations : rounds of routing; 1 leaves it out.
     pose : numbers that describe how a radical is written.

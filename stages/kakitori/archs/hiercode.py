@@ -95,6 +95,8 @@ def _counts(types: Sequence[str]) -> set[str]:
 
 def _layout(row) -> set[str]:
     """What the strokes tell of a character's arrangement."""
+    if not len(row.strokes):  # nobody knows them
+        return set()
     sides = halves([np.reshape(stroke, (-1, 2)) for stroke in row.strokes])
     if max(sides) < 0:
         return {f"strokes:{len(sides)}"}

@@ -104,7 +104,8 @@ class Writer(nn.Module):
 
 
 class Seq2Seq(nn.Module):
-    """sequences : per class its numbers in TYPES and END.
+    """sequences : per class its numbers in TYPES and END; none where nobody knows its strokes, of
+        which what the pen drew is learned alone.
     steps : symbols that it writes at most; longer sequences are cut.
     weight : of the sequence's loss, against 1 for that of the class.
 
@@ -123,8 +124,9 @@ class Seq2Seq(nn.Module):
         self.encoder = encoder(CHANNELS)
         self.head = Head(CHANNELS[-1], size // 16, len(sequences))
         self.decoder = Decoder(CHANNELS[3], size // 8, hidden, CHANNELS[-1])
-        rows = [torch.tensor(sequence[:steps]) for sequence in sequences]
+        rows = [torch.tensor(sequence[:steps], dtype=torch.long) for sequence in sequences]
         padded = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
+        padded = F.pad(padded, (0, max(1 - padded.shape[1], 0)), value=PADDING)
         # Not persistent: they come from the table, not from training.
         self.register_buffer("sequences", padded, persistent=False)
 
@@ -140,7 +142,7 @@ class Seq2Seq(nn.Module):
         """Cross-entropy per symbol of what follows the right ones (teacher forcing), over the
         images that show one whole class."""
         wanted = self._wanted(batch)
-        wanted = wanted[:, : int((wanted != PADDING).sum(1).max())]
+        wanted = wanted[:, : max(int((wanted != PADDING).sum(1).max()), 1)]
         previous = F.pad(wanted, (1, -1), value=END).masked_fill(wanted == PADDING, END)
         learned = batch.pure() & (batch.labels >= 0)
         wanted = wanted.masked_fill(~learned[:, None], PADDING)
@@ -196,5 +198,7 @@ def build(
         raise ValueError(f"sequence: expected a number from 0, found {sequence!r}")
     numbers = {symbol: i for i, symbol in enumerate(TYPES)}
     written = characters.set_index("character")["stroke_types"].loc[list(classes)]
-    sequences = [[*(numbers[symbol] for symbol in types), END] for types in written]
+    sequences = [
+        [*(numbers[symbol] for symbol in types), END] if len(types) else [] for types in written
+    ]
     return Seq2Seq(size, sequences, hidden, steps, sequence)

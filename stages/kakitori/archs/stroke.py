@@ -25,7 +25,9 @@ from torch import nn
 from kakitori.archs.blocks import FINE, STEM, Head, deployed, encoder
 from kakitori.archs.contract import STROKES, Batch, Stages, class_loss
 from kakitori.corpora.images import EXTENT, MAX_ENLARGEMENT
+from kakitori.errors import DataError
 from kakitori.writing.strokes import resample
+from kakitori.writing.table import named, without_strokes
 
 CHANNELS = (32, 64, 128, 256, 512)
 REDUCTION = 8
@@ -238,12 +240,20 @@ def build(
     presence: float = 0.5,
     layers: bool = False,
 ) -> Stroke:
-    """The network for images of `size` pixels; KeyError when the table lacks a class.
+    """The network for images of `size` pixels.
 
     presence : weight of the loss on strokes, beside 1 for that on classes.
     layers : also learn which stroke each pixel belongs to.
+
+    Raises DataError for classes whose strokes nobody knows.
     """
     if not presence > 0:
         raise ValueError(f"presence: expected a number above 0, found {presence!r}")
     rows = characters.set_index("character").loc[list(classes)]
+    if unknown := without_strokes(characters, classes):
+        raise DataError(
+            "data/characters.parquet: expected the strokes of every class, which model stroke "
+            f"judges, found none of {named(unknown, len(classes))}; choose another model, or leave "
+            "the corpora that hold them out of data.corpora"
+        )
     return Stroke([courses_of(s) for s in rows["strokes"]], size, presence, layers)

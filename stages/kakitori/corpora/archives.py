@@ -42,6 +42,11 @@ def is_archive(path: Path) -> bool:
     return path.is_file() and bool(_READABLE.search(path.name))
 
 
+def stem(path: Path) -> str:
+    """An archive's name without what says which kind it is: HWDB1.1 of HWDB1.1.tar.gz."""
+    return _READABLE.sub("", path.name)
+
+
 def is_other_archive(path: Path) -> bool:
     """Whether a file is called like an archive that this module does not read."""
     return path.is_file() and bool(_ARCHIVE.search(path.name)) and not is_archive(path)
@@ -69,7 +74,7 @@ class File:
     @property
     def place(self) -> str:
         """The name of its folder, or that of the archive where it has none."""
-        return PurePosixPath(self.name).parent.name or _READABLE.sub("", self.root.name)
+        return PurePosixPath(self.name).parent.name or stem(self.root)
 
     def exists(self) -> bool:
         """Whether it is there."""

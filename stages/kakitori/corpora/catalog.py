@@ -136,6 +136,6 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _name(path: Path) -> str:
-    name = shown(path.name if path.is_dir() else path.name.partition(".")[0])
+    name = shown(path.name if path.is_dir() else archives.stem(path))
     known = etl.set_name(name)
     return f"{known}{name[len(known) :]}" if known else name

@@ -25,7 +25,7 @@ def assign_parts(index: pd.DataFrame, settings: Split, mix: Mix, seed: int) -> p
     """
     part = pd.Series("none", index=index.index, dtype=object)
     usable = ~index["is_model_sheet"] & (index["contrast"] >= MIN_CONTRAST)
-    corpora = corpora_of(index, mix)
+    corpora = corpora_of(index, mix, settings.scheme)
     in_part = {name: usable & index["corpus"].isin(corpora[name]) for name in corpora}
     if settings.scheme == "writer":
         side = _sides(index, settings, in_part)
@@ -35,8 +35,10 @@ def assign_parts(index: pd.DataFrame, settings: Split, mix: Mix, seed: int) -> p
         mixed = in_part["train"] | in_part["val"] | in_part["test"]
         rng = np.random.default_rng(seed)
         order = pd.Series(rng.random(len(index)), index=index.index)[mixed]
-        rank = order.groupby(index.loc[mixed, "codepoint"]).rank(pct=True, method="first")
-        part[mixed] = np.select([rank <= 0.72, rank <= 0.8], ["train", "val"], "test")
+        ordered = order.groupby(index.loc[mixed, "codepoint"])
+        rank, first = ordered.rank(pct=True, method="first"), ordered.rank(method="first") == 1
+        # The first of a few trains: a class of one sample cannot be tested too.
+        part[mixed] = np.select([(rank <= 0.72) | first, rank <= 0.8], ["train", "val"], "test")
     for name in ("hard", "external"):
         part[in_part[name]] = name
     if settings.zero_shot_classes:
@@ -55,8 +57,9 @@ def assign_parts(index: pd.DataFrame, settings: Split, mix: Mix, seed: int) -> p
     return part
 
 
-def corpora_of(index: pd.DataFrame, mix: Mix) -> dict[str, list[str]]:
-    """The corpora of each part, by `mix` and what the corpora say of their writers.
+def corpora_of(index: pd.DataFrame, mix: Mix, scheme: str = "writer") -> dict[str, list[str]]:
+    """The corpora of each part, by `mix` and what the corpora say of their writers. Those that do
+    not say are test sets of their own; with `scheme: random`, where nobody says, they are divided.
 
     Raises DataError for a corpus that is not there, or that `mix` puts where it cannot be.
     """
@@ -71,7 +74,7 @@ def corpora_of(index: pd.DataFrame, mix: Mix) -> dict[str, list[str]]:
                 )
     for name in ("val", "test"):
         for corpus in asked[name]:
-            if corpus in unnamed:
+            if corpus in unnamed and scheme == "writer":
                 raise DataError(
                     f"data.mix.{name}: expected corpora that say who wrote, found {corpus}, which "
                     "does not: no part of it can be held out by writer; name it under "
@@ -90,9 +93,16 @@ def corpora_of(index: pd.DataFrame, mix: Mix) -> dict[str, list[str]]:
         raise DataError(
             f"data.mix: expected corpora other than {misused[0]}, which is a test part of its own"
         )
-    external = [c for c in every if c in asked["external"] or c in unnamed]
-    external = [c for c in external if c not in asked["train"]]
-    written = [c for c in every if c not in (*external, *unnamed, *hard)]
+    written = [c for c in every if c not in (*asked["external"], *unnamed, *hard)]
+    if not written and scheme == "writer":
+        raise DataError(
+            "data.corpora: expected a corpus that says who wrote, to validate and test by writers "
+            f"never seen, found only {', '.join(every)}; add one (synthetic/ETL9G), or set "
+            "split.scheme: random, which divides samples whoever wrote them (metrics say so)"
+        )
+    written = written or [c for c in unnamed if c not in asked["external"]]
+    inside = {*written, *asked["train"], *asked["val"], *asked["test"]}
+    external = [c for c in every if c not in inside and c not in hard]
     real = [c for c in written if not c.startswith("synthetic/")]
     return {
         "train": asked["train"] or written,

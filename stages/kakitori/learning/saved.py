@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 from typing import get_args
 
-import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -14,6 +13,7 @@ from torch import nn
 from kakitori import outputs, params
 from kakitori.archs import contract
 from kakitori.errors import DataError, SettingsError
+from kakitori.writing import table
 
 PRETRAINED = params.ROOT / "models/pretrained"
 SIZES = get_args(params.Data.model_fields["size"].annotation)
@@ -42,7 +42,7 @@ class Described:
                 "archs": {self.model: params.Arch(net=net)},
             }
         )
-        characters = pd.read_parquet(params.ROOT / "data/characters.parquet")
+        characters = table.read(params.ROOT / "data/characters.parquet", self.classes)
         try:
             model = contract.network(settings, self.classes, characters)
         except SettingsError as error:

@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
+from kakitori.results.lettering import lettered
 from kakitori.writing.radicals import Part
 from kakitori.writing.strokes import Strokes
 
@@ -28,7 +29,9 @@ def draw(path: Path, name: str, strokes: Strokes, tree: Part | None) -> None:
         drawing.annotate(
             str(number), stroke[0], (-4, 4), textcoords="offset points", ha="right", color=colour
         )
-    drawing.set(xlim=(0, 1), ylim=(1, 0), aspect="equal", title=f"{name}: {len(strokes)} strokes")
+    drawing.set(
+        xlim=(0, 1), ylim=(1, 0), aspect="equal", title=lettered(f"{name}: {len(strokes)} strokes")
+    )
     for axes in rest:
         _tree(axes, tree, strokes, 0, 0)
         axes.set(aspect="equal", title="its parts")

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import matplotlib
 import numpy as np
-import pandas as pd
 import torch
 import torch.nn.functional as F
 from captum.attr import LayerGradCam
@@ -29,6 +28,8 @@ from kakitori.errors import DataError
 from kakitori.learning import saved
 from kakitori.recognizer import Recognizer
 from kakitori.results import differences
+from kakitori.results.lettering import lettered
+from kakitori.writing import table as known
 from kakitori.writing.strokes import resample
 
 LEAST = 4  # cells a side of a grid that says where
@@ -92,7 +93,7 @@ class Explainer:
                 f"found another ({len(self.classes):,} classes, {size} pixels)"
             )
         self.temperature = recognizer.temperature
-        characters = pd.read_parquet(table, columns=["character", "strokes", "radicals"])
+        characters = known.read(table, self.classes)[["character", "strokes", "radicals"]]
         self.forms = {
             name: ([np.reshape(s, (-1, 2)) for s in strokes], list(radicals))
             for name, strokes, radicals in characters.itertuples(index=False)
@@ -100,6 +101,11 @@ class Explainer:
 
     def explain(self, image: np.ndarray, one: str, other: str) -> Explanation:
         """Of a normalised image uint8 (S, S) and two classes, the first the one that it shows."""
+        unknown = [c for c in (one, other) if not self.forms[c][0]]
+        if unknown:
+            raise DataError(
+                f"--explain: expected characters whose strokes are known, found {unknown[0]}"
+            )
         targets = [self.classes.index(one), self.classes.index(other)]
         before = probabilities(self.network, image[None], self.temperature)[0, targets]
         answer = int(before.argmax())
@@ -208,7 +214,7 @@ def draw(path: Path, found: Explanation) -> None:
             y, x = places[np.linalg.norm(places - places.mean(0), axis=1).argmin()]
             box = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": colour, "lw": 1}
             numbered.text(x, y, str(number), fontsize=7, ha="center", va="center", bbox=box)
-    numbered.set_title(f"{found.one}, not {found.other}: its strokes")
+    numbered.set_title(lettered(f"{found.one}, not {found.other}: its strokes"))
     for axes, name, p, cam in zip(
         overlaid, (found.one, found.other), found.probabilities, found.maps, strict=True
     ):
@@ -219,15 +225,16 @@ def draw(path: Path, found: Explanation) -> None:
         told = "nothing speaks for it"
         if on_ink is not None:
             told = f"{on_ink:.0%} on ink, {on_difference:.0%} where they differ"
-        axes.set_title(f"for {name}, {p:.1%}\n{told}", fontsize=10)
+        axes.set_title(lettered(f"for {name}, {p:.1%}\n{told}"), fontsize=10)
     for axes in (numbered, *overlaid):
         axes.axis("off")
     bars.barh(np.arange(1, count + 1), 100 * found.falls, color=colours)
     bars.axvline(0, color=INK, linewidth=0.8)
-    bars.set(xlabel=f"fall of {found.answer} without it, points", ylabel="stroke")
+    bars.set(xlabel=lettered(f"fall of {found.answer} without it, points"), ylabel="stroke")
     bars.invert_yaxis()
     bars.yaxis.get_major_locator().set_params(integer=True)
-    bars.set_title(f"{found.answer} hangs on stroke {found.falls.argmax() + 1}", fontsize=10)
+    hangs = f"{found.answer} hangs on stroke {found.falls.argmax() + 1}"
+    bars.set_title(lettered(hangs), fontsize=10)
     figure.tight_layout()
     # Without the creation date and version the same picture is the same file.
     plt.savefig(path, format="png", dpi=110, metadata={"Software": None})

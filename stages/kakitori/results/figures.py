@@ -11,6 +11,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
+from kakitori.results.lettering import lettered
+
 # One hue per quantity, distinguishable without colour vision.
 INK, MUTED = "#1f3a5f", "#8a8a8a"
 plt.rcParams.update(
@@ -145,5 +147,5 @@ def _sheet(path: Path, titles: list[str], images: Sequence[np.ndarray], wide: in
         place.axis("off")
     for place, title, image in zip(axes.flat, titles, images, strict=False):
         place.imshow(255 - image if image.ndim == 2 else image, cmap="gray", vmin=0, vmax=255)
-        place.set_title(title, fontsize=10 if wide == 1 else 8)
+        place.set_title(lettered(title), fontsize=10 if wide == 1 else 8)
     _save(path)

@@ -23,7 +23,8 @@ def sliced(right: np.ndarray, rows: pd.DataFrame, characters: pd.DataFrame) -> d
     """
     codepoints = rows["codepoint"]
     strokes = codepoints.map(characters["stroke_count"])
-    bins = pd.cut(strokes, [0, *STROKE_BINS.values()], labels=list(STROKE_BINS))
+    counted = (strokes > 0).to_numpy()
+    bins = pd.cut(strokes[counted], [0, *STROKE_BINS.values()], labels=list(STROKE_BINS))
     graded = (rows["quality"] >= 0).to_numpy()
     components = {
         code: _named(Part.from_json(text))
@@ -32,7 +33,7 @@ def sliced(right: np.ndarray, rows: pd.DataFrame, characters: pd.DataFrame) -> d
     }
     return {
         "script": sliced_top1(right, codepoints.map(script)),
-        "strokes": sliced_top1(right, bins.astype(str)),
+        "strokes": sliced_top1(right[counted], bins.astype(str)),
         "corpus": sliced_top1(right, rows["corpus"]),
         "quality": sliced_top1(right[graded], rows["quality"][graded]),
         "radical": _by_each(right, codepoints, characters["radicals"].to_dict()),
