@@ -28,13 +28,13 @@ def small() -> Small:
     return Small()
 
 
-def test_weights_lie_on_a_grid_of_255_levels_per_channel(small):
+def test_weights_lie_on_a_grid_of_129_levels_per_channel(small):
     before = small.conv.weight.detach().clone()
     qat.begin(small)
-    scale = before.flatten(1).abs().amax(1) / 127
+    scale = before.flatten(1).abs().amax(1) / 64
     steps = small.conv.weight.detach() / scale[:, None, None, None]
     torch.testing.assert_close(steps, steps.round(), atol=1e-3, rtol=0)
-    assert steps.abs().max() == pytest.approx(127, abs=1e-3)
+    assert steps.abs().max() == pytest.approx(64, abs=1e-3)
     error = (small.conv.weight.detach() - before).abs().amax((1, 2, 3))
     assert (error <= scale / 2 + 1e-7).all()
 

@@ -204,6 +204,8 @@ def make(names: list[str], source: Source, folder: Path) -> Iterator[tuple[str, 
         path = folder / f"{name}.onnx"
         try:
             about = FORMATS[name].make(source, path)
+            if sums := int8.pair_sums(path):
+                about |= {"weight_bits": int8.BITS, "largest_pair_sum": max(sums.values())}
         except ValueError as error:
             raise DataError(f"{path.name}: {error}") from None
         yield name, path, about

@@ -1,9 +1,13 @@
 """Static INT8 of an ONNX file: ranges by the method that reads validation best; where that still
 costs accuracy, biases are corrected, then the layers that suffer most stay in floats.
+
+Weights have seven bits. On x86 processors without VNNI (AVX2 alone: most from 2013 to 2019) ONNX
+Runtime's kernels add two products of an input of 0 to 255 and a weight in 16 bits, which saturate;
+`pair_sums` bounds that sum.
 """
 
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -36,6 +40,9 @@ CHANCE = 4  # samples of it, likewise: of a few hundred 0.2 points are less than
 # Channels; convolutions of fewer were slower in INT8 than in floats.
 NARROW, NARROW_DEPTHWISE = 8, 64
 WEIGHTED = ("Conv", "Gemm", "MatMul")
+BITS = 7  # of weights
+LARGEST_INPUT = 255
+LARGEST_SUM = 2**15 - 1  # of 16 bits
 
 Samples = Callable[[], Iterable[dict[str, np.ndarray]]]
 
@@ -127,7 +134,15 @@ class Quantiser:
         self.samples, self.folder = samples, folder
         self.prepared = folder / "prepared.onnx"
         quant_pre_process(str(source), str(self.prepared), skip_symbolic_shape=True)
-        self.exact = _exact(onnx.load(self.prepared).graph)
+        graph = onnx.load(self.prepared).graph
+        self.exact = _exact(graph)
+        known = {tensor.name for tensor in graph.initializer}
+        # The weights of layers alone: kernels of other operators add nothing in 16 bits.
+        self.seven_bits = {
+            node.input[1]: [{"axis": _outputs(node), "reduce_range": True}]
+            for node in graph.node
+            if node.op_type in WEIGHTED and node.input[1] in known
+        }
 
     def layers(self) -> list[str]:
         """Names of the layers with weights that are quantised."""
@@ -136,7 +151,9 @@ class Quantiser:
         return [
             node.name
             for node in graph.node
-            if node.op_type in WEIGHTED and known.intersection(node.input)
+            if node.op_type in WEIGHTED
+            and known.intersection(node.input)
+            and node.name not in self.exact
         ]
 
     def quantise(
@@ -165,11 +182,12 @@ class Quantiser:
                 "CalibPercentile": PERCENTILE,
                 # Logits stay as they are: rounding them takes time and makes ties.
                 "OpTypesToExcludeOutputQuantization": ["Gemm"],
+                "TensorQuantOverrides": self.seven_bits,
             },
             calibration_cache_path=ranges,
         )
         if any(node.op_type == "LSTM" for node in onnx.load(path).graph.node) and only is None:
-            quantize_dynamic(path, path, op_types_to_quantize=["LSTM"], weight_type=QuantType.QInt8)
+            _quantise_dynamically(path, path, ["LSTM"])
         export.clean(path)
         return path
 
@@ -180,67 +198,143 @@ class Quantiser:
         model = onnx.load(self.prepared)
         graph = model.graph
         tensors = {tensor.name: tensor for tensor in graph.initializer}
-        nodes = [
-            node
-            for node in graph.node
-            if node.op_type in ("Conv", "Gemm")
-            and node.name not in self.exact
-            and len(node.input) == 3
-            and {node.input[1], node.input[2]} <= tensors.keys()
-        ]
-        means = self._means([node.input[0] for node in nodes])
         rounded = _rounded(self.quantise(method, self.folder / "plain.onnx"))
-        for node in nodes:
-            weight = numpy_helper.to_array(tensors[node.input[1]])
-            if node.input[1] not in rounded:
-                continue
-            error = rounded[node.input[1]] - weight
-            mean = means[node.input[0]]
-            if node.op_type == "Gemm":
-                transposed = any(a.name == "transB" and a.i for a in node.attribute)
-                shift = (error if transposed else error.T) @ mean
-            elif weight.shape[1] == 1:  # depthwise
-                shift = error.sum((1, 2, 3)) * np.resize(mean, len(weight))
-            else:
-                shift = error.sum((2, 3)) @ mean
-            bias = numpy_helper.to_array(tensors[node.input[2]])
+        layers = [
+            (node, *place)
+            for node in graph.node
+            if node.op_type in WEIGHTED
+            and node.name not in self.exact
+            and node.input[1] in rounded
+            and (place := _bias(node, graph))
+        ]
+        means = self._means({(node.input[0], _channels(node)) for node, *_ in layers})
+        for node, holder, place in layers:
+            error = rounded[node.input[1]] - numpy_helper.to_array(tensors[node.input[1]])
+            shift = _shift(node, error, means[node.input[0], _channels(node)])
+            bias = numpy_helper.to_array(tensors[holder.input[place]])
+            # A name of its own: layers may share one that is equal.
+            name = f"{node.name}/bias"
             corrected = (bias - shift).astype(np.float32)
-            tensors[node.input[2]].CopyFrom(numpy_helper.from_array(corrected, node.input[2]))
+            graph.initializer.append(numpy_helper.from_array(corrected, name))
+            holder.input[place] = name
+        used = {name for node in graph.node for name in node.input}
+        for tensor in [t for t in graph.initializer if t.name not in used]:
+            graph.initializer.remove(tensor)
         onnx.save(model, self.prepared)
 
-    def _means(self, names: list[str]) -> dict[str, np.ndarray]:
-        """Means over the samples of each signal's channels."""
+    def _means(self, wanted: Iterable[tuple[str, int]]) -> dict[tuple[str, int], np.ndarray]:
+        """Means over the samples of each signal's channels, which lie along the axis that stands
+        beside its name."""
         model = onnx.load(self.prepared)
-        known = {value.name for value in (*model.graph.input, *model.graph.output)}
-        wanted = dict.fromkeys(names)
+        given = {value.name for value in model.graph.input}
+        known = given | {value.name for value in model.graph.output}
+        names = sorted({name for name, _ in wanted})
         model.graph.output.extend(
-            helper.make_empty_tensor_value_info(name) for name in wanted if name not in known
+            helper.make_empty_tensor_value_info(name) for name in names if name not in known
         )
         shown = self.folder / "shown.onnx"
         onnx.save(model, shown)
         session = open_session(shown, threads=0)
-        inner = [name for name in wanted if name not in {i.name for i in model.graph.input}]
-        totals = dict.fromkeys(wanted, 0.0)
-        count = 0
+        inner = [name for name in names if name not in given]
+        totals, counts = dict.fromkeys(wanted, 0.0), dict.fromkeys(wanted, 0)
         for batch in self.samples():
             signals = dict(zip(inner, session.run(inner, batch), strict=True)) | batch
-            for name in wanted:
-                signal = signals[name]
-                totals[name] = totals[name] + signal.mean(tuple(range(2, signal.ndim))).sum(0)
-            count += len(signal)
-        return {name: total / count for name, total in totals.items()}
+            for name, axis in totals:
+                signal = np.moveaxis(signals[name], axis, -1)
+                rows = signal.reshape(-1, signal.shape[-1])
+                totals[name, axis] = totals[name, axis] + rows.sum(0, dtype=np.float64)
+                counts[name, axis] += len(rows)
+        return {key: total / counts[key] for key, total in totals.items()}
+
+
+def _outputs(node: onnx.NodeProto) -> int:
+    """The axis of a layer's weights along which its outputs lie."""
+    return 0 if node.op_type == "Conv" or _transposed(node) else 1
+
+
+def _transposed(node: onnx.NodeProto) -> bool:
+    return any(a.name == "transB" and a.i for a in node.attribute)
+
+
+def _channels(node: onnx.NodeProto) -> int:
+    """The axis of a layer's input along which its channels lie."""
+    return 1 if node.op_type == "Conv" else -1
+
+
+def _bias(node: onnx.NodeProto, graph: onnx.GraphProto) -> tuple[onnx.NodeProto, int] | None:
+    """Which node adds a layer's bias, and as which of its inputs: itself, or the addition that
+    follows a product. None where it has none."""
+    tensors = {tensor.name: tensor.dims for tensor in graph.initializer}
+    if node.op_type != "MatMul":
+        return (node, 2) if len(node.input) == 3 and node.input[2] in tensors else None
+    behind = [other for other in graph.node if node.output[0] in other.input]
+    if len(behind) != 1 or behind[0].op_type != "Add":
+        return None
+    place = 1 - list(behind[0].input).index(node.output[0])
+    width = tensors[node.input[1]][-1]
+    return (behind[0], place) if list(tensors.get(behind[0].input[place], [])) == [width] else None
+
+
+def _shift(node: onnx.NodeProto, error: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """What an error of a layer's weights adds to each of its outputs in the mean, of the mean of
+    each channel of its inputs."""
+    if node.op_type == "Conv":  # (outputs, inputs of a group, height, width)
+        groups = next((a.i for a in node.attribute if a.name == "group"), 1)
+        each = np.repeat(mean.reshape(groups, -1), len(error) // groups, axis=0)
+        return (error.sum((2, 3)) * each).sum(1)
+    return (error if _transposed(node) else error.T) @ mean
 
 
 def _rounded(path: Path) -> dict[str, np.ndarray]:
     """The weights of a quantised file as it computes with them, by their names before."""
-    tensors = {t.name: numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
-    ending, found = "_quantized", {}
-    for name, values in tensors.items():
-        stem = name.removesuffix(ending)
-        if values.dtype == np.int8 and f"{stem}_scale" in tensors:
-            scale = tensors[f"{stem}_scale"]
-            found[stem] = values * scale.reshape(-1, *[1] * (values.ndim - 1))
+    graph = onnx.load(path).graph
+    tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    found = {}
+    for node in graph.node:
+        values = tensors.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
+        if values is None or values.dtype != np.int8:
+            continue
+        scale = tensors[node.input[1]]
+        if scale.size > 1:
+            axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+            scale = scale.reshape([-1 if k == axis else 1 for k in range(values.ndim)])
+        found[node.input[0].removesuffix("_quantized")] = values * scale
     return found
+
+
+def pair_sums(path: Path) -> dict[str, int]:
+    """Of each tensor of INT8 weights the largest sum that two of its products with inputs of 0 to
+    255 can have, whatever the inputs and whichever two a kernel adds: its two largest weights of
+    one sign times 255.
+
+    Raises ValueError where a sum is more than 16 bits hold.
+    """
+    found = {}
+    for graph in _graphs(onnx.load(path).graph):
+        for tensor in graph.initializer:
+            if tensor.data_type != onnx.TensorProto.INT8 or np.prod(tensor.dims) < 2:
+                continue
+            weights = np.sort(numpy_helper.to_array(tensor), axis=None).astype(int)
+            lowest, highest = (
+                ends.sum() for ends in (weights[:2].clip(max=0), weights[-2:].clip(0))
+            )
+            found[tensor.name] = LARGEST_INPUT * int(max(-lowest, highest))
+    for name, largest in found.items():
+        if largest > LARGEST_SUM:
+            raise ValueError(
+                f"expected pairs of products within {LARGEST_SUM:,}, since processors without VNNI "
+                f"add them in 16 bits, found {largest:,} of {name}; its weights need seven bits"
+            )
+    return found
+
+
+def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """A graph and the branches in it."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                yield from _graphs(attribute.g)
 
 
 def to_dynamic(source: Path, path: Path) -> None:
@@ -254,13 +348,18 @@ def to_dynamic(source: Path, path: Path) -> None:
         kept = [value for value in model.graph.value_info if value.name not in weights]
         del model.graph.value_info[:]
         model.graph.value_info.extend(kept)  # without shapes of what is about to be transposed
-        quantize_dynamic(
-            model,
-            part,
-            op_types_to_quantize=["LSTM", "MatMul", "Gemm"],
-            weight_type=QuantType.QInt8,
-        )
+        _quantise_dynamically(model, part, ["LSTM", "MatMul", "Gemm"])
         export.clean(part)
+
+
+def _quantise_dynamically(source: Path | onnx.ModelProto, path: Path, kinds: list[str]) -> None:
+    quantize_dynamic(
+        source,
+        path,
+        op_types_to_quantize=kinds,
+        weight_type=QuantType.QInt8,
+        reduce_range=True,  # seven bits
+    )
 
 
 class _Samples(CalibrationDataReader):
@@ -280,14 +379,15 @@ class _Samples(CalibrationDataReader):
 
 def _exact(graph: onnx.GraphProto) -> list[str]:
     """The nodes that stay in floats: products of two signals (routing), powers and roots, since 256
-    steps cannot hold both a square and the square of a tenth; convolutions of a few channels, which
-    onnxruntime's integer kernels take longer for than those in floats; and what is computed from
-    all of these up to the next layer with weights."""
+    steps cannot hold both a square and the square of a tenth; norms over a layer, which have no
+    integer kernel; convolutions of a few channels, which onnxruntime's integer kernels take longer
+    for than those in floats; and what is computed from all of these up to the next layer with
+    weights."""
     weights = {tensor.name: tensor.dims for tensor in graph.initializer}
     nodes, flows = [], set()
     for node in graph.node:
         if (
-            node.op_type in ("Einsum", "Pow", "Sqrt")
+            node.op_type in ("Einsum", "LayerNormalization", "Pow", "Sqrt")
             or (node.op_type == "Conv" and _narrow(node, weights.get(node.input[1], [])))
             or (node.op_type not in WEIGHTED and flows.intersection(node.input))
         ):

@@ -1,9 +1,9 @@
 """Quantisation-aware training of any network (Jacob et al. 2018).
 
 In its last steps a network computes with weights and activations rounded as its INT8 export rounds
-them: weights symmetrically per output channel, the inputs of each layer to 256 levels over their
-range. Gradients pass the rounding unchanged. A scale per channel is the same whether a batch-norm
-behind the layer is folded into it or not, so the export need not know of any of this.
+them: weights symmetrically per output channel to seven bits, the inputs of each layer to 256 levels
+over their range. Gradients pass the rounding unchanged. A scale per channel is the same whether a
+batch-norm behind the layer is folded into it or not, so the export need not know of any of this.
 """
 
 import torch
@@ -11,15 +11,18 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 LAYERS = (nn.Conv2d, nn.Linear)
+LARGEST = 64  # of a rounded weight; int8.py says why it is not 127
 MOMENTUM = 0.01  # of the running range of a layer's inputs
 
 
 class _Weight(nn.Module):
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         flat = weight.detach().flatten(1)
-        scale = (flat.abs().amax(1) / 127).clamp(min=1e-12).float()
+        scale = (flat.abs().amax(1) / LARGEST).clamp(min=1e-12).float()
         zero = torch.zeros_like(scale, dtype=torch.int32)
-        return torch.fake_quantize_per_channel_affine(weight.float(), scale, zero, 0, -127, 127)
+        return torch.fake_quantize_per_channel_affine(
+            weight.float(), scale, zero, 0, -LARGEST, LARGEST
+        )
 
 
 class _Input(nn.Module):
