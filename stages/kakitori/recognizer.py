@@ -179,15 +179,17 @@ class _Member:
             )
         values = (*self.session.get_inputs(), *self.session.get_outputs())
         shapes = {value.name: value.shape for value in values}
-        sides, many = shapes.get("input", ())[2:], (shapes.get("logits") or [0])[-1]
+        # Only what the file has fixed is a number there; the rest has a name.
+        sides = [side for side in shapes.get("input", ())[2:] if isinstance(side, int)]
+        many = [n for n in (shapes.get("logits") or ())[-1:] if isinstance(n, int)]
         self.classes = self._says(
             "classes",
-            f"{many} different characters",
+            " ".join([*map(str, many), "different characters"]),
             str,
-            lambda c: many == len(c) == len(set(c)),
+            lambda c: len(set(c)) == len(c) > 0 and many in ([], [len(c)]),
         )
         self.size = self._says(
-            "size", "the side of its images", int, lambda side: list(sides) == [side, side]
+            "size", "the side of its images", int, lambda n: n > 0 and {n}.issuperset(sides)
         )
         self.temperature = self._says(
             "temperature", "a number above 0", float, lambda t: 0 < t < float("inf")
@@ -206,7 +208,7 @@ class _Member:
                 "stroke_counts",
                 "a number of strokes for each class",
                 lambda text: [int(number) for number in text.split()],
-                lambda found: len(found) == many and min(found) > 0,
+                lambda found: len(found) == len(self.classes) and min(found) > 0,
             )
 
     def _says(
