@@ -247,3 +247,16 @@ def test_the_card_of_a_run_shows_its_own_figures(finished):
     assert "nan" not in text.lower().replace("non", "").split()
     # Its sixty classes are other data than the leaderboard's.
     assert "so nothing is recommended" in text
+
+
+def test_a_folders_name_is_no_markup():
+    """Where it is text of the card, and where it is metadata."""
+    name = "raw/<img src=x onerror=alert(1)>|`a_b`[c](d)"
+    assert card.named(name) == r"raw/&lt;img src=x onerror=alert(1)&gt;\|\`a\_b\`\[c\](d)"
+    assert card.named("synthetic/ETL9G-hard") == "synthetic/ETL9G-hard"
+    assert card._dataset_id(f"{name}, raw/ETL1") == (
+        "kakitori-raw-img-src-x-onerror-alert-1-a-b-c-d-and-raw-etl1"
+    )
+    template = card.TEMPLATE.read_text("utf-8")
+    inserted = re.findall(r"{{ *([^}]*corp(?:us|ora)) *}}", template)
+    assert not inserted, "a corpus's name without `named`"

@@ -224,3 +224,20 @@ def test_official_release():
     assert len(brush) == 1578
     same = sum(len(b.strokes) == len(found[b.character].strokes) for b in brush)
     assert same == 1574
+
+
+@pytest.mark.parametrize("encoding", ["nonsense", "shift_jis", "utf-16"])
+def test_an_encoding_that_expat_does_not_know_is_named(encoding):
+    svg = f'<?xml version="1.0" encoding="{encoding}"?><svg/>'.encode()
+    with pytest.raises(DataError, match=r"^where: expected an SVG of KanjiVG, found: "):
+        kanjivg.parse(svg, "木", "where")
+
+
+def test_a_damaged_name_in_the_archive_is_an_error_of_the_archive(tmp_path):
+    """Names that say that they are UTF-8 and are not."""
+    path = tmp_path / "kanjivg.zip"
+    with zipfile.ZipFile(path, "w") as bundle:
+        bundle.writestr("kanji/書.svg", b"x")
+    path.write_bytes(path.read_bytes().replace("書".encode(), b"\xff\xfe\xfd"))
+    with pytest.raises(DataError, match=r"kanjivg\.zip: expected a zip archive, found"):
+        list(kanjivg.read(path, "木"))

@@ -2,11 +2,16 @@
 
 import errno
 import re
+import struct
 import zipfile
 import zlib
 
 # What Python raises for a zip that is cut short, damaged, encrypted or of an unknown compression.
-DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
+# Names that are no UTF-8 although they say so raise a ValueError.
+DAMAGED_ZIP = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError,
+    ValueError, struct.error,
+)  # fmt: skip
 
 
 class DataError(Exception):

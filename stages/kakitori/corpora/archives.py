@@ -7,7 +7,6 @@ import lzma
 import posixpath
 import re
 import stat
-import struct
 import tarfile
 import zipfile
 from collections.abc import Collection, Iterator
@@ -26,7 +25,7 @@ MOST_ALIASES = 100_000  # names that the links in an archive give its files
 
 # What zipfile and tarfile raise for damage, as found by fuzzing them.
 DAMAGED = (
-    *DAMAGED_ZIP, tarfile.TarError, lzma.LZMAError, struct.error, ValueError, KeyError, IndexError,
+    *DAMAGED_ZIP, tarfile.TarError, lzma.LZMAError, KeyError, IndexError,
 )  # fmt: skip
 
 _ARCHIVE = re.compile(

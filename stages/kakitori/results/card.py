@@ -1,5 +1,7 @@
 """The model card: Hugging Face metadata above card.md, filled in from the metrics."""
 
+import html
+import re
 from pathlib import Path
 
 import jinja2
@@ -46,6 +48,7 @@ def text(metrics: dict[str, dict], model: dict, table: pd.DataFrame) -> str:
     )
     environment.filters["percent"] = lambda share: f"{float(share):.2%}"
     environment.filters["count"] = lambda number: f"{int(number):,}"
+    environment.filters["named"] = named
     environment.filters["mb"] = lambda size: f"{size / 1e6:.2f}"
     evaluate = metrics["evaluate"]
     own = table["dataset"] == evaluate["dataset"]["fingerprint"]
@@ -59,7 +62,7 @@ def text(metrics: dict[str, dict], model: dict, table: pd.DataFrame) -> str:
             from_kanjivg={"kanjivg", "kaisho"} & set(evaluate["glyphs"].split(", ")),
             formats={k: v for k, v in FORMATS.items() if k in metrics["quantize"]},
             glyphs="; ".join(
-                GLYPHS.get(source, f"the font `{source}`, under its own terms")
+                GLYPHS.get(source, f"the font {named(source)}, under its own terms")
                 for source in evaluate["glyphs"].split(", ")
             ),
             runtimes=backends.table(metrics["quantize"]),
@@ -106,6 +109,7 @@ def metadata(metrics: dict[str, dict]) -> ModelCardData:
 def _results(metrics: dict[str, dict]) -> list[EvalResult]:
     evaluate, train, quantize = metrics["evaluate"], metrics["train"], metrics["quantize"]
     corpora = evaluate["dataset"]["corpora"]
+    kind_of = {True: "synthetic handwriting", False: "handwriting"}
     writers = "writers never seen" if evaluate["scheme"] == "writer" else "random split, leaks"
 
     def result(split: str, kind: str, value: float, name: str, corpus: str = corpora) -> EvalResult:
@@ -113,7 +117,7 @@ def _results(metrics: dict[str, dict]) -> list[EvalResult]:
         return EvalResult(
             task_type="image-classification",
             dataset_type=_dataset_id(corpus),
-            dataset_name=f"{corpus} ({'synthetic handwriting' if synthetic else 'handwriting'})",
+            dataset_name=f"{html.escape(corpus, quote=False)} ({kind_of[synthetic]})",
             dataset_split=split,
             dataset_revision=evaluate["dataset"]["fingerprint"],
             metric_type=kind,
@@ -158,6 +162,12 @@ def _all_synthetic(metrics: dict[str, dict]) -> bool:
     return all(name.startswith("synthetic/") for name in metrics["extract"]["corpora"])
 
 
+def named(name: str) -> str:
+    """A name that somebody gave a folder or file as text of Markdown: no tag, no link, no cell."""
+    return re.sub(r"([\\`*_\[\]|])", r"\\\1", html.escape(name, quote=False))
+
+
 def _dataset_id(corpora: str) -> str:
     """As Hugging Face spells names: letters, digits, -; none is of a dataset there."""
-    return "kakitori-" + corpora.lower().replace(", ", "-and-").replace("/", "-")
+    spelled = "kakitori-" + corpora.lower().replace(", ", "-and-").replace("/", "-")
+    return re.sub(r"[^a-z0-9.]+", "-", spelled).strip("-")

@@ -184,7 +184,7 @@ def parse(svg: bytes, character: str, where: str) -> Character:
     parser.EntityDeclHandler = refuse
     try:
         parser.Parse(svg, True)
-    except (expat.ExpatError, ValueError) as error:  # ValueError: an encoding of several bytes
+    except (expat.ExpatError, ValueError, LookupError) as error:  # the last two: encodings
         raise DataError(f"{where}: expected an SVG of KanjiVG, found: {error}") from None
     if not paths:
         raise DataError(
