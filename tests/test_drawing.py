@@ -85,6 +85,14 @@ def test_drawings_of_a_file(tmp_path):
         ('{"strokes": [[["1", "2"]]]}', r"stroke 1: expected points"),
         ('{"strokes": [[[1, NaN]]]}', r"stroke 1: expected finite numbers"),
         ('{"strokes": [[[1, 1e999]]]}', r"stroke 1: expected finite numbers"),
+        (
+            json.dumps({"strokes": [[[1, 2]]] * 101}),
+            r"expected the strokes of one character, at most 100, found 101",
+        ),
+        (
+            json.dumps({"strokes": [[[1, 2]] * 20_001]}),
+            r"expected the points of one character, at most 20,000, found 20,001",
+        ),
         ('{"strokes": [[[1, 2]]], "character": "ab"}', r'expected one character, found "ab"'),
     ],
 )

@@ -1,7 +1,120 @@
+"""What people read when a script cannot go on: one line, and status 1."""
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori import stage
+from kakitori import outputs, stage
+from kakitori.errors import DataError, refusal
+
+FULL = Path("/dev/full")  # every write there ends as on a full disk
+ROOM = "expected room on the disk, found it full"
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="/dev/full is Linux's")
+
+
+def said(raised: BaseException) -> str:
+    with pytest.raises(SystemExit) as caught, stage.ended_well("train"):
+        raise raised
+    line = caught.value.code
+    assert isinstance(line, str) and line.startswith("train: ") and len(line.splitlines()) == 1
+    return line
+
+
+@needs_full
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_bytes(b"x"),
+        lambda path: np.zeros(100_000).tofile(path),
+        lambda path: pd.DataFrame({"a": [1]}).to_csv(path),
+        lambda path: pd.DataFrame({"a": [1]}).to_parquet(path),
+    ],
+    ids=["bytes", "numpy", "csv", "parquet"],
+)
+def test_a_full_disk_is_called_a_full_disk(write):
+    with pytest.raises(OSError) as caught:
+        write(FULL)
+    assert ROOM in said(caught.value)
+
+
+@needs_full
+def test_the_output_is_named_that_had_no_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(outputs, "_part", lambda path: FULL)
+    monkeypatch.setattr(Path, "unlink", lambda *_, **__: None)
+    with pytest.raises(OSError) as caught:
+        outputs.write_json(tmp_path / "metrics/train.json", {})
+    assert f"{tmp_path}/metrics/train.json: {ROOM}" in said(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError(errno.EROFS, "x", "/a/b"), "/a/b: expected to write, found a file system that is"),
+        (PermissionError(errno.EACCES, "x", "/a/b"), "/a/b: expected to be let in, found no perm"),
+        (OSError(errno.EMFILE, "x", "/a/b"), "/a/b: expected a file handle, found none left: rai"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "expected memory, found none left"),
+        (MemoryError(), "expected memory, found none left"),
+        (RuntimeError("can't start new thread"), "expected a process or thread, found none left"),
+        # As torch 2.13, safetensors 0.8 and h5py 3.16 put it.
+        (RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0"), ROOM),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), ROOM),
+        (
+            RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"
+            ),
+            "expected memory, found none left",
+        ),
+        (
+            OSError(
+                "Can't synchronously write data (file write failed: time = Sun, "
+                "filename = '/a/b.h5', file descriptor = 3, errno = 28, error message = 'No space "
+                "left on device')"
+            ),
+            f"/a/b.h5: {ROOM}",
+        ),
+        (ImportError("libx.so: failed to map segment from shared object"), "expected memory"),
+        (DataError("a.h5: expected x, found y"), "a.h5: expected x, found y"),
+        (FileNotFoundError(errno.ENOENT, "x", "a.h5"), "a.h5: expected a file, found none; `dvc"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "a"), "a: expected a file, found: Is a"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_the_system_refuses_is_one_line(error, expected):
+    assert expected in said(error)
+
+
+def test_a_real_want_of_memory():
+    with pytest.raises(MemoryError) as caught:
+        np.empty(1 << 60)
+    assert "expected memory, found none left" in said(caught.value)
+
+
+@pytest.mark.parametrize("error", [ValueError("allocate"), KeyError(28), RuntimeError("shape")])
+def test_other_errors_keep_their_traceback(error):
+    assert refusal(error) is None
+    with pytest.raises(type(error)), stage.ended_well("train"):
+        raise error
+
+
+def test_two_stages_at_once(tmp_path, monkeypatch):
+    """The second ends before it has read or written anything."""
+    monkeypatch.setattr(outputs, "LOCKS", tmp_path / ".checkpoints")
+    monkeypatch.setattr(sys, "argv", ["stages/extract.py"])
+    ran = []
+    with outputs.alone("train"):
+        monkeypatch.delenv(outputs.HELD)  # which only its own processes have
+        with pytest.raises(SystemExit) as caught:
+            stage.run(ran.append, "doc")
+        monkeypatch.setenv(outputs.HELD, "another's")
+    assert f"extract: {tmp_path}/.checkpoints/stages.lock: expected no other" in caught.value.code
+    assert f"found train (process {os.getpid()}, since " in caught.value.code and not ran
+    stage.run(ran.append, "doc")
+    assert len(ran) == 1
 
 
 @pytest.mark.parametrize("read", [pd.read_parquet, pd.read_csv, open])

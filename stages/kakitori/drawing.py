@@ -20,6 +20,10 @@ SIDE = 128  # pixels: twice what the model sees
 ROOM = 104  # pixels that the longer side of a character fills; the rest is clean paper on all sides
 PEN = SIDE / 24  # pixels of the pen's width: what a ball-point leaves on a field of a form
 FURTHEST = 1e9  # of a coordinate, so that differences stay exact enough
+# A character of JIS X 0208 has at most 30 strokes, the largest of all 84; matching grows with the
+# square of theirs, and takes half a second of so many.
+MOST_STROKES = 100
+MOST_POINTS = 20_000  # of a drawing: a minute and a half of a tablet's 200 points a second
 
 
 class Drawing(NamedTuple):
@@ -33,7 +37,8 @@ def read(path: Path) -> list[Drawing]:
     """The drawings of a JSON file: an object, or a list of objects, with `strokes`, lists of points
     [x, y] in any units, y down, in the order of drawing, and `character` where it is known.
 
-    Raises DataError for a file that is missing or holds anything else.
+    Raises DataError for a file that is missing or holds anything else, and for a drawing of more
+    than MOST_STROKES or MOST_POINTS.
     """
     try:
         content = json.loads(path.read_text("utf-8"))
@@ -58,7 +63,17 @@ def _drawing(found: object, where: str) -> Drawing:
     character = found.get("character")
     if character is not None and not (isinstance(character, str) and len(character) == 1):
         raise DataError(f"{where}: expected one character, found {_short(character)}")
+    if len(strokes) > MOST_STROKES:
+        raise DataError(
+            f"{where}: expected the strokes of one character, at most {MOST_STROKES}, found "
+            f"{len(strokes):,}"
+        )
     polylines = [_stroke(s, f"{where}: stroke {k}") for k, s in enumerate(strokes, 1)]
+    if (points := sum(map(len, polylines))) > MOST_POINTS:
+        raise DataError(
+            f"{where}: expected the points of one character, at most {MOST_POINTS:,}, found "
+            f"{points:,}"
+        )
     return Drawing(polylines, character)
 
 
