@@ -4,7 +4,8 @@
     python stages/gate.py --base v1.0
 
 The base is the newest ancestor whose metrics/evaluate.json differs, unless named. Ends with
-status 1 on a regression, 0 without one or where there is nothing to compare with.
+status 1 on a regression, 0 without one or where there is nothing to compare with; but where git's
+history is not there (a source archive, a shallow clone) with 1 in CI, 0 and a notice elsewhere.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 import copy
 import json
 import re
+import shutil
 import subprocess
 
 import numpy as np
@@ -66,9 +67,34 @@ def repository(tmp_path) -> Repository:
 BASE = np.linspace(0.95, 0.985, 10)
 
 
-def test_no_base_passes_with_a_notice(repository):
+def test_no_base_passes_with_a_notice(repository, monkeypatch):
+    """At the beginning of a project, in CI too."""
+    monkeypatch.setenv("CI", "true")
     verdict = gate.compare(repository.root)
     assert verdict.passed and "no earlier metrics" in verdict.lines[0]
+
+
+@pytest.mark.parametrize(("ci", "passed"), [("true", False), ("", True), (None, True)])
+@pytest.mark.parametrize("kind", ["shallow clone", "no git repository"])
+def test_history_that_is_not_there_is_an_error_in_ci(
+    repository, tmp_path_factory, monkeypatch, kind, ci, passed
+):
+    if kind == "shallow clone":
+        repository.write(BASE - 0.05)  # a regression
+        repository.commit()
+        root = tmp_path_factory.mktemp("clone")
+        repository.git("clone", "-q", "--depth", "1", f"file://{repository.root}", str(root))
+    else:
+        root = repository.root
+        shutil.rmtree(root / ".git")
+        monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(root.parent))
+    monkeypatch.delenv("CI", raising=False)
+    if ci is not None:
+        monkeypatch.setenv("CI", ci)
+    verdict = gate.compare(root)
+    assert verdict.passed is passed
+    assert kind in verdict.lines[0]
+    assert verdict.lines[1].startswith("gate: NOTHING WAS" if passed else "gate: FAILS")
 
 
 @pytest.mark.parametrize("drop", [0.005, 0.01, 0.05])

@@ -1,16 +1,27 @@
 """Checked, typed settings: params.yaml in, one frozen object out."""
 
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
+from ruamel.yaml import YAML
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from kakitori.errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHS = Path(__file__).resolve().parent / "archs"
+
+SHORT = reprlib.Repr()  # of values in messages
+SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 1, 60, 60
+
+# More than any settings have; what is read stays small and is read at once.
+CHARACTERS = 100_000  # of a file
+LETTERS = 1000  # of one name or value
+VALUES = 10_000  # aliases written out
+DEPTH = 20  # groups in groups
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -248,25 +259,85 @@ class Settings(_Group):
 def load(path: Path = ROOT / "params.yaml") -> Settings:
     """The settings of a file.
 
-    Raises SettingsError, one line, for the first setting that is unknown, missing, of the wrong
-    type or out of range.
+    Raises SettingsError, one line, for a file that is no YAML in UTF-8 or larger than settings are,
+    and for the first setting that is unknown, missing, of the wrong type or out of range.
     """
+    return parse(read(path))
+
+
+def read(path: Path) -> str:
+    """The text of a file of settings; raises like `load`."""
     try:
-        return parse(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise SettingsError(f"{path.name}: expected settings, found: {error.strerror}") from None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        kind = "UTF-16" if wide else f"byte 0x{content[error.start]:02x}, as Shift-JIS has"
+        raise SettingsError(
+            f"{path.name}: line {line}: expected UTF-8, found {kind}; save it as UTF-8"
+        ) from None
 
 
 def parse(text: str) -> Settings:
     """The settings of a params.yaml's text; raises like `load`."""
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        where = " ".join(str(error).split())
-        raise SettingsError(f"params.yaml: expected YAML, found: {where}") from None
-    settings = _checked(Settings, raw, "")
+    settings = _checked(Settings, tree(text), "")
     settings.training()
     return settings
+
+
+def tree(text: str, name: str = "params.yaml") -> Any:
+    """Groups and values of a YAML 1.2 text, read as DVC reads and writes it: 5e-05 is a number.
+
+    Raises SettingsError, one line that begins with `name`.
+    """
+    if len(text) > CHARACTERS:
+        raise SettingsError(
+            f"{name}: expected at most {CHARACTERS:,} characters, found {len(text):,}"
+        )
+    try:
+        _check_size(text)
+        return YAML(typ="safe", pure=True).load(text)
+    except Exception as error:  # of YAML, and whatever numbers and dates raise
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        reason = " ".join(str(getattr(error, "problem", None) or error).split())[:200]
+        raise SettingsError(f"{name}: {where}expected YAML, found: {reason}") from None
+
+
+def _check_size(text: str) -> None:
+    """Raises ValueError where values are too many, too long or too deep. Only events are looked at:
+    building what is nested or multiplies is what takes for ever."""
+    anchors: dict[str | None, tuple[int, int]] = {}  # values and depth of what they stand for
+    groups: list[tuple[str | None, int, int]] = [(None, 0, 0)]  # those that are open; their anchors
+    for event in YAML(typ="safe", pure=True).parse(text):
+        line = f"line {event.start_mark.line + 1}"
+        if isinstance(event, CollectionStartEvent):
+            anchors.pop(event.anchor, None)  # within itself it stands for nothing
+            groups.append((event.anchor, 1, 1))
+            anchor, values, depth = None, 0, 0
+        elif isinstance(event, CollectionEndEvent):
+            anchor, values, depth = groups.pop()
+        elif isinstance(event, ScalarEvent):
+            if len(event.value) > LETTERS:
+                raise ValueError(f"{line}: a value of {len(event.value):,} characters")
+            anchor, values, depth = event.anchor, 1, 0
+        elif isinstance(event, AliasEvent):
+            if event.anchor not in anchors:
+                raise ValueError(f"{line}: an alias of nothing before it, *{event.anchor[:20]}")
+            anchor, (values, depth) = None, anchors[event.anchor]
+        else:  # of streams and documents
+            continue
+        anchors[anchor] = (values, depth)
+        around, others, deepest = groups[-1]
+        groups[-1] = (around, others + values, max(deepest, depth + 1))
+        if groups[-1][1] > VALUES:
+            raise ValueError(f"{line}: more than {VALUES:,} values, aliases written out")
+        if len(groups) + groups[-1][2] > DEPTH + 2:
+            raise ValueError(f"{line}: groups in more than {DEPTH} groups")
 
 
 def known_models() -> list[str]:
@@ -283,7 +354,7 @@ def _checked(kind: type[_Group], raw: Any, prefix: str) -> Any:
         first = error.errors()[0]
         # A union's members appear in the place as type names: str, list[str].
         place = [str(part) for part in first["loc"] if str(part) not in ("str", "list[str]")]
-        name = prefix + ".".join(place) or "all"
+        name = (prefix + ".".join(place))[:100] or "all"
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(_fields_at(kind, first["loc"][:-1])))
             raise SettingsError(
@@ -294,12 +365,12 @@ def _checked(kind: type[_Group], raw: Any, prefix: str) -> Any:
         wanted = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
         found = first["input"]
         hint = (
-            "; write numbers out, like 0.01"
+            "; write numbers without quotes"
             if isinstance(found, str) and "number" in wanted
             else ""
         )
         raise SettingsError(
-            f"params.yaml: {name}: expected {wanted}, found {found!r}{hint}"
+            f"params.yaml: {name}: expected {wanted}, found {SHORT.repr(found)}{hint}"
         ) from None
 
 

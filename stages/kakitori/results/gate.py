@@ -3,16 +3,16 @@
 import dataclasses
 import io
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 from pydantic import ValidationError
 
 from kakitori import params
-from kakitori.errors import DataError
+from kakitori.errors import DataError, SettingsError
 
 FORMATS = ("torch", "onnx", "int8")
 
@@ -34,7 +34,7 @@ def compare(root: Path, base: str | None = None) -> Verdict:
     new = _evaluation((root / "metrics/evaluate.json").read_text("utf-8"), "metrics/evaluate.json")
     revision, old = base_of(root, base)
     if revision is None:
-        return Verdict(True, ["gate: no earlier metrics to compare with; passes"])
+        return _no_base(root)
     tolerances = _tolerances(root, _show(root, revision, "params.yaml", True), revision)
     lines = [f"gate: against {revision[:12]}, tolerances from there"]
 
@@ -78,6 +78,23 @@ def compare(root: Path, base: str | None = None) -> Verdict:
     return Verdict(not failures, lines)
 
 
+def _no_base(root: Path) -> Verdict:
+    """Nothing earlier is fine at a project's beginning; where git's history is missing or cut off,
+    a regression would pass unseen: an error in CI, elsewhere a notice."""
+    shallow = _git(root, "rev-parse", "--is-shallow-repository").stdout.strip()
+    if shallow == "false":
+        return Verdict(True, ["gate: no earlier metrics to compare with; passes"])
+    what = (
+        "a shallow clone; `git fetch --unshallow` brings the rest (in CI: fetch-depth: 0)"
+        if shallow == "true"
+        else "no git repository; a clone has what a source archive lacks"
+    )
+    wanted = f"gate: expected earlier metrics in git's history, found {what}"
+    if os.environ.get("CI", "").lower() in ("", "0", "false"):
+        return Verdict(True, [wanted, "gate: NOTHING WAS COMPARED; a regression would not be seen"])
+    return Verdict(False, [wanted, "gate: FAILS"])
+
+
 def base_of(root: Path, base: str | None = None) -> tuple[str | None, dict]:
     """The revision that `compare` compares with and its metrics/evaluate.json; None and nothing
     where there is none."""
@@ -102,13 +119,13 @@ def _evaluation(text: str, where: str) -> dict:
 
 
 def _tolerances(root: Path, text: str, revision: str) -> params.Gate:
+    current = params.load(root / "params.yaml").gate.model_dump()
     try:
-        found = yaml.safe_load(text)["gate"]
+        found = params.tree(text, f"{revision}:params.yaml")["gate"]
         # A tolerance that the base did not have yet comes from here.
-        current = params.load(root / "params.yaml").gate.model_dump()
         known = {key: found[key] for key in current if key in found}
         return params.Gate.model_validate(current | known)
-    except (ValidationError, KeyError, TypeError, yaml.YAMLError):
+    except (ValidationError, KeyError, TypeError, SettingsError):
         raise DataError(
             f"{revision}: expected gate tolerances in params.yaml, found none"
         ) from None

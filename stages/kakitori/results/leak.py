@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import yaml
+from ruamel.yaml import YAML
 
+from kakitori import params
 from kakitori.errors import DataError
 from kakitori.learning import data
 from kakitori.recognizer import Recognizer
@@ -35,13 +36,13 @@ FORMAT = "int8"
 def same_settings(root: Path) -> None:
     """Raises DataError unless dvc.lock says that the model here was made with the settings of
     params.yaml, which the second one gets, on a split by writers."""
-    settings = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
+    settings = params.tree(params.read(root / "params.yaml"))
     if settings["split"]["scheme"] != "writer":
         raise DataError(
             "params.yaml: split.scheme: expected writer, which the leak is measured against, found "
             f"{settings['split']['scheme']}"
         )
-    lock = yaml.safe_load((root / "dvc.lock").read_text("utf-8"))["stages"]
+    lock = YAML(typ="safe", pure=True).load(root / "dvc.lock")["stages"]
     for stage in ("split", "train"):
         for name, value in lock.get(stage, {}).get("params", {}).get("params.yaml", {}).items():
             here = settings
@@ -58,7 +59,8 @@ def same_settings(root: Path) -> None:
 def working_copy(root: Path) -> Iterator[Path]:
     """A folder beside which nothing of this one is written: the stages copied, the data linked,
     params.yaml with `CHANGES`. It goes when the block ends."""
-    settings = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
+    written = YAML()
+    settings = written.load(params.read(root / "params.yaml"))
     for group, values in CHANGES.items():
         settings[group] |= values
     with tempfile.TemporaryDirectory(prefix="kakitori-") as folder:
@@ -68,8 +70,7 @@ def working_copy(root: Path) -> Iterator[Path]:
         for name in filter(lambda name: (root / name).exists(), READ):
             (copy / name).parent.mkdir(exist_ok=True)
             (copy / name).symlink_to(root / name)
-        text = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
-        (copy / "params.yaml").write_text(text, "utf-8")
+        written.dump(settings, copy / "params.yaml")
         yield copy
 
 
