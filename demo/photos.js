@@ -1,10 +1,17 @@
-/** stages/kakitori/corpora/photos.py for a page: pictures of any kind as training images are. */
+/** stages/kakitori/corpora/photos.py and pictures.py for a page: pictures as training images are. */
 
 import { normalise, span } from "./images.js";
 import { composite, crop, grey, reduce } from "./pillow.js";
+import { inkOf } from "./segmentation.js";
 
 const WORKING_SIDE = 112;
-const STRIP = 1024; // lines read at a time, a multiple of every factor that JPEG is decoded by
+const LONGEST = 512;
+const STRIP = 1024; // lines read at a time: a phone has no room for 50 megapixels four times
+const SOLID = 250;
+const CARD_SHARE = 0.2;
+const CARD_RANGE = 64;
+const COLOUR_GAIN = 2.5;
+const COLOUR_LEAST = 32;
 
 /**
  * A picture of one character as training images are.
@@ -13,53 +20,98 @@ const STRIP = 1024; // lines read at a time, a multiple of every factor that JPE
  * @param {number} size side of the output in pixels
  * @param {boolean} jpeg whether it comes from a JPEG file, which Python decodes straight to a
  *     smaller size
- * @returns {Uint8Array} size × size, 255 = ink
+ * @returns {Uint8Array} size × size, 255 = ink; all 0 where there is no character
  */
 export function prepare(source, size, jpeg = false) {
   const half = Math.min(Math.floor(source.width / 1024), Math.floor(source.height / 1024));
   const factor = jpeg ? [8, 4, 2, 1].find((f) => half >= f || f === 1) : 1;
-  return prepareGrey(greyOf(source, factor), size);
+  const { ink, there, pixels } = inkOf(levelsOf(source, factor));
+  return normalise(padded(closelyCropped(ink, there, pixels), 2), size);
 }
 
-/** The same of a grey picture {width, height, data}, such as `draw` makes. */
-export function prepareGrey(image, size) {
-  const ink = closelyCropped(inkOf(image));
-  return normalise(padded(ink, 2), size);
+/** The same of ink {width, height, data} alone, such as `draw` makes. */
+export function prepareInk(ink, size) {
+  const there = { ...ink, data: ink.data.map((v) => (v ? 1 : 0)) };
+  return normalise(padded(closelyCropped(ink, there, ink.data.length), 2), size);
 }
 
-/** What is drawn on nothing is drawn on white, unless it is white itself. */
-function greyOf(source, factor) {
-  const { image, transparent, white } = readGrey(source, factor, 255);
-  return transparent && white ? readGrey(source, factor, 0).image : image;
-}
-
-/** Grey over a ground, read strip by strip: a phone has no room for 50 megapixels four times. */
-function readGrey(source, factor, ground) {
+/** Grey, or the difference of colours that tells more; the longer side at most LONGEST. */
+function levelsOf(source, first) {
   const { width, height } = source;
+  const second = Math.ceil(Math.ceil(Math.max(width, height) / first) / LONGEST);
+  const lines = Math.max(Math.floor(STRIP / (first * second)), 1) * first * second;
   const strips = [];
-  let opaque = 0;
-  let sum = 0;
-  for (let y = 0; y < height; y += STRIP) {
-    const lines = Math.min(STRIP, height - y);
-    const rgba = pixels(source, y, lines);
-    let levels = grey(rgba);
-    let solid = true;
+  for (let y = 0; y < height; y += lines) {
+    strips.push(() => pixels(source, y, Math.min(lines, height - y)));
+  }
+  const laid = onGround(strips, width * height);
+  const reduced = strips.map((strip) => {
+    const rgba = strip();
+    laid(rgba);
+    return [0, 1, 2].map((channel) => {
+      const data = new Uint8Array(rgba.length / 4);
+      for (let k = 0; k < data.length; k++) data[k] = rgba[4 * k + channel];
+      return reduce(reduce({ width, height: data.length / width, data }, first), second);
+    });
+  });
+  return telling([0, 1, 2].map((channel) => stacked(reduced.map((strip) => strip[channel]))));
+}
+
+/** How pixels on nothing are laid on white, on black, or beside a card on what the card is. */
+function onGround(strips, pixels) {
+  const opaque = new Array(256).fill(0);
+  const solid = new Array(256).fill(0);
+  for (const strip of strips) {
+    const rgba = strip();
+    const levels = grey(rgba);
     for (let k = 0; k < levels.length; k++) {
       const alpha = rgba[4 * k + 3];
-      if (alpha < 255) solid = false;
-      if (alpha > 127) {
-        opaque += 1;
-        sum += levels[k];
-      }
+      if (alpha > 127) opaque[levels[k]] += 1;
+      if (alpha >= SOLID) solid[levels[k]] += 1;
     }
-    if (!solid) {
-      composite(rgba, ground);
-      levels = grey(rgba);
-    }
-    strips.push(reduce({ width, height: lines, data: levels }, factor));
   }
-  const image = stacked(strips);
-  return { image, transparent: opaque < width * height, white: opaque > 0 && sum / opaque > 200 };
+  const sum = (counts) => counts.reduce((a, b) => a + b);
+  const [known, total] = [sum(opaque), sum(solid)];
+  const few = Math.max(Math.floor(total / 300), 1);
+  const ranked = (rank) => {
+    let below = 0;
+    return Math.max(solid.findIndex((count) => (below += count) >= rank), 0);
+  };
+  const [low, high] = [ranked(few), ranked(total - few + 1)];
+  const card = total >= CARD_SHARE * pixels && high - low >= CARD_RANGE;
+  if (card && known < pixels) {
+    const ground = ranked(Math.floor((total + 1) / 2));
+    return (rgba) => {
+      for (let i = 0; i < rgba.length; i += 4) {
+        if (rgba[i + 3] < SOLID) rgba.fill(ground, i, i + 3);
+      }
+    };
+  }
+  const white = known && sum(opaque.map((count, level) => count * level)) > 200 * known;
+  return (rgba) => composite(rgba, white && known < pixels ? 0 : 255);
+}
+
+/** Grey of three channels, or, where it is nearly even, the colours' difference. */
+function telling([red, green, blue]) {
+  const { width } = red;
+  const [r, g, b] = [red.data, green.data, blue.data];
+  const made = (of) => ({ ...red, data: r.map((_, k) => of(r[k], g[k], b[k])) });
+  const plain = made((x, y, z) => (x * 19595 + y * 38470 + z * 7471 + 0x8000) >> 16);
+  const sides = [
+    made((x, y) => 128 + ((x - y) >> 1)),
+    made((x, y, z) => 128 + ((((x + y) >> 1) - z) >> 1)),
+  ];
+  const contrasts = sides.map((side) => contrastOf(side.data, width));
+  const best = contrasts[1] > contrasts[0] ? 1 : 0;
+  const needed = Math.max(COLOUR_LEAST, COLOUR_GAIN * contrastOf(plain.data, width) + 1);
+  return contrasts[best] < needed ? plain : sides[best];
+}
+
+/** Between the lowest and the highest two-hundredth of every other pixel. */
+function contrastOf(data, width) {
+  const some = data.filter((_, k) => k % width % 2 === 0 && Math.floor(k / width) % 2 === 0).sort();
+  const few = Math.max(Math.floor(some.length / 200), 1) - 1;
+  return some[some.length - 1 - few] - some[few];
 }
 
 /** Strips below each other. */
@@ -87,130 +139,23 @@ function pixels(source, top, lines) {
   return context.getImageData(0, 0, width, lines).data;
 }
 
-/** Ink bright on a dark, even ground. */
-function inkOf(image) {
-  const longest = Math.max(image.width, image.height);
-  const small = longest > 512 ? reduce(image, Math.ceil(longest / 512)) : image;
-  const ground = groundOf(small);
-  const dark = new Uint8Array(ground.length);
-  const light = new Uint8Array(ground.length);
-  let power = 0; // of the dark side beyond the light one: ink deviates more strongly than paper
-  for (let k = 0; k < ground.length; k++) {
-    const difference = small.data[k] - ground[k];
-    if (difference > 0) light[k] = difference;
-    else dark[k] = -difference;
-    power -= difference * Math.abs(difference);
-  }
-  return { ...small, data: power >= 0 ? dark : light };
-}
-
-/** The paper without the writing: a plane fitted to the pixels near the border's level. */
-function groundOf(image) {
-  const { width, height, data } = image;
-  const rim = borderOf(image);
-  const most = median(data);
-  const level = median(rim.levels);
-  const sorted = data.slice().sort();
-  if (Math.abs(level - most) > 0.4 * (sorted.at(-1) - sorted[0])) {
-    // Cropped so tightly that its rim is ink: most of the picture is paper still.
-    return new Uint8Array(data.length).fill(Math.trunc(most));
-  }
-  let distances = rim.levels.map((v) => Math.abs(v - level));
-  let limit = Math.max(3 * median(distances), 12);
-  let plane;
-  for (let round = 0; round < 3; round++) {
-    plane = fittedPlane(rim, distances, limit);
-    distances = rim.levels.map((v, k) => Math.abs(v - at(plane, rim.xs[k], rim.ys[k])));
-    limit = Math.max(2.5 * median(distances), 6);
-  }
-  const ground = new Uint8Array(data.length);
-  for (let y = 0, k = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, k++) {
-      ground[k] = Math.trunc(Math.min(Math.max(at(plane, x / width, y / height), 0), 255));
-    }
-  }
-  return ground;
-}
-
-/** Places, 0 to 1, and levels of the pixels near the border, Float64Array each. */
-function borderOf({ width, height, data }) {
-  const edge = Math.max(Math.floor(Math.min(width, height) / 16), 1);
-  const places = [];
-  for (let y = 0; y < height; y++) {
-    const inside = y >= edge && y < height - edge;
-    for (let x = 0; x < width; x++) {
-      if (inside && x === edge && edge < width - edge) x = width - edge;
-      places.push(y * width + x);
-    }
-  }
-  return {
-    xs: Float64Array.from(places, (k) => (k % width) / width),
-    ys: Float64Array.from(places, (k) => Math.floor(k / width) / height),
-    levels: Float64Array.from(places, (k) => data[k]),
-  };
-}
-
-const at = (plane, x, y) => plane.level + plane.right * (x - plane.x) + plane.down * (y - plane.y);
-
-/** Least squares over the pixels within the limit, about their mean: even paper, even plane. */
-function fittedPlane({ xs, ys, levels }, distances, limit) {
-  let count = 0;
-  let x = 0;
-  let y = 0;
-  let level = 0;
-  for (let k = 0; k < levels.length; k++) {
-    if (distances[k] > limit) continue;
-    count += 1;
-    x += xs[k];
-    y += ys[k];
-    level += levels[k];
-  }
-  x /= count;
-  y /= count;
-  level /= count;
-  let xx = 0;
-  let xy = 0;
-  let yy = 0;
-  let xv = 0;
-  let yv = 0;
-  for (let k = 0; k < levels.length; k++) {
-    if (distances[k] > limit) continue;
-    const dx = xs[k] - x;
-    const dy = ys[k] - y;
-    const dv = levels[k] - level;
-    xx += dx * dx;
-    xy += dx * dy;
-    yy += dy * dy;
-    xv += dx * dv;
-    yv += dy * dv;
-  }
-  const det = xx * yy - xy * xy;
-  if (det <= 1e-12 * xx * yy) {
-    // All on a line, level or upright: it can lean along itself alone.
-    return { x, y, level, right: xv / (xx + yy || 1), down: yv / (xx + yy || 1) };
-  }
-  return { x, y, level, right: (xv * yy - yv * xy) / det, down: (yv * xx - xv * xy) / det };
-}
-
-/** Of a typed array. */
-function median(values) {
-  const sorted = values.slice().sort();
-  const half = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-}
-
 /** The part with ink and a margin, reduced so that `normalise` only rescales a little. */
-function closelyCropped(image) {
+function closelyCropped(image, there, pixels) {
   const { width, height, data } = image;
-  const rank = Math.max(Math.floor(data.length / 200), 1);
-  const full = data.slice().sort()[data.length - rank];
+  const rank = Math.max(Math.floor(pixels / 200), 1);
+  const inked = data.filter((_, k) => there.data[k]).sort();
+  const full = rank <= inked.length ? inked[inked.length - rank] : 0;
   const least = Math.max(0.4 * full, 16);
   const rows = new Array(height).fill(false);
   const columns = new Array(width).fill(false);
   for (let k = 0; k < data.length; k++) {
-    if (data[k] > least) rows[Math.floor(k / width)] = columns[k % width] = true;
+    if (data[k] > least && there.data[k]) {
+      rows[Math.floor(k / width)] = columns[k % width] = true;
+    }
   }
-  if (!rows.includes(true) || Math.min(width, height) < 2) return image;
+  if (!rows.includes(true) || Math.min(width, height) < 2) {
+    return { ...image, data: new Uint8Array(data.length) };
+  }
   const [top, bottom] = span(rows);
   const [left, right] = span(columns);
   const margin = Math.floor(Math.max(bottom - top, right - left) / 16) + 2;

@@ -1,7 +1,7 @@
 /** The recogniser itself, in a thread of its own: kakitori.js asks, this answers. */
 
 import { draw } from "./drawing.js";
-import { prepare, prepareGrey } from "./photos.js";
+import { prepare, prepareInk } from "./photos.js";
 
 const answers = { load, recognise, preprocess };
 let session, settings, ort;
@@ -63,7 +63,7 @@ async function recognise(given) {
 /** What the model is shown, uint8 (size, size), of strokes, a file or pixels. */
 async function preprocess({ strokes, file, pixels }) {
   const { size } = settings;
-  if (strokes) return prepareGrey(draw(strokes), size);
+  if (strokes) return prepareInk(draw(strokes), size);
   if (pixels) return prepare(pixels, size);
   const start = new Uint8Array(await file.slice(0, 2).arrayBuffer());
   const picture = await opened(file);

@@ -1,0 +1,239 @@
+"""One door for pictures: a path, bytes, a file, a Pillow image or an array, as 8-bit levels.
+
+All forms go through the same checks and give the same levels. Needs NumPy and Pillow alone.
+"""
+
+import io
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from kakitori.errors import DataError
+
+Source = str | Path | bytes | BinaryIO | Image.Image | np.ndarray
+
+# What a file may be, whatever its name says: Pillow knows more, among them EPS, which is a program.
+KINDS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+MAX_PIXELS = 100_000_000
+MAX_BYTES = 2**28  # of the pixels as Pillow holds them; 67 megapixels in colour
+LINE = 16  # bytes that a line takes besides: a picture may be one pixel wide
+LONGEST = 512  # pixels of a side: more tell nothing about one character
+STRIP = 1024  # lines that are worked on at a time
+BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # else 4 a pixel
+# Of a picture on nothing: from this alpha on a pixel is what it says, from that share of such
+# pixels and that range of their levels on they are a card with writing, and no writing themselves.
+SOLID, CARD_SHARE, CARD_RANGE = 250, 0.2, 64
+# Colour is looked at where grey has little to tell: so much more, and at least so much of 255.
+COLOUR_GAIN, COLOUR_LEAST = 2.5, 32
+
+
+def levels(source: Source) -> np.ndarray:
+    """A picture as levels uint8 (H, W), its longer side at most LONGEST pixels, upright by its EXIF.
+
+    Grey where that tells the writing from its ground, else the difference of colours that does.
+    Where 255 is not white (16 bits, floats), the range is stretched. What is drawn on nothing is
+    drawn on white, unless it is white itself.
+
+    Raises DataError, which names the picture, for one that cannot be read or is too large.
+    """
+    name = _name(source)
+    try:
+        if isinstance(source, np.ndarray):
+            return _levels(_of_array(source))
+        if isinstance(source, Image.Image) and not _undecoded_jpeg(source):
+            return _levels(_opened(source))
+        file = _file(source)
+        with Image.open(file, formats=KINDS) as image:
+            return _levels(_opened(image))
+    except DataError as error:
+        raise DataError(f"{name}: {error}") from None
+    except UnidentifiedImageError:
+        raise DataError(
+            f"{name}: expected an image, found no {', '.join(KINDS[:-1])} or {KINDS[-1]}"
+        ) from None
+    except Exception as error:  # Pillow's decoders raise a dozen kinds, SyntaxError among them
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{name}: expected an image, found: {reason}") from None
+
+
+def _name(source: Source) -> str:
+    """What an error calls it: in a line, and never its content."""
+    if isinstance(source, str | os.PathLike):
+        return str(source) or "''"
+    if isinstance(source, bytes):
+        return f"{len(source):,} bytes"
+    if isinstance(source, np.ndarray):
+        return f"array {source.dtype} {source.shape}"
+    if isinstance(source, Image.Image):
+        return str(getattr(source, "filename", "")) or "image"
+    if hasattr(source, "read"):
+        name = getattr(source, "name", "")
+        return name if name and isinstance(name, str) else "file"
+    raise DataError(
+        "expected an image: a path, bytes, a file, a Pillow image or a NumPy array; found "
+        f"{type(source).__name__}"
+    )
+
+
+def _undecoded_jpeg(image: Image.Image) -> bool:
+    """Such is decoded to a smaller size, and that should not happen to the caller's."""
+    return bool(image.format in ("JPEG", "MPO") and getattr(image, "tile", None) and image.fp)
+
+
+def _file(source: Source) -> str | Path | BinaryIO:
+    if isinstance(source, bytes):
+        return io.BytesIO(source)
+    if isinstance(source, Image.Image):
+        place = source.fp.tell()
+        source.fp.seek(0)
+        content = source.fp.read()
+        source.fp.seek(place)
+        return io.BytesIO(content)
+    return source
+
+
+def _opened(image: Image.Image) -> Image.Image:
+    """Checked before it is decoded, and turned as its EXIF says."""
+    if image.width * image.height > MAX_PIXELS:
+        raise DataError(
+            f"expected at most {MAX_PIXELS:,} pixels, found {image.width} x {image.height}"
+        )
+    image.draft(image.mode, (1024, 1024))  # JPEG decodes straight to about this size
+    width, height = image.size
+    if not width * height:
+        raise DataError(f"expected a picture with pixels, found {width} x {height}")
+    needed = height * (width * BYTES.get(image.mode, 4) + LINE)
+    if needed > MAX_BYTES:
+        raise DataError(
+            f"expected at most {MAX_BYTES:,} bytes of pixels, found {width} x {height} pixels of "
+            f"{image.mode}: {needed:,}"
+        )
+    image.load()
+    turned = image.getexif().get(0x0112, 1) not in (0, 1)
+    return ImageOps.exif_transpose(image) if turned else image
+
+
+def _of_array(array: np.ndarray) -> Image.Image:
+    """(H, W), or with 1 to 4 channels (grey, grey and alpha, RGB, RGBA) last or first."""
+    if array.ndim == 3 and array.shape[2] > 4 and array.shape[0] <= 4:
+        array = np.moveaxis(array, 0, 2)
+    channels = array.shape[2] if array.ndim == 3 else 1
+    if array.ndim not in (2, 3) or not array.size or channels > 4 or array.dtype.kind not in "biuf":
+        raise DataError("expected numbers (height, width) or (height, width, 1 to 4 channels)")
+    if array.shape[0] * array.shape[1] > MAX_PIXELS or array.nbytes > 8 * MAX_BYTES:
+        raise DataError(f"expected at most {MAX_PIXELS:,} pixels")
+    array = array.reshape(*array.shape[:2], channels)
+    if channels in (2, 4):
+        colours, alpha = _stretched(array[..., :-1]), array[..., -1:]
+        full = {"b": 1, "u": np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 255}.get(
+            alpha.dtype.kind, 1 if alpha.max() <= 1 else 255
+        )
+        alpha = np.clip(np.nan_to_num(255.0 * alpha / full), 0, 255).astype(np.uint8)
+        array = np.concatenate([colours, alpha], 2)
+    else:
+        array = _stretched(array)
+    mode = ("L", "LA", "RGB", "RGBA")[channels - 1]
+    return Image.fromarray(array[..., 0] if channels == 1 else np.ascontiguousarray(array), mode)
+
+
+def _stretched(numbers: np.ndarray) -> np.ndarray:
+    """Numbers of any kind as uint8. Where 255 is not white, paper and ink are what all but a
+    two-thousandth lies between: a hot pixel, or an infinite one, sets no scale."""
+    if numbers.dtype == np.uint8:
+        return numbers
+    if numbers.dtype == bool:
+        return numbers * np.uint8(255)
+    if numbers.dtype.kind in "iu" and numbers.min() >= 0 and numbers.max() <= 255:
+        return numbers.astype(np.uint8)
+    numbers = numbers.astype(np.float32)
+    finite = np.isfinite(numbers)
+    if not finite.all():
+        known = numbers[finite]
+        middle = np.median(known) if known.size else 0.0
+        numbers = np.where(finite, numbers, np.float32(middle))
+    few = min(max(numbers.size // 2000, 4), (numbers.size - 1) // 2)
+    flat = numbers.ravel()
+    low, high = np.partition(flat, [few, flat.size - 1 - few])[[few, flat.size - 1 - few]]
+    spread = max(float(high) - float(low), 1e-12)
+    return (255 * np.clip((numbers - low) / spread, 0, 1)).astype(np.uint8)
+
+
+def _levels(image: Image.Image) -> np.ndarray:
+    if image.mode.startswith(("I", "F")):
+        image = Image.fromarray(_stretched(np.asarray(image)))
+    if image.mode == "LAB":
+        image = image.getchannel("L")
+    factor = -(-max(image.size) // LONGEST)
+    seen_through = image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info
+    if not seen_through and image.mode in ("1", "L"):
+        return np.asarray(image.convert("L").reduce(factor))
+    strips = list(_strips(image, "RGBA" if seen_through else "RGB", factor))
+    change = _on_ground(strips) if seen_through else (lambda strip: strip)
+    reduced = [np.asarray(change(strip()).reduce(factor)) for strip in strips]
+    return _telling(np.concatenate(reduced))
+
+
+def _strips(image: Image.Image, mode: str, factor: int) -> list:
+    """Functions that give some lines each: a whole picture in another mode is too much memory."""
+    lines = max(STRIP // factor, 1) * factor
+    return [
+        lambda y=y: image.crop((0, y, image.width, min(y + lines, image.height))).convert(mode)
+        for y in range(0, image.height, lines)
+    ]
+
+
+def _on_ground(strips: list):
+    """How RGBA becomes RGB: what is drawn on nothing is laid on white, or on black if it is white;
+    of a card with writing on it what is beside the card becomes as the card is."""
+    opaque, solid = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    pixels = 0
+    for strip in strips:
+        part = strip()
+        alpha, grey = np.asarray(part.getchannel("A")), np.asarray(part.convert("L"))
+        pixels += alpha.size
+        opaque += np.bincount(grey[alpha > 127], minlength=256)
+        solid += np.bincount(grey[alpha >= SOLID], minlength=256)
+    total = np.cumsum(solid)
+    few = max(total[-1] // 300, 1)
+    low, middle, high = np.searchsorted(total, [few, (total[-1] + 1) // 2, total[-1] - few + 1])
+    whole = opaque.sum() == pixels
+    if total[-1] >= CARD_SHARE * pixels and high - low >= CARD_RANGE and not whole:
+        return lambda part: _card(part, int(middle))
+    white = opaque.sum() and opaque @ np.arange(256) > 200 * opaque.sum()
+    ground = 0 if white and not whole else 255
+
+    def laid(part: Image.Image) -> Image.Image:
+        canvas = Image.new("RGBA", part.size, (ground, ground, ground, 255))
+        return Image.alpha_composite(canvas, part).convert("RGB")
+
+    return laid
+
+
+def _card(part: Image.Image, ground: int) -> Image.Image:
+    solid = part.getchannel("A").point(lambda alpha: 255 * (alpha >= SOLID))
+    canvas = Image.new("RGB", part.size, (ground,) * 3)
+    canvas.paste(part.convert("RGB"), mask=solid)
+    return canvas
+
+
+def _telling(colours: np.ndarray) -> np.ndarray:
+    """Grey of RGB uint8 (H, W, 3), or, where it is nearly even, red against green or both against
+    blue: ink may be as light as its ground and yet another colour."""
+    grey = np.asarray(Image.fromarray(colours).convert("L"))
+    red, green, blue = (colours[::2, ::2, k].astype(np.int16) for k in range(3))
+    sides = (lambda r, g, b: 128 + ((r - g) >> 1)), (lambda r, g, b: 128 + (((r + g >> 1) - b) >> 1))
+    contrasts = [_contrast(side(red, green, blue)) for side in sides]
+    best = int(np.argmax(contrasts))
+    if contrasts[best] < max(COLOUR_LEAST, COLOUR_GAIN * _contrast(grey[::2, ::2]) + 1):
+        return grey
+    return sides[best](*np.moveaxis(colours.astype(np.int16), 2, 0)).astype(np.uint8)
+
+
+def _contrast(values: np.ndarray) -> int:
+    """Between the lowest and the highest two-hundredth."""
+    few = max(values.size // 200, 1) - 1
+    ranked = np.partition(values.ravel(), [few, values.size - 1 - few])
+    return int(ranked[values.size - 1 - few]) - int(ranked[few])

@@ -1,0 +1,197 @@
+"""What stands beside a character in a picture, and how it is then read.
+
+    python tests/benchmarks/photos.py
+    python tests/benchmarks/photos.py --characters 200 --model models/exports/int8.onnx
+
+Strokes of data/characters.parquet are drawn with pens of several widths, alone and with a frame,
+rules, a shadow and the like. Of the drawings that are read right alone: how many are still read
+right, and how many wrongly above the model's threshold.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "stages"))
+
+SIDE = 256
+PENS = (0.03, 0.045, 0.06, 0.08)  # of the side
+LIKE_LINES = "口国目一二日圧三ニー田回四十工王"
+
+
+def drawn(strokes: list[np.ndarray], pen: float, side: int = SIDE, room: float = 0.7) -> np.ndarray:
+    """Strokes in the unit square as a picture, uint8 (side, side), dark on white."""
+    fine = 2 * side
+    image = Image.new("L", (fine, fine), 255)
+    canvas = ImageDraw.Draw(image)
+    points = np.concatenate(strokes)
+    low, high = points.min(0), points.max(0)
+    scale = room * fine / max(*(high - low), 1e-6)
+    half = pen * fine / 2
+    for stroke in strokes:
+        line = [tuple(p) for p in (stroke - (low + high) / 2) * scale + fine / 2]
+        canvas.line(line, 20, round(2 * half), "curve")
+        for x, y in line:
+            canvas.ellipse((x - half, y - half, x + half, y + half), 20)
+    return np.asarray(image.reduce(2))
+
+
+def _lined(
+    image: np.ndarray, draw: Callable[[ImageDraw.ImageDraw, int], None], under: bool = True
+) -> np.ndarray:
+    """With lines on the paper, below the writing."""
+    paper = Image.new("RGB", image.shape[::-1], (255, 255, 255))
+    draw(ImageDraw.Draw(paper), image.shape[0])
+    ink = np.asarray(image).astype(float)[..., None] / 255
+    return (np.asarray(paper) * ink).astype(np.uint8)
+
+
+def _box(inset: float, width: int, colour: tuple[int, int, int]) -> Callable:
+    def draw(canvas: ImageDraw.ImageDraw, side: int) -> None:
+        at = round(inset * side)
+        canvas.rectangle((at, at, side - 1 - at, side - 1 - at), outline=colour, width=width)
+
+    return draw
+
+
+def _rules(places: tuple[float, ...], width: int, colour: tuple, upright: tuple = ()) -> Callable:
+    def draw(canvas: ImageDraw.ImageDraw, side: int) -> None:
+        for place in places:
+            canvas.line((0, place * side, side, place * side), colour, width)
+        for place in upright:
+            canvas.line((place * side, 0, place * side, side), colour, width)
+
+    return draw
+
+
+def _lit(image: np.ndarray, light: np.ndarray) -> np.ndarray:
+    return np.clip(image * light, 0, 255).astype(np.uint8)
+
+
+def _places(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x and y of each pixel, 0 to 1."""
+    height, width = image.shape
+    return np.meshgrid(np.arange(width) / width, np.arange(height) / height)
+
+
+def shadow(image: np.ndarray, soft: float) -> np.ndarray:
+    x, y = _places(image)
+    return _lit(image, 0.35 + 0.6 / (1 + np.exp(-(x + 0.3 * y - 0.6) / max(soft, 1e-4))))
+
+
+def vignette(image: np.ndarray) -> np.ndarray:
+    x, y = _places(image)
+    return _lit(image, 1 - 1.3 * ((x - 0.5) ** 2 + (y - 0.5) ** 2))
+
+
+def strip(image: np.ndarray) -> np.ndarray:
+    image = image.copy()
+    image[:, : round(0.06 * image.shape[1])] = 12
+    return image
+
+
+def neighbour(image: np.ndarray) -> np.ndarray:
+    """The right edge of the same character at the left, one and a half margins away."""
+    image = image.copy()
+    columns = np.flatnonzero((image < 128).any(0))
+    width = round(0.08 * image.shape[1])
+    last = min(int(columns[-1]) + 1, image.shape[1])
+    image[:, :width] = np.minimum(image[:, :width], image[:, last - width : last])
+    return image
+
+
+def speck(image: np.ndarray) -> np.ndarray:
+    image = image.copy()
+    image[8:11, 12:15] = 20
+    return image
+
+
+def card(image: np.ndarray) -> np.ndarray:
+    """A white card with round corners and a shadow on nothing."""
+    side = len(image)
+    shape = Image.new("L", (side, side), 0)
+    rest = side // 16
+    ImageDraw.Draw(shape).rounded_rectangle((rest, rest, side - rest, side - rest), rest, 255)
+    below = np.asarray(shape.filter(ImageFilter.GaussianBlur(rest / 3))) * 0.5
+    solid = np.asarray(shape)
+    colours = np.where(solid > 0, image, 0)
+    alpha = np.maximum(solid, below).astype(np.uint8)
+    return np.stack([colours, colours, colours, alpha], -1).astype(np.uint8)
+
+
+GRID = tuple(np.arange(0.06, 1, 0.1))
+ROWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "frame of 2 px": lambda a: _lined(a, _box(0, 2, (20, 20, 20))),
+    "black cell": lambda a: _lined(a, _box(0.05, 2, (20, 20, 20))),
+    "grey cell": lambda a: _lined(a, _box(0.06, 1, (170, 170, 170))),
+    "ruled": lambda a: _lined(a, _rules((0.08, 0.92), 2, (90, 90, 90))),
+    "ruled in colour": lambda a: _lined(
+        a, _rules((0.1, 0.37, 0.64, 0.91), 2, (120, 160, 240), (0.07,))
+    ),
+    "pen crosses a rule": lambda a: _lined(a, _rules((0.3, 0.7), 2, (60, 60, 60))),
+    "pen crosses a cell": lambda a: _lined(a, _box(0.18, 2, (60, 60, 60))),
+    "grid": lambda a: _lined(a, _rules(GRID, 1, (150, 180, 200), GRID)),
+    "strip": strip,
+    "sharp shadow": lambda a: shadow(a, 0),
+    "soft shadow": lambda a: shadow(a, 0.05),
+    "vignette": vignette,
+    "neighbour": neighbour,
+    "speck": speck,
+    "card on nothing": card,
+    "red on green": lambda a: np.where(a[..., None] < 128, (200, 30, 30), (30, 117, 30)).astype(
+        np.uint8
+    ),
+}
+
+
+def drawings(table: Path, count: int, seed: int = 0) -> dict[str, np.ndarray]:
+    """Some characters of a table, those that look like lines and boxes among them, drawn."""
+    import pandas as pd
+
+    known = pd.read_parquet(table, columns=["character", "strokes"]).set_index("character")
+    rng = np.random.default_rng(seed)
+    names = [c for c in LIKE_LINES if c in known.index]
+    others = [c for c in known.index if c not in names]
+    names += rng.choice(others, max(count - len(names), 0), replace=False).tolist()
+    return {
+        name: drawn(
+            [np.reshape(s, (-1, 2)) for s in known.at[name, "strokes"]], PENS[k % len(PENS)]
+        )
+        for k, name in enumerate(names[:count])
+    }
+
+
+def main() -> None:
+    from kakitori.recognizer import Recognizer, prepare
+
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--characters", type=int, default=200)
+    parser.add_argument("--table", type=Path, default=ROOT / "data/characters.parquet")
+    parser.add_argument("--model", type=Path, default=ROOT / "models/exports/int8.onnx")
+    options = parser.parse_args()
+    recognizer = Recognizer(options.model, threads=0)
+    alone = drawings(options.table, 2 * options.characters)
+    images = np.stack([prepare(image, recognizer.size) for image in alone.values()])
+    read = recognizer.read_normalised(images, 1)
+    right = [c for c, top in zip(alone, read, strict=True) if top and top[0][0] == c]
+    right = right[: options.characters]
+    print(f"{len(right)} characters that are read right alone")
+    for name, change in ROWS.items():
+        images = np.stack([prepare(change(alone[c]), recognizer.size) for c in right])
+        read = recognizer.read_normalised(images, 1)
+        same = [bool(top) and top[0][0] == c for c, top in zip(right, read, strict=True)]
+        sure = [bool(top) and top[0][1] >= recognizer.threshold for top in read]
+        wrong = np.mean([s and not r for r, s in zip(same, sure, strict=True)])
+        missed = "".join(c for c, r in zip(right, same, strict=True) if not r)
+        print(f"{name:<20} top-1 {np.mean(same):6.1%}  wrong and sure {wrong:5.1%}  {missed[:30]}")
+
+
+if __name__ == "__main__":
+    main()
