@@ -43,6 +43,16 @@ function segment(ink, [x0, y0], [x1, y1]) {
   }
 }
 
+/** Whether there is more than dots, which a pen leaves where it only touches. */
+export function hasLines(strokes) {
+  return fitted(strokes).some((stroke) =>
+    [0, 1].some((axis) => {
+      const places = stroke.map((point) => point[axis]);
+      return Math.max(...places) - Math.min(...places) >= PEN / 2;
+    }),
+  );
+}
+
 /** Strokes in pixels of the picture: the longer side fills ROOM, centred. */
 function fitted(strokes) {
   const low = [Infinity, Infinity];

@@ -22,6 +22,7 @@ const MAX_PIXELS = 100_000_000; // as in recognize.py
  * - `empty`: no stroke, or a picture without ink
  * - `no-image`: a file that the browser cannot read as a picture
  * - `too-large`: a picture of more than 100 megapixels
+ * - `closed`: `close()` was called
  * - `failed`: anything else; the message has the reason
  */
 export class KakitoriError extends Error {
@@ -84,8 +85,7 @@ export class Kakitori {
    * @throws {KakitoriError} empty, no-image, too-large
    */
   async recognise(input, { top = 10, meant } = {}) {
-    const found = await this._ask("recognise", { ...(await checked(input)), top, meant });
-    return { ...found, sure: found.candidates[0].probability >= this.threshold };
+    return this._ask("recognise", { ...(await checked(input)), top, meant });
   }
 
   /** What the model is shown of an input, Uint8Array (size × size), 255 = ink. */
@@ -93,13 +93,16 @@ export class Kakitori {
     return this._ask("preprocess", await checked(input));
   }
 
-  /** Ends the worker. */
+  /** Ends the worker; what is asked for still, or later, is answered with an error. */
   close() {
+    this._closed = true;
     this._worker.terminate();
+    this._reject(new KakitoriError("closed", "the recogniser has been closed"));
   }
 
   _ask(question, given) {
     return new Promise((resolve, reject) => {
+      if (this._closed) throw new KakitoriError("closed", "the recogniser has been closed");
       const number = (this._asked += 1);
       this._waiting.set(number, { resolve, reject });
       this._worker.postMessage({ number, question, given });
@@ -114,7 +117,10 @@ export class Kakitori {
   }
 
   _broken(event) {
-    const error = new KakitoriError("failed", event.message ?? "the worker did not start");
+    this._reject(new KakitoriError("failed", event.message ?? "the worker did not start"));
+  }
+
+  _reject(error) {
     for (const { reject } of this._waiting.values()) reject(error);
     this._waiting.clear();
   }

@@ -23,6 +23,7 @@ const memory = {
   },
 };
 
+document.querySelector("#unserved").remove();
 const alarm = document.querySelector("#alarm");
 let wrong = null;
 

@@ -476,7 +476,9 @@ function boxOf(mask, lines) {
   const outer =
     Math.max(top, left, height - 1 - bottom, width - 1 - right) <= part(longer(mask), OUTER);
   const thickness = Math.max(...best.map((line) => line.thickness));
-  if (!(outer || 10 * thickness <= 6 * penOf(inner)) || !isSomething(inner)) return none;
+  const thinner = 10 * thickness <= 6 * penOf(inner);
+  if (!(outer || thinner) || !isSomething(inner)) return none;
+  if (thinner) return { chosen, box: { top, bottom, left, right } };
   if (isTied(mask, [a, b]) || isTied(transposed(mask), [c, d])) return none;
   return { chosen, box: { top, bottom, left, right } };
 }

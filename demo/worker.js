@@ -1,6 +1,6 @@
 /** The recogniser itself, in a thread of its own: kakitori.js asks, this answers. */
 
-import { draw } from "./drawing.js";
+import { draw, hasLines } from "./drawing.js";
 import { prepare, prepareInk } from "./photos.js";
 
 const answers = { load, recognise, preprocess };
@@ -45,7 +45,7 @@ async function recognise(given) {
   const levels = await preprocess(given);
   if (!levels.some(Boolean)) throw coded("empty", "expected ink, found none");
   const scaled = Float32Array.from(levels, (v) => Math.fround(v / 127.5) - 1);
-  const { size, classes, temperature } = settings;
+  const { size, classes, temperature, threshold } = settings;
   const input = new ort.Tensor("float32", scaled, [1, 1, size, size]);
   const { logits } = await session.run({ input });
   const most = logits.data.reduce((a, b) => Math.max(a, b));
@@ -56,6 +56,7 @@ async function recognise(given) {
   const meant = given.meant === undefined ? -1 : classes.indexOf(given.meant);
   return {
     candidates: order.slice(0, given.top).map(candidate),
+    sure: candidate(order[0]).probability >= threshold,
     meant: meant < 0 ? null : { ...candidate(meant), rank: order.indexOf(meant) + 1 },
   };
 }
@@ -63,7 +64,7 @@ async function recognise(given) {
 /** What the model is shown, uint8 (size, size), of strokes, a file or pixels. */
 async function preprocess({ strokes, file, pixels }) {
   const { size } = settings;
-  if (strokes) return prepareInk(draw(strokes), size);
+  if (strokes) return hasLines(strokes) ? prepareInk(draw(strokes), size) : new Uint8Array(size * size);
   if (pixels) return prepare(pixels, size);
   const start = new Uint8Array(await file.slice(0, 2).arrayBuffer());
   const picture = await opened(file);

@@ -28,7 +28,6 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from kakitori import drawing, matching, monitoring, outputs, reference
@@ -40,6 +39,7 @@ from kakitori.recognizer import Feedback, Recognizer, prepare
 ROOT = Path(__file__).resolve().parents[1]
 BATCH = 64
 TOP = 5
+NOTHING = "no character: there is no ink, or dots alone"
 REJECTED = "〓"  # printers' mark for a character that is not at hand
 PAGED = {".tif", ".tiff", ".gif", ".webp", ".png"}  # what may hold more pictures than one
 CLOSED = 141  # the status of a command whose reader has seen enough, as `| head` has
@@ -177,7 +177,9 @@ class Picture(NamedTuple):
             raise self.content
         if isinstance(self.content, Path):
             return prepare(self.content, size)
-        return prepare(Image.fromarray(drawing.draw(self.content)), size)
+        if not drawing.has_lines(self.content):
+            return np.zeros((size, size), np.uint8)
+        return photos.prepare_ink(drawing.draw(self.content), size)
 
 
 def pen_drawings(files: list[Path], characters: Path) -> list[Picture]:
@@ -220,7 +222,9 @@ def recognize(
             written = recognizer.strokes(images) if with_strokes else [None] * len(images)
             judged = recognizer.feedback(images, meant) if meant else [None] * len(images)
             read = recognizer.read_normalised(images, TOP)
-            seen.append(monitoring.signals(images, np.array([top[0][1] for top in read])))
+            inked = [k for k, top in enumerate(read) if top]
+            confidences = np.array([read[k][0][1] for k in inked])
+            seen.append(monitoring.signals(images[inked], confidences))
             answers = zip(read, written, judged, strict=True)
         for picture, image in some:
             name, label, _, match = picture
@@ -231,15 +235,15 @@ def recognize(
             top, strokes, found = next(answers)
             if label is not None:
                 labelled += 1
-                first += top[0][0] == label
+                first += bool(top) and top[0][0] == label
                 five += label in [character for character, _ in top]
-            sure = None if threshold is None else top[0][1] >= threshold
+            sure = None if threshold is None else bool(top) and top[0][1] >= threshold
             form.line(Reading(name, label, top, sure, strokes, found, match))
         progress.update(len(some))
     progress.close()
     if labelled:
         form.summary({"samples": labelled, "top1": first / labelled, "top5": five / labelled})
-    if with_monitor and seen:
+    if with_monitor and any(len(s["confidence"]) for s in seen):
         signals = {name: np.concatenate([s[name] for s in seen]) for name in seen[0]}
         form.monitor(monitoring.stability(signals, recognizer.deciles))
     return failed
@@ -271,6 +275,8 @@ def explain(pictures: list[Picture], recognizer: Recognizer, folder: Path) -> No
         if isinstance(image, str):  # which its line will say
             continue
         top, label = recognizer.read_normalised(image[None], 2)[0], shown.label
+        if not top:  # no ink, which its line will say
+            continue
         one = label if label and label in recognizer.classes else top[0][0]
         other = next((c for c, _ in top if c != one), None)
         if other is None:
@@ -327,7 +333,7 @@ class Table:
 
     def line(self, read: Reading) -> None:
         file, label, top, sure, strokes, feedback, match = read
-        cells = "  ".join(f"{character} {p:6.1%}" for character, p in top)
+        cells = "  ".join(f"{character} {p:6.1%}" for character, p in top) or NOTHING
         mark = f"{REJECTED}  " if sure is False else ""
         print(f"{file:<40}  {label or ' '}  {mark}{cells}")
         if strokes:

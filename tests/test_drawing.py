@@ -5,8 +5,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from kakitori import drawing
+from kakitori.corpora.photos import prepare_ink
 from kakitori.errors import DataError
-from kakitori.recognizer import prepare
 
 TEN = [np.array([[10.0, 50], [90, 48]]), np.array([[50.0, 10], [52, 60], [49, 95]])]
 
@@ -51,7 +51,22 @@ def test_paper_all_around(strokes):
     assert ink.dtype == np.uint8 and ink.max() == 255
     inner = ink[8:-8, 8:-8].astype(int).sum()
     assert inner == ink.astype(int).sum()
-    assert prepare(Image.fromarray(ink), 64).max() > 200
+    assert prepare_ink(ink, 64).max() > 200
+
+
+@pytest.mark.parametrize(
+    ("strokes", "expected"),
+    [
+        ([[[3, 3]]], False),
+        ([[[3, 3], [3, 3]]], False),
+        ([[[0, 0]], [[0, 50], [0, 51]], [[0, 100]]], False),
+        ([[[0, 0]], [[0, 50], [20, 51]], [[0, 100]]], True),
+        ([[[0, 0], [1, 0]]], True),
+    ],
+    ids=["tap", "tap twice", "three dots are no 三", "dots and a stroke", "一"],
+)
+def test_dots_are_told_from_lines(strokes, expected):
+    assert drawing.has_lines([np.array(s, float) for s in strokes]) == expected
 
 
 def test_a_dot_has_the_area_of_the_pen():

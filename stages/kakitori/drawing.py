@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kakitori.corpora.tree import composed
 from kakitori.errors import DataError
 
 SIDE = 128  # pixels: twice what the model sees
@@ -61,6 +62,8 @@ def _drawing(found: object, where: str) -> Drawing:
     if not isinstance(strokes, list) or not strokes:
         raise DataError(f'{where}: expected {{"strokes": [[[x, y], …], …]}}, found {_short(found)}')
     character = found.get("character")
+    if isinstance(character, str):
+        character = composed(character)
     if character is not None and not (isinstance(character, str) and len(character) == 1):
         raise DataError(f"{where}: expected one character, found {_short(character)}")
     if len(strokes) > MOST_STROKES:
@@ -121,6 +124,11 @@ def draw(strokes: Sequence[np.ndarray]) -> np.ndarray:
             part = ink[top:bottom, left:right]
             np.maximum(part, np.clip(PEN / 2 + 0.5 - distance, 0, 1), out=part)
     return np.floor(255 * ink + 0.5).astype(np.uint8)
+
+
+def has_lines(strokes: Sequence[np.ndarray]) -> bool:
+    """Whether there is more than dots, which a pen leaves where it only touches."""
+    return any(bool((np.ptp(stroke, axis=0) >= PEN / 2).any()) for stroke in fitted(strokes))
 
 
 def fitted(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:

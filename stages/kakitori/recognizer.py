@@ -17,10 +17,11 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 import onnxruntime
-from PIL import Image
 
 from kakitori import monitoring, placement
+from kakitori.corpora import pictures
 from kakitori.corpora.photos import prepare
+from kakitori.corpora.tree import composed
 from kakitori.errors import DataError
 
 T = TypeVar("T")
@@ -60,11 +61,19 @@ class Recognizer:
     threshold : the confidence from which on 99.5 % of the first model's answers were right on
         validation; an answer below it may be of no character that the model knows.
 
-    Raises DataError for a file that is missing, no model or not ours, and for candidates that it
-    does not know.
+    Raises DataError for no file, one that is missing, no model or not ours, and for candidates that
+    it does not know.
     """
 
     def __init__(self, *models: str | Path, threads: int = 1, candidates: str = "") -> None:
+        if not models:
+            raise DataError("expected an exported model (.onnx) or several, found none")
+        if not isinstance(candidates, str):
+            raise DataError(
+                'candidates: expected a text, "" for all characters, found '
+                f"{type(candidates).__name__}"
+            )
+        candidates = composed(candidates)
         self._members = [_Member(Path(model), threads) for model in models]
         first = self._members[0]
         self.path, self.session, self.classes = first.path, first.session, first.classes
@@ -117,6 +126,7 @@ class Recognizer:
                 f"{self.path}: expected a model that knows which strokes are there (model: "
                 "stroke), found one without `presence`"
             )
+        meant = composed(meant)
         strange = "".join(sorted(set(meant) - set(self.classes)))
         if strange or len(meant) not in (1, len(images)):
             raise DataError(
@@ -146,18 +156,21 @@ class Recognizer:
             total += z / z.sum(1, keepdims=True)
         return total / len(self._members)
 
-    def read(self, image: str | Path | Image.Image, top: int = 5) -> list[tuple[str, float]]:
-        """The likeliest characters of one image with their probabilities, best first."""
+    def read(self, image: pictures.Source, top: int = 5) -> list[tuple[str, float]]:
+        """The likeliest characters of one image with their probabilities, best first; none where
+        there is no ink. A path, bytes, a file, a Pillow image or an array."""
         return self.read_normalised(prepare(image, self.size)[None], top)[0]
 
     def read_normalised(self, images: np.ndarray, top: int = 5) -> list[list[tuple[str, float]]]:
         """Like `read` for many images that `prepare` made, uint8 (N, S, S)."""
+        if top < 1:
+            raise DataError(f"top: expected a number from 1, found {top}")
         probabilities = self.probabilities(images)
         best = np.argsort(-probabilities, axis=1, kind="stable")
         best = best[:, : min(top, self._allowed.sum())]
         return [
-            [(self.classes[k], float(row[k])) for k in ranked]
-            for row, ranked in zip(probabilities, best, strict=True)
+            [(self.classes[k], float(row[k])) for k in ranked] if image.any() else []
+            for image, row, ranked in zip(images, probabilities, best, strict=True)
         ]
 
 
@@ -238,6 +251,14 @@ class _Member:
     ) -> list[np.ndarray]:
         """Outputs for normalised images uint8 (N, S, S), so many at a time; `settings` are further
         inputs, `each` those with one value per image."""
+        size = self.size
+        if images.ndim != 3 or images.shape[1:] != (size, size) or images.dtype != np.uint8:
+            raise DataError(
+                f"{self.path}: expected normalised images uint8 (N, {size}, {size}), found "
+                f"{images.dtype} {images.shape}"
+            )
+        if batch < 1:
+            raise DataError(f"batch: expected a number from 1, found {batch}")
         each = {"input": images[:, None], **each}
 
         def read(start: int) -> list[np.ndarray]:

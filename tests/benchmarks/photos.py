@@ -81,7 +81,8 @@ def _places(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def shadow(image: np.ndarray, soft: float) -> np.ndarray:
     x, y = _places(image)
-    return _lit(image, 0.35 + 0.6 / (1 + np.exp(-(x + 0.3 * y - 0.6) / max(soft, 1e-4))))
+    inside = np.clip(0.5 + (x + 0.3 * y - 0.6) / max(4 * soft, 1e-4), 0, 1)
+    return _lit(image, 0.35 + 0.6 * inside)
 
 
 def vignette(image: np.ndarray) -> np.ndarray:

@@ -22,7 +22,8 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from kakitori import outputs
-from kakitori.drawing import draw
+from kakitori.corpora.photos import prepare_ink
+from kakitori.drawing import draw, has_lines
 from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.params import ROOT
@@ -191,7 +192,7 @@ def asked(page: Page, method: str, inputs: list) -> list:
 
 
 def of_strokes(strokes: list[np.ndarray]) -> np.ndarray:
-    return prepare(Image.fromarray(draw(strokes)), 64)
+    return prepare_ink(draw(strokes), 64) if has_lines(strokes) else np.zeros((64, 64), np.uint8)
 
 
 def test_strokes_become_the_same_tensor(shown):

@@ -16,7 +16,9 @@ from kakitori.errors import DataError
 Source = str | Path | bytes | BinaryIO | Image.Image | np.ndarray
 
 # What a file may be, whatever its name says: Pillow knows more, among them EPS, which is a program.
-KINDS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+_WANTED = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+Image.init()
+KINDS = tuple(kind for kind in _WANTED if kind in Image.OPEN)
 MAX_PIXELS = 100_000_000
 MAX_BYTES = 2**28  # of the pixels as Pillow holds them; 67 megapixels in colour
 LINE = 16  # bytes that a line takes besides: a picture may be one pixel wide
@@ -31,7 +33,7 @@ COLOUR_GAIN, COLOUR_LEAST = 2.5, 32
 
 
 def levels(source: Source) -> np.ndarray:
-    """A picture as levels uint8 (H, W), its longer side at most LONGEST pixels, upright by its EXIF.
+    """A picture as levels uint8 (H, W), its longer side at most LONGEST, upright by its EXIF.
 
     Grey where that tells the writing from its ground, else the difference of colours that does.
     Where 255 is not white (16 bits, floats), the range is stretched. What is drawn on nothing is
@@ -224,7 +226,10 @@ def _telling(colours: np.ndarray) -> np.ndarray:
     blue: ink may be as light as its ground and yet another colour."""
     grey = np.asarray(Image.fromarray(colours).convert("L"))
     red, green, blue = (colours[::2, ::2, k].astype(np.int16) for k in range(3))
-    sides = (lambda r, g, b: 128 + ((r - g) >> 1)), (lambda r, g, b: 128 + (((r + g >> 1) - b) >> 1))
+    sides = (
+        (lambda r, g, b: 128 + ((r - g) >> 1)),
+        (lambda r, g, b: 128 + (((r + g >> 1) - b) >> 1)),
+    )
     contrasts = [_contrast(side(red, green, blue)) for side in sides]
     best = int(np.argmax(contrasts))
     if contrasts[best] < max(COLOUR_LEAST, COLOUR_GAIN * _contrast(grey[::2, ::2]) + 1):

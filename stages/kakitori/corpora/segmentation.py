@@ -380,9 +380,7 @@ def _is_tied(mask: np.ndarray, lines: list[Line]) -> bool:
         _draw(drawn, line)
     other &= ~drawn
     (beyond, inside), (inside_too, beyond_too) = _ends(other, upper), _ends(other, lower)
-    return bool(
-        inside.any() and inside_too.any() and not beyond.any() and not beyond_too.any()
-    )
+    return bool(inside.any() and inside_too.any() and not beyond.any() and not beyond_too.any())
 
 
 def _extends(mask: np.ndarray) -> bool:
@@ -421,9 +419,9 @@ def _box(
             for c in upright:
                 for d in upright:
                     area = (b.middle - a.middle) * (d.middle - c.middle)
-                    if b.middle > a.middle and d.middle > c.middle and area > size:
-                        if meets(a, b, c, d):
-                            best, size = (a, b, c, d), area
+                    ordered = b.middle > a.middle and d.middle > c.middle
+                    if ordered and area > size and meets(a, b, c, d):
+                        best, size = (a, b, c, d), area
     if best is None:
         return [[], []], None
     a, b, c, d = best
@@ -438,7 +436,7 @@ def _box(
     thinner = 10 * thickness <= 6 * pen_of(inner)
     if not (outer or thinner) or not _extends(inner):
         return [[], []], None
-    if _is_tied(mask, [a, b]) or _is_tied(mask.T, [c, d]):
+    if not thinner and (_is_tied(mask, [a, b]) or _is_tied(mask.T, [c, d])):
         return [[], []], None
     return [[a, b], [c, d]], (top, bottom, left, right)
 
@@ -465,7 +463,7 @@ class Parts(NamedTuple):
 
     def drawn(self, chosen: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """The parts that are `chosen`, bool (N,), as a mask."""
-        row, first, last, part = (run[chosen[self.runs[3]]] for run in self.runs)
+        row, first, last, _ = (run[chosen[self.runs[3]]] for run in self.runs)
         change = np.zeros((shape[0], shape[1] + 1), np.int8)
         change[row, first] += 1
         change[row, last] -= 1

@@ -106,10 +106,19 @@ def character_of(folder: PurePath) -> int | None:
         codepoint = codepoint_of(name)
         if codepoint is not None:
             return codepoint
-        name = unicodedata.normalize("NFC", name)
+        name = composed(name)
         if len(name) == 1 and not name.isascii() and is_character(ord(name)):
             return ord(name)
     return None
+
+
+def composed(text: str) -> str:
+    """Kana with their marks as one character each, が of か and ゛, as macOS does not spell names.
+    Nothing else is changed: NFC would make other characters of some kanji."""
+    return _MARKED.sub(lambda found: unicodedata.normalize("NFC", found[0]), text)
+
+
+_MARKED = re.compile("[\u3041-\u30ff][\u3099\u309a]")
 
 
 def codepoint_of(name: str) -> int | None:
