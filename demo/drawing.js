@@ -53,6 +53,22 @@ export function hasLines(strokes) {
   );
 }
 
+/** The longer side of strokes, and of the pen that draws them, in a writing area of this side; at
+ * most the area's where they just fill it. */
+export function extent(strokes, frame) {
+  const points = strokes.flat();
+  const sides = [0, 1].map((axis) => {
+    let [low, high] = [Infinity, -Infinity];
+    for (const point of points) {
+      low = Math.min(low, point[axis]);
+      high = Math.max(high, point[axis]);
+    }
+    return high - low;
+  });
+  const longer = Math.max(...sides);
+  return Math.max(longer, Math.min(longer + (frame * PEN) / SIDE, frame));
+}
+
 /** Strokes in pixels of the picture: the longer side fills ROOM, centred. */
 function fitted(strokes) {
   const low = [Infinity, Infinity];

@@ -2,7 +2,7 @@
 
 import { crop, resize } from "./pillow.js";
 
-const EXTENT = 0.875;
+export const EXTENT = 0.875;
 const MIN_CONTRAST = 16;
 
 /**
@@ -78,7 +78,7 @@ export function span(dark) {
 }
 
 /** The nearest whole number, halves to the even one, as NumPy's rint. */
-function rint(value) {
+export function rint(value) {
   const low = Math.floor(value);
   if (value - low !== 0.5) return Math.round(value);
   return low % 2 ? low + 1 : low;

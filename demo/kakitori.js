@@ -9,6 +9,8 @@
  * lie in the folder of this module, on the page's own origin. Errors are `KakitoriError`.
  */
 
+import { extent } from "./drawing.js";
+
 export { match } from "./matching.js";
 
 const FOLDER = new URL(".", import.meta.url);
@@ -22,6 +24,7 @@ const MAX_PIXELS = 100_000_000; // as in recognize.py
  * - `empty`: no stroke, or a picture without ink
  * - `no-image`: a file that the browser cannot read as a picture
  * - `too-large`: a picture of more than 100 megapixels
+ * - `no-frame`: a frame that is smaller than the strokes, or beside a picture
  * - `closed`: `close()` was called
  * - `failed`: anything else; the message has the reason
  */
@@ -79,13 +82,15 @@ export class Kakitori {
    * @param {object} [options]
    * @param {number} [options.top] how many
    * @param {string} [options.meant] a character of which the probability is wanted anyway
+   * @param {number} [options.frame] of strokes: the side of the area that was there to write in, in
+   *     their units; tells small characters from large ones (っ from つ)
    * @returns {Promise<{candidates: {character: string, probability: number}[], sure: boolean,
    *     meant: ?{character: string, probability: number, rank: number}}>} best first, with
    *     calibrated probabilities; `meant` is null for a character that the model does not know
-   * @throws {KakitoriError} empty, no-image, too-large
+   * @throws {KakitoriError} empty, no-image, too-large, no-frame
    */
-  async recognise(input, { top = 10, meant } = {}) {
-    return this._ask("recognise", { ...(await checked(input)), top, meant });
+  async recognise(input, { top = 10, meant, frame } = {}) {
+    return this._ask("recognise", { ...(await checked(input, frame)), top, meant, frame });
   }
 
   /** What the model is shown of an input, Uint8Array (size × size), 255 = ink. */
@@ -127,12 +132,16 @@ export class Kakitori {
 }
 
 /** An input as the worker takes it. */
-async function checked(input) {
+async function checked(input, frame) {
   if (Array.isArray(input)) {
     const strokes = input.filter((stroke) => stroke.length);
     if (!strokes.length) throw new KakitoriError("empty", "expected strokes, found none");
+    if (frame !== undefined && !(extent(strokes, 0) <= frame && frame < Infinity)) {
+      throw new KakitoriError("no-frame", `expected a frame around the strokes, found ${frame}`);
+    }
     return { strokes };
   }
+  if (frame !== undefined) throw new KakitoriError("no-frame", "expected a frame of strokes alone");
   const { width, height } = input instanceof Blob ? await dimensions(input) : input;
   if (width * height > MAX_PIXELS) {
     throw new KakitoriError(

@@ -1,10 +1,11 @@
 /** stages/kakitori/corpora/photos.py and pictures.py for a page: pictures as training images are. */
 
-import { normalise, span } from "./images.js";
-import { composite, crop, grey, reduce } from "./pillow.js";
+import { EXTENT, normalise, rint, span } from "./images.js";
+import { composite, crop, grey, reduce, resize } from "./pillow.js";
 import { inkOf } from "./segmentation.js";
 
 const WORKING_SIDE = 112;
+const MAX_ENLARGEMENT = 1.5; // of a frame: a mark written small in it stays smaller than a full one
 const LONGEST = 512;
 const STRIP = 1024; // lines read at a time: a phone has no room for 50 megapixels four times
 const SOLID = 250;
@@ -33,6 +34,23 @@ export function prepare(source, size, jpeg = false) {
 export function prepareInk(ink, size) {
   const there = { ...ink, data: ink.data.map((v) => (v ? 1 : 0)) };
   return normalise(padded(closelyCropped(ink, there, ink.data.length), 2), size);
+}
+
+/**
+ * A normalised image of ink whose longer side was `extent`, as small as training images show it whose
+ * frame had the side `frame`; the image itself where that changes nothing.
+ */
+export function within(normalised, size, extent, frame) {
+  const side = Math.max(rint((size * MAX_ENLARGEMENT * extent) / frame / EXTENT), 1);
+  if (side >= size) return normalised;
+  const smaller = resize({ width: size, height: size, data: normalised }, side, side);
+  const image = new Uint8Array(size * size);
+  const first = Math.floor((size - side) / 2);
+  for (let row = 0; row < side; row++) {
+    const line = smaller.data.subarray(row * side, (row + 1) * side);
+    image.set(line, (first + row) * size + first);
+  }
+  return image;
 }
 
 /** Grey, or the difference of colours that tells more; the longer side at most LONGEST. */

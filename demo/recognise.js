@@ -1,5 +1,6 @@
 /** The view that says what was written. */
 
+import { extent } from "./drawing.js";
 import { Pad } from "./pad.js";
 import { language, percent, text } from "./texts.js";
 
@@ -44,7 +45,8 @@ export class Recognise {
     const canvas = this.pad.canvas;
     canvas.dataset.count = strokes.length;
     canvas.setAttribute("aria-label", text("pad", { count: strokes.length }));
-    if (strokes.length) this.ask(strokes);
+    // The pad is the frame; a hand that slipped over its edge used more.
+    if (strokes.length) this.ask(strokes, Math.max(1, extent(strokes, 0)));
     else this.nothing();
   }
 
@@ -59,13 +61,13 @@ export class Recognise {
     await answered;
   }
 
-  async ask(input) {
+  async ask(input, frame) {
     const number = (this.asked += 1);
     this.list.setAttribute("aria-busy", "true");
     try {
       const kakitori = await this.kakitori;
       if (number !== this.asked) return;
-      const found = await kakitori.recognise(input, { top: TOP });
+      const found = await kakitori.recognise(input, { top: TOP, frame });
       if (number !== this.asked) return;
       this.found = found;
       const { character, probability } = found.candidates[0];

@@ -1,7 +1,7 @@
 /** The recogniser itself, in a thread of its own: kakitori.js asks, this answers. */
 
-import { draw, hasLines } from "./drawing.js";
-import { prepare, prepareInk } from "./photos.js";
+import { draw, extent, hasLines } from "./drawing.js";
+import { prepare, prepareInk, within } from "./photos.js";
 
 const answers = { load, recognise, preprocess };
 let session, settings, ort;
@@ -40,25 +40,56 @@ async function fetched(url) {
   return response;
 }
 
-/** Logits and the temperature make calibrated probabilities, as Recognizer.probabilities does. */
+/** Look-alikes stand together, as Recognizer.read_normalised answers. */
 async function recognise(given) {
   const levels = await preprocess(given);
   if (!levels.some(Boolean)) throw coded("empty", "expected ink, found none");
-  const scaled = Float32Array.from(levels, (v) => Math.fround(v / 127.5) - 1);
-  const { size, classes, temperature, threshold } = settings;
-  const input = new ort.Tensor("float32", scaled, [1, 1, size, size]);
-  const { logits } = await session.run({ input });
-  const most = logits.data.reduce((a, b) => Math.max(a, b));
-  const powers = Float64Array.from(logits.data, (z) => Math.exp((z - most) / temperature));
-  const sum = powers.reduce((a, b) => a + b);
-  const order = Array.from(powers.keys()).sort((a, b) => powers[b] - powers[a]);
-  const candidate = (k) => ({ character: classes[k], probability: powers[k] / sum });
+  const { size, classes, alike, threshold } = settings;
+  let chances = await probabilities(levels);
+  if (given.frame !== undefined) {
+    const framed = within(levels, size, extent(given.strokes, given.frame), given.frame);
+    if (framed !== levels) chances = parted(chances, await probabilities(framed), alike);
+  }
+  const total = totals(chances, alike);
+  const order = Array.from(chances.keys()).sort(
+    (a, b) => total[b] - total[a] || alike[a] - alike[b] || chances[b] - chances[a],
+  );
+  const candidate = (k) => ({ character: classes[k], probability: chances[k] });
   const meant = given.meant === undefined ? -1 : classes.indexOf(given.meant);
   return {
     candidates: order.slice(0, given.top).map(candidate),
     sure: candidate(order[0]).probability >= threshold,
     meant: meant < 0 ? null : { ...candidate(meant), rank: order.indexOf(meant) + 1 },
   };
+}
+
+/** Logits and the temperature make calibrated probabilities, as Recognizer.probabilities does. */
+async function probabilities(levels) {
+  const { size, temperature } = settings;
+  const scaled = Float32Array.from(levels, (v) => Math.fround(v / 127.5) - 1);
+  const input = new ort.Tensor("float32", scaled, [1, 1, size, size]);
+  const { logits } = await session.run({ input });
+  const most = logits.data.reduce((a, b) => Math.max(a, b));
+  const powers = Float64Array.from(logits.data, (z) => Math.exp((z - most) / temperature));
+  const sum = powers.reduce((a, b) => a + b);
+  return powers.map((power) => power / sum);
+}
+
+/** context.py's `parted`: the shape tells the group, the size within the frame the member. */
+function parted(shape, framed, groups) {
+  const [ofShape, ofFramed] = [totals(shape, groups), totals(framed, groups)];
+  return shape.map((chance, k) =>
+    ofFramed[k] > 0 ? ofShape[k] * (framed[k] / ofFramed[k]) : chance,
+  );
+}
+
+/** What the group of each class has in all. */
+function totals(chances, groups) {
+  const sums = new Float64Array(chances.length);
+  chances.forEach((chance, k) => {
+    sums[groups[k]] += chance;
+  });
+  return chances.map((_, k) => sums[groups[k]]);
 }
 
 /** What the model is shown, uint8 (size, size), of strokes, a file or pixels. */

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from kakitori import outputs, stage
+from kakitori import context, outputs, stage
 from kakitori.errors import DataError
 from kakitori.learning import data, saved, training
 from kakitori.params import ROOT, Settings
@@ -65,6 +65,7 @@ def main(settings: Settings) -> None:
     predictions = predicted(images, labels, tuple(formats))
     parts = {name: data.load_part(ROOT, index, name, classes) for name in OTHER_PARTS}
     reference = predictions["torch"]
+    alike = context.alike("".join(classes))
     needed = {*classes, *map(chr, index.loc[index["part"] != "none", "codepoint"].unique())}
     characters = table.read(ROOT / "data/characters.parquet", needed).set_index("codepoint")
     sliced = slices.sliced(reference.right, test.rows, characters)
@@ -81,15 +82,15 @@ def main(settings: Settings) -> None:
         "test_samples": len(labels),
         "test_writer_groups": int(test.rows["writer_group"].replace("", None).nunique()),
         **{
-            name: scoring.score(p) | scoring.interval(p.right, groups)
+            name: scoring.score(p, alike) | scoring.interval(p.right, groups)
             for name, p in predictions.items()
         },
         "accepted": {
             name: scoring.accepted(predictions[name], export.threshold)
             for name, export in exports.items()
         },
-        "hard": _own_sets(predicted, parts["hard"], ("int8",)),
-        "external": _own_sets(predicted, parts["external"]),
+        "hard": _own_sets(predicted, parts["hard"], alike, ("int8",)),
+        "external": _own_sets(predicted, parts["external"], alike),
         **_zero_shot(model, classes, parts["zero_shot"]),
         **_sequences(
             (exports["onnx"], exports["int8"]), test, parts["zero_shot"], predictions, characters
@@ -181,7 +182,10 @@ def _torch_logits(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:
 
 
 def _own_sets(
-    predicted: Callable, part: data.Part, names: tuple[str, ...] = FORMATS
+    predicted: Callable,
+    part: data.Part,
+    alike: np.ndarray,
+    names: tuple[str, ...] = FORMATS,
 ) -> dict[str, dict]:
     """Scores of each corpus of a part; characters that are no class of ours are only counted."""
     result = {}
@@ -199,7 +203,7 @@ def _own_sets(
             found = predicted(images, part.labels.numpy()[known], names)
             groups = rows["writer_group"].to_numpy()[labels >= 0]
             result[corpus] |= {
-                name: scoring.score(p) | scoring.interval(p.right, groups)
+                name: scoring.score(p, alike) | scoring.interval(p.right, groups)
                 for name, p in found.items()
             }
     return result

@@ -6,7 +6,8 @@
     python stages/recognize.py --reject photo.png        # 〓 where it is not sure enough
     python stages/recognize.py --model a.onnx --model b.onnx photo.png   # averaged
     python stages/recognize.py --monitor scans/          # do they look like what it was chosen on?
-    python stages/recognize.py --candidates アイウエオ field.png
+    python stages/recognize.py --candidates katakana+digits --frame 96 field.png   # known before
+    python stages/recognize.py --prior text page/        # 二 or こ as text would have it
     python stages/recognize.py --strokes photo.png       # of a model that writes them (seq2seq)
     python stages/recognize.py --feedback 書 photo.png   # of a model that knows them (stroke)
     python stages/recognize.py --pen strokes.json        # and how its strokes were written
@@ -35,6 +36,7 @@ from kakitori.corpora import photos, tree
 from kakitori.errors import DataError
 from kakitori.matching import Match
 from kakitori.recognizer import Feedback, Recognizer, prepare
+from kakitori.writing import charset
 
 ROOT = Path(__file__).resolve().parents[1]
 BATCH = 64
@@ -75,7 +77,24 @@ def main() -> None:
     form.add_argument("--json", action="store_true", help="one JSON object a line")
     form.add_argument("--csv", action="store_true", help="a line of CSV an image")
     parser.add_argument(
-        "--candidates", default="", metavar="TEXT", help="the characters that may be answered"
+        "--candidates",
+        default="",
+        metavar="TEXT",
+        help="the characters that may be answered, or names of alphabets, joined by +: "
+        + " ".join(charset.alphabets()),
+    )
+    parser.add_argument(
+        "--prior",
+        choices=["text"],
+        default="",
+        help="weigh characters by how often they are written in Japanese text",
+    )
+    parser.add_argument(
+        "--frame",
+        type=float,
+        metavar="SIDE",
+        help="how large the writing area was, in pixels of the images or units of the strokes; "
+        "tells small characters from large ones",
     )
     parser.add_argument(
         "--reject",
@@ -124,11 +143,12 @@ def main() -> None:
                     f"{needed}: expected a file, found none: {who} is under way, which may be "
                     "making it: try again when it has ended"
                 )
-        recognizer = Recognizer(*models, candidates=options.candidates)
+        recognizer = Recognizer(*models, candidates=options.candidates, prior=options.prior)
         if options.reject and threshold is None:
             threshold = recognizer.threshold
         pictures, passed_over = find_pictures(options.paths)
         pictures += pen_drawings(options.pen, options.characters)
+        pictures = [picture._replace(frame=options.frame) for picture in pictures]
         if options.explain:
             explain(pictures, recognizer, options.explain)
         form.begin()
@@ -170,16 +190,21 @@ class Picture(NamedTuple):
     label: str | None  # the character that its folder or its file names
     content: Path | list[np.ndarray] | DataError
     match: Match | None = None  # of pen strokes with those of the character that was meant
+    frame: float | None = None  # the side of the writing area
 
-    def prepared(self, size: int) -> np.ndarray:
-        """Normalised, uint8 (size, size); DataError for what cannot be read."""
+    def prepared(self, size: int, frame: float | None = None) -> np.ndarray:
+        """Normalised, uint8 (size, size), in a writing area of the side `frame` where it is given;
+        DataError for what cannot be read."""
         if isinstance(self.content, DataError):
             raise self.content
         if isinstance(self.content, Path):
-            return prepare(self.content, size)
+            return prepare(self.content, size, frame)
         if not drawing.has_lines(self.content):
             return np.zeros((size, size), np.uint8)
-        return photos.prepare_ink(drawing.draw(self.content), size)
+        drawn = photos.prepare_ink(drawing.draw(self.content), size)
+        if frame is None:
+            return drawn
+        return photos.within(drawn, drawing.extent(self.content, frame), frame)
 
 
 def pen_drawings(files: list[Path], characters: Path) -> list[Picture]:
@@ -214,20 +239,20 @@ def recognize(
     seen: list[dict[str, np.ndarray]] = []
     progress = tqdm(total=len(pictures), desc="recognize", unit="image", disable=None)
     for start in range(0, len(pictures), BATCH):
-        some = [(one, _prepared(one, recognizer.size)) for one in pictures[start : start + BATCH]]
+        some = [(one, _views(one, recognizer.size)) for one in pictures[start : start + BATCH]]
         images = [image for _, image in some if not isinstance(image, str)]
         answers = iter(())
         if images:
-            images = np.stack(images)
+            images, *framed = np.stack(images, 1)
             written = recognizer.strokes(images) if with_strokes else [None] * len(images)
             judged = recognizer.feedback(images, meant) if meant else [None] * len(images)
-            read = recognizer.read_normalised(images, TOP)
+            read = recognizer.read_normalised(images, TOP, *framed)
             inked = [k for k, top in enumerate(read) if top]
             confidences = np.array([read[k][0][1] for k in inked])
             seen.append(monitoring.signals(images[inked], confidences))
             answers = zip(read, written, judged, strict=True)
         for picture, image in some:
-            name, label, _, match = picture
+            name, label, _, match, _ = picture
             if isinstance(image, str):
                 failed.append(f"{name}: {image}")
                 form.failed(name, label, image)
@@ -249,10 +274,18 @@ def recognize(
     return failed
 
 
-def _prepared(picture: Picture, size: int) -> np.ndarray | str:
+def _views(picture: Picture, size: int) -> np.ndarray | str:
+    """The picture normalised, uint8 (1, size, size), and where a frame is known in that frame too,
+    (2, size, size); or why it cannot be read."""
+    frames = [None] if picture.frame is None else [None, picture.frame]
+    views = [_prepared(picture, size, frame) for frame in frames]
+    return next((view for view in views if isinstance(view, str)), None) or np.stack(views)
+
+
+def _prepared(picture: Picture, size: int, frame: float | None = None) -> np.ndarray | str:
     """The picture normalised, or why it cannot be read."""
     try:
-        return picture.prepared(size)
+        return picture.prepared(size, frame)
     except DataError as error:
         reason = str(error).removeprefix(f"{picture.content}: ").removeprefix(f"{picture.name}: ")
         if Path(picture.name).suffix.lower() in (".heic", ".heif"):

@@ -18,7 +18,7 @@ class Reader:
 
     size, classes, threshold, deciles = 64, "十一", 0.5, "{}"
 
-    def __init__(self, *models, candidates="") -> None:
+    def __init__(self, *models, candidates="", prior="") -> None:
         pass
 
     def read_normalised(self, images, top):

@@ -166,7 +166,8 @@ def test_candidates_alone_are_answered(finished, tmp_path):
     np.testing.assert_allclose(found, np.array(kept) / sum(kept))
     done = finished.stage("recognize", "--candidates", "鬱", str(tmp_path / "no.png"), check=False)
     assert (
-        done.returncode == 1 and "expected candidates among its 60 classes, found 鬱" in done.stderr
+        done.returncode == 1
+        and "expected them among the model's 60 classes, found 鬱" in done.stderr
     )
 
 

@@ -113,3 +113,10 @@ def test_classes_worst_first():
     assert table["top1"].tolist() == [0, 0.5, 1, 1]
     assert table["answer"].tolist() == [2, 1, -1, -1]
     assert table["example"].tolist() == [2, 7, -1, -1]
+
+
+def test_look_alikes_count_as_right():
+    answers = np.eye(4, dtype=np.float32)[[0, 1, 2, 3]]
+    scores = scoring.score(predictions(answers, np.array([0, 0, 3, 3])), np.array([0, 0, 2, 3]))
+    assert scores["top1"] == 0.5 and scores["top1_alike"] == 0.75
+    assert "top1_alike" not in scoring.score(predictions(answers, np.arange(4)))

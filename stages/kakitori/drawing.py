@@ -141,6 +141,14 @@ def fitted(strokes: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [(s - (low + high) / 2) / longer * ROOM + SIDE / 2 for s in strokes]
 
 
+def extent(strokes: Sequence[np.ndarray], frame: float) -> float:
+    """The longer side of strokes, and of the pen that draws them, in a writing area of this side;
+    at most the area's where they just fill it."""
+    points = np.concatenate([np.asarray(stroke, np.float64) for stroke in strokes])
+    longer = float((points.max(0) - points.min(0)).max())
+    return max(longer, min(longer + frame * PEN / SIDE, frame))
+
+
 def _pixels(low: float, high: float) -> tuple[int, int]:
     """First and last-plus-one line that a pen between two places in pixels may reach."""
     return int(np.floor(low - PEN / 2 - 0.5)), int(np.ceil(high + PEN / 2 + 0.5))

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import onnxruntime
 
-from kakitori import monitoring, placement
+from kakitori import context, monitoring, placement
 from kakitori.corpora import pictures
 from kakitori.corpora.photos import prepare
 from kakitori.corpora.tree import composed
@@ -52,8 +52,12 @@ class Recognizer:
         are averaged (Lakshminarayanan et al. 2017).
     threads : batches that are read at the same time, each on one thread, which is a third faster
         than one batch on all of them; 0 takes one per core.
-    candidates : the characters that may be answered, all of the model's when there are none; for
-        a form's field of katakana, say.
+    candidates : the characters that may be answered, all of the model's when there are none: the
+        names of alphabets and characters, joined by + ("katakana+digits").
+    prior : "text" weighs classes by how often they are written in Japanese text; "" does not.
+
+    Characters that shape alone does not tell apart (charset.LOOK_ALIKES) are answered one after the
+    other, by what is known of them.
 
     Attributes
     ----------
@@ -61,11 +65,13 @@ class Recognizer:
     threshold : the confidence from which on 99.5 % of the first model's answers were right on
         validation; an answer below it may be of no character that the model knows.
 
-    Raises DataError for no file, one that is missing, no model or not ours, and for candidates that
-    it does not know.
+    Raises DataError for no file, one that is missing, no model or not ours, for candidates that it
+    does not know, and for a prior that there is none of.
     """
 
-    def __init__(self, *models: str | Path, threads: int = 1, candidates: str = "") -> None:
+    def __init__(
+        self, *models: str | Path, threads: int = 1, candidates: str = "", prior: str = ""
+    ) -> None:
         if not models:
             raise DataError("expected an exported model (.onnx) or several, found none")
         if not isinstance(candidates, str):
@@ -88,13 +94,12 @@ class Recognizer:
                     f"{self.size} pixels of {self.path}, found {len(other.classes):,} classes and "
                     f"{other.size} pixels"
                 )
-        strange = sorted(set(candidates) - set(self.classes))
-        if strange:
-            raise DataError(
-                f"{self.path}: expected candidates among its {len(self.classes):,} classes, found "
-                f"{''.join(strange)}"
-            )
-        self._allowed = np.array([c in candidates or not candidates for c in self.classes])
+        self._allowed = context.allowed(candidates, self.classes)
+        # What may not be answered stands beside nothing.
+        alone = len(self.classes) + np.arange(len(self.classes))
+        self._alike = np.where(self._allowed, context.alike(self.classes), alone)
+        self._log_weights = np.log(context.weights(prior, self.classes))
+        self._log_weights[~self._allowed] = -np.inf
 
     def logits(self, images: np.ndarray, batch: int = 64) -> np.ndarray:
         """Logits float32 (N, C) of normalised images uint8 (N, S, S), of the first model."""
@@ -151,23 +156,37 @@ class Recognizer:
         total = np.zeros((len(images), len(self.classes)))
         for member in self._members:
             z = member.run(["logits"], images, 64)[0].astype(np.float64) / member.temperature
-            z[:, ~self._allowed] = -np.inf
+            z += self._log_weights
             z = np.exp(z - z.max(1, keepdims=True))
             total += z / z.sum(1, keepdims=True)
         return total / len(self._members)
 
-    def read(self, image: pictures.Source, top: int = 5) -> list[tuple[str, float]]:
+    def read(
+        self, image: pictures.Source, top: int = 5, frame: float | None = None
+    ) -> list[tuple[str, float]]:
         """The likeliest characters of one image with their probabilities, best first; none where
-        there is no ink. A path, bytes, a file, a Pillow image or an array."""
-        return self.read_normalised(prepare(image, self.size)[None], top)[0]
+        there is no ink. A path, bytes, a file, a Pillow image or an array.
 
-    def read_normalised(self, images: np.ndarray, top: int = 5) -> list[list[tuple[str, float]]]:
-        """Like `read` for many images that `prepare` made, uint8 (N, S, S)."""
+        frame : the side of the area that was there to write in, in pixels of the image, where it is
+            known; it tells small characters from large ones.
+        """
+        if frame is not None and hasattr(image, "read"):
+            image = image.read()
+        images = prepare(image, self.size)[None]
+        framed = None if frame is None else prepare(image, self.size, frame)[None]
+        return self.read_normalised(images, top, framed)[0]
+
+    def read_normalised(
+        self, images: np.ndarray, top: int = 5, framed: np.ndarray | None = None
+    ) -> list[list[tuple[str, float]]]:
+        """Like `read` for many images that `prepare` made, uint8 (N, S, S); `framed` are the same
+        as it made them with their frames."""
         if top < 1:
             raise DataError(f"top: expected a number from 1, found {top}")
         probabilities = self.probabilities(images)
-        best = np.argsort(-probabilities, axis=1, kind="stable")
-        best = best[:, : min(top, self._allowed.sum())]
+        if framed is not None:
+            probabilities = context.parted(probabilities, self.probabilities(framed), self._alike)
+        best = context.ranked(probabilities, self._alike, min(top, self._allowed.sum()))
         return [
             [(self.classes[k], float(row[k])) for k in ranked] if image.any() else []
             for image, row, ranked in zip(images, probabilities, best, strict=True)

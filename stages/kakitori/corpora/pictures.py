@@ -61,6 +61,17 @@ def levels(source: Source) -> np.ndarray:
         raise DataError(f"{name}: expected an image, found: {reason}") from None
 
 
+def side(source: Source) -> int:
+    """The longer side of a picture that `levels` reads, in its own pixels; not of a stream, which
+    can be read but once."""
+    if isinstance(source, np.ndarray):
+        return max(source.shape[:2])
+    if isinstance(source, Image.Image):
+        return max(source.size)
+    with Image.open(_file(source)) as image:
+        return max(image.size)
+
+
 def _name(source: Source) -> str:
     """What an error calls it: in a line, and never its content."""
     if isinstance(source, str | os.PathLike):

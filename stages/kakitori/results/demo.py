@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from kakitori import outputs, reference
+from kakitori import context, outputs, reference
 from kakitori.errors import DataError
 from kakitori.recognizer import Recognizer
 from kakitori.results.card import GLYPHS
@@ -53,6 +53,7 @@ def build(root: Path, folder: Path, model: Path) -> dict[str, int]:
         shutil.copy2(model, part / "model.onnx")
         settings = {
             "classes": list(recognizer.classes),
+            "alike": context.alike(recognizer.classes).tolist(),
             "size": recognizer.size,
             "temperature": recognizer.temperature,
             "threshold": recognizer.threshold,

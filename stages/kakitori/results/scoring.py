@@ -60,13 +60,19 @@ def predict(
     return Predictions(labels, *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def score(predictions: Predictions) -> dict[str, float]:
+def score(predictions: Predictions, alike: np.ndarray | None = None) -> dict[str, float]:
     """Figures of a set of predictions: `top1`, `top5`, `error_rate` (fractions), `nll` (nats),
-    `ece` (over 15 equal-width bins of the top probability; Guo et al. 2017)."""
+    `ece` (over 15 equal-width bins of the top probability; Guo et al. 2017); and `top1_alike`, by
+    which any character counts that looks like the right one, where `alike` (C,) numbers the classes
+    so that look-alikes have the same number."""
     right = predictions.right
     bins = reliability(predictions.confidences, right)
     gaps = (bins["accuracy"] - bins["confidence"]).abs()
-    return {
+    found = {}
+    if alike is not None:
+        same = alike[predictions.answers] == alike[predictions.labels]
+        found["top1_alike"] = float(same.mean())
+    return found | {
         "top1": float(right.mean()),
         "top5": float((predictions.ranks < 5).mean()),
         "error_rate": float(1 - right.mean()),
