@@ -11,7 +11,7 @@
 
 import { extent } from "./drawing.js";
 
-export { match } from "./matching.js";
+export { lookAlikes, match, STRICTNESS, USUAL } from "./matching.js";
 
 const FOLDER = new URL(".", import.meta.url);
 const MAX_PIXELS = 100_000_000; // as in recognize.py
@@ -172,9 +172,10 @@ async function dimensions(blob) {
  *
  * @param {object} [options]
  * @param {string|URL} [options.folder] where the files lie; this module's folder
- * @returns {Promise<Map<string, {strokes: number[][][], ordered: boolean, source: string,
- *     credit: string}>>} by character its polylines in the unit square, in the order of writing, and
- *     whether order and direction are true; those traced from a font have none
+ * @returns {Promise<Map<string, {strokes: number[][][], ways: number[][][][], ordered: boolean,
+ *     source: string, credit: string}>>} by character its polylines in the unit square, in the order
+ *     of writing, other right ways to write it, and whether order and direction are true; those
+ *     traced from a font have none. Its property `same` is for `lookAlikes`.
  * @throws {KakitoriError} not-loaded
  */
 export async function loadCharacters({ folder = FOLDER } = {}) {
@@ -191,18 +192,25 @@ export async function loadCharacters({ folder = FOLDER } = {}) {
   }
 }
 
-/** Per character its source, its strokes and their points, as `pack` in demo.py writes them. */
-function unpacked({ characters, sources }, bytes) {
+/** Per character its source, its strokes and other ways to write it, as `pack` in demo.py writes
+ * them; `same` of the table are groups that no shape tells apart. */
+function unpacked({ characters, sources, same = [] }, bytes) {
   let place = 0;
   const byte = () => bytes[place++];
   const list = (read) => Array.from({ length: byte() }, read);
   const table = new Map();
   for (const character of characters) {
     const { name, ...about } = sources[byte()];
-    const strokes = list(() => list(() => [byte() / 255, byte() / 255]));
-    table.set(character, { strokes, source: name, ...about });
+    const lines = (count) =>
+      Array.from({ length: count }, () => list(() => [byte() / 255, byte() / 255]));
+    const strokes = lines(byte());
+    const ways = list(() => {
+      const count = byte();
+      return count ? lines(count) : strokes.map(() => strokes[byte()]);
+    });
+    table.set(character, { strokes, ways, source: name, ...about });
   }
-  return table;
+  return Object.assign(table, { same });
 }
 
 /** Whether a module with one instruction on 128 bits is one that this browser would run. */

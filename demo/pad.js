@@ -16,6 +16,7 @@ export class Pad {
     this.pattern = []; // polylines to trace
     this.marks = new Map(); // number of a stroke: the name of its colour
     this.missing = []; // polylines that should be there
+    this.arrows = []; // those of them of which the direction matters
     this.pointer = null;
     canvas.addEventListener("pointerdown", (event) => this.down(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
@@ -42,10 +43,11 @@ export class Pad {
     this.paint();
   }
 
-  /** Colours strokes, by their number, and shows those that are missing. */
-  mark(marks, missing) {
+  /** Colours strokes, by their number, and shows those that are missing, some as arrows. */
+  mark(marks, missing, arrows = []) {
     this.marks = marks;
     this.missing = missing;
+    this.arrows = arrows;
     this.paint();
   }
 
@@ -60,6 +62,7 @@ export class Pad {
   forget() {
     this.marks = new Map();
     this.missing = [];
+    this.arrows = [];
   }
 
   down(event) {
@@ -132,7 +135,21 @@ export class Pad {
     for (const stroke of this.pattern) line(stroke, "guide", WIDTH);
     this.strokes.forEach((stroke, k) => line(stroke, this.marks.get(k) ?? "ink", WIDTH));
     for (const stroke of this.missing) line(stroke, "accent", WIDTH / 3, [0.02, 0.03]);
+    for (const stroke of this.arrows) line(arrowhead(stroke), "accent", WIDTH / 3);
     const empty = !this.strokes.length && !this.under && !this.pattern.length;
     canvas.parentElement.classList.toggle("empty", empty);
   }
+}
+
+/** The two barbs at the end of a polyline. */
+function arrowhead(stroke) {
+  const [x, y] = stroke.at(-1);
+  const [a, b] = stroke[Math.max(stroke.length - 3, 0)];
+  const long = Math.hypot(x - a, y - b) || 1;
+  const [u, v] = [(2 * WIDTH * (x - a)) / long, (2 * WIDTH * (y - b)) / long];
+  return [
+    [x - u - v / 2, y - v + u / 2],
+    [x, y],
+    [x - u + v / 2, y - v - u / 2],
+  ];
 }

@@ -1,6 +1,6 @@
 /** The view that shows how a character is written and says what was written otherwise. */
 
-import { match } from "./kakitori.js";
+import { lookAlikes, match, STRICTNESS, USUAL } from "./kakitori.js";
 import { Pad } from "./pad.js";
 import { language, percent, text } from "./texts.js";
 
@@ -36,6 +36,12 @@ export class Practise {
       this.find(`[data-do=${name}]`).addEventListener("click", run);
     }
     this.find("#trace").addEventListener("change", () => this.trace());
+    const judged = memory.get("judged")?.split(" ") ?? USUAL;
+    for (const what of STRICTNESS) {
+      const box = this.find(`#judge-${what}`);
+      box.checked = judged.includes(what);
+      box.addEventListener("change", () => this.judge());
+    }
     const input = this.find("#character");
     input.addEventListener("input", (event) => {
       if (!event.isComposing) this.choose([...input.value.trim()].at(-1));
@@ -95,6 +101,16 @@ export class Practise {
     this.pad.paint();
   }
 
+  get judged() {
+    return STRICTNESS.filter((what) => this.find(`#judge-${what}`).checked);
+  }
+
+  /** Another strictness: what was written is looked at again. */
+  judge() {
+    this.memory.set("judged", this.judged.join(" "));
+    if (this.said.length) this.check();
+  }
+
   /** As many strokes as the model has: time to look. */
   changed() {
     const canvas = this.pad.canvas;
@@ -113,8 +129,10 @@ export class Practise {
       return;
     }
     this.remember();
-    const { strokes, ordered } = this.reference;
-    const found = match(drawn, strokes, { ordered });
+    const found = match(drawn, this.reference.strokes, {
+      ...{ ordered: this.reference.ordered, ways: this.reference.ways, judged: this.judged },
+      alike: this.alike,
+    });
     this.mark(found);
     const verdict = this.verdict(found);
     this.say(verdict);
@@ -123,26 +141,56 @@ export class Practise {
     if (number === this.checked && read) this.say([...verdict, read]);
   }
 
-  /** Colours what is wrong, and shows what is missing where it would be. */
+  /** Colours what is wrong, and shows what is missing or should be otherwise where it would be. */
   mark(found) {
-    const { strokes } = this.reference;
-    const wrong = [...found.swapped.flat(), ...found.early, ...found.late, ...found.reversed];
-    const numbers = [...wrong.map((number) => found.drawn[number - 1]), ...found.extra];
+    const strokes = this.taken(found);
+    const out = [...found.swapped.flat(), ...found.early, ...found.late, ...found.reversed];
+    const apart = found.differs?.strokes.slice(0, 1) ?? [];
+    const counted = found.judged.includes("count") ? [...found.joined.flat()] : [];
+    const wrong = [...out, ...apart, ...counted].map((number) => found.drawn[number - 1]);
+    const parts = found.judged.includes("count") ? found.split.flat() : [];
+    const numbers = [...wrong, ...parts, ...found.extra];
     const marks = new Map(numbers.map((number) => [number - 1, "accent"]));
     const there = strokes.filter((_, k) => found.drawn[k] !== null);
-    const drawn = found.drawn.filter(Boolean).map((number) => this.pad.strokes[number - 1]);
-    const lacking = there.length ? found.missing.map((number) => strokes[number - 1]) : [];
-    this.pad.mark(marks, moved(lacking, there, drawn));
+    const drawn = [...new Set(found.drawn)].filter(Boolean).map((k) => this.pad.strokes[k - 1]);
+    const shown = [...found.missing, ...apart, ...found.reversed];
+    const ghosts = there.length ? shown.map((number) => strokes[number - 1]) : [];
+    const turned = found.reversed.map((number) => shown.indexOf(number));
+    const place = moved(ghosts, there, drawn);
+    this.pad.mark(marks, place, there.length ? turned.map((k) => place[k]) : []);
+  }
+
+  /** The strokes of the way of writing that a drawing is nearest to. */
+  taken({ way }) {
+    return way ? this.reference.ways[way - 1] : this.reference.strokes;
+  }
+
+  get alike() {
+    const { reference } = this;
+    reference.alike ??= lookAlikes(this.character, this.table, this.table.same);
+    return reference.alike;
   }
 
   /** What is right and wrong, in the order in which one would mend it. */
   verdict(found) {
-    const { strokes, ordered } = this.reference;
+    const count = this.taken(found).length;
+    const counted = found.judged.includes("count") ? "fault" : "";
+    const notes = [
+      ...found.joined.map((numbers) => ({ key: "joined", strokes: numbers, kind: counted })),
+      ...found.split.map((numbers) => ({ key: "split", strokes: numbers, kind: counted })),
+    ];
     if (found.accepted) {
-      const key = ordered ? "goodOrder" : "good";
-      return [{ key, values: { count: strokes.length }, kind: "good" }];
+      const key = ["order", "direction"].every((k) => found.judged.includes(k)) ? "goodOrder" : "good";
+      const way = found.way ? [{ key: "way", values: { count } }] : [];
+      return [{ key, values: { count }, kind: "good" }, ...way, ...notes];
     }
-    if (found.missing.length > strokes.length / 2) return [{ key: "other", kind: "fault" }];
+    if (found.alike) {
+      const { what, strokes: numbers } = found.differs;
+      const [first, second] = numbers.map((number) => text("stroke", { number }));
+      const should = numbers.length ? [{ key: what, values: { first, second }, kind: "fault" }] : [];
+      return [{ key: "alike", values: { character: found.alike }, kind: "fault" }, ...should, ...notes];
+    }
+    if (found.missing.length > count / 2) return [{ key: "other", kind: "fault" }];
     const faults = [
       ["missing", found.missing],
       ["extra", found.extra],
@@ -151,9 +199,10 @@ export class Practise {
       ["late", found.late],
       ["reversed", found.reversed],
     ];
-    return faults
+    const wrong = faults
       .filter(([, numbers]) => numbers.length)
       .map(([key, numbers]) => ({ key, strokes: numbers, kind: "fault" }));
+    return [...wrong, ...notes];
   }
 
   /** What the recogniser makes of it; nothing where there is no recogniser. */

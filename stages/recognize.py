@@ -68,6 +68,15 @@ def main() -> None:
         help="the table with the strokes that --pen compares with (data/characters.parquet)",
     )
     parser.add_argument(
+        "--judge",
+        nargs="+",
+        choices=matching.STRICTNESS,
+        default=matching.USUAL,
+        metavar="WHAT",
+        help="what of pen strokes counts, of shape, count (none joined or split), order and "
+        "direction (shape order direction)",
+    )
+    parser.add_argument(
         "--model",
         action="append",
         type=Path,
@@ -147,7 +156,7 @@ def main() -> None:
         if options.reject and threshold is None:
             threshold = recognizer.threshold
         pictures, passed_over = find_pictures(options.paths)
-        pictures += pen_drawings(options.pen, options.characters)
+        pictures += pen_drawings(options.pen, options.characters, options.judge)
         pictures = [picture._replace(frame=options.frame) for picture in pictures]
         if options.explain:
             explain(pictures, recognizer, options.explain)
@@ -207,7 +216,7 @@ class Picture(NamedTuple):
         return photos.within(drawn, drawing.extent(self.content, frame), frame)
 
 
-def pen_drawings(files: list[Path], characters: Path) -> list[Picture]:
+def pen_drawings(files: list[Path], characters: Path, judged: list[str]) -> list[Picture]:
     """The drawings of files of pen strokes, compared with the table `characters` where they say
     what was meant."""
     drawings = [(file, k, one) for file in files for k, one in enumerate(drawing.read(file), 1)]
@@ -218,7 +227,8 @@ def pen_drawings(files: list[Path], characters: Path) -> list[Picture]:
             f"{file}:{k}",
             one.character,
             one.strokes,
-            one.character and matching.match(one.strokes, *references[one.character]),
+            one.character
+            and matching.match(one.strokes, *references[one.character], judged=judged),
         )
         for file, k, one in drawings
     ]

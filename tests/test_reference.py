@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,8 @@ import pytest
 
 from kakitori import reference
 from kakitori.errors import DataError
+from kakitori.writing import kanjivg
+from tests.test_kanjivg import OFFICIAL
 
 
 def form(source: str, *strokes: list[float]) -> dict:
@@ -13,7 +16,7 @@ def form(source: str, *strokes: list[float]) -> dict:
 
 
 def table(path: Path, **forms: list[dict]) -> Path:
-    rows = [{"character": c, "forms": known} for c, known in forms.items()]
+    rows = [{"character": c, "forms": known, "decomposition": ""} for c, known in forms.items()]
     pd.DataFrame(rows).to_parquet(path)
     return path
 
@@ -42,3 +45,57 @@ def test_what_is_not_there_is_named(tmp_path):
     pd.DataFrame({"character": ["一"]}).to_parquet(path)
     with pytest.raises(DataError, match="expected the table of characters, found: "):
         reference.read(path, {"一"})
+
+
+# Of KanjiVG's variant files some with one component that has several orders, one with two, and one
+# whose component stands in a character that has no such file.
+@pytest.mark.parametrize(
+    ("character", "form"),
+    [
+        *(("止", "HzFst"), ("玉", "VtLst"), ("馬", "Vt6"), ("必", "Ten3"), ("虎", "HzFstRiLe")),
+        *(("拒", "HzFst"), ("臼", "HzLst"), ("発", "Dg3"), ("桃", "KaishoMidFst"), ("差", "VtLst")),
+    ],
+)
+def test_orders_are_those_of_the_variant_files(character, form):
+    (base,) = kanjivg.read(OFFICIAL, [character])
+    (other,) = kanjivg.read(OFFICIAL, [character], form)
+    ends = [np.concatenate([s[0], s[-1]]) for s in base.strokes]
+    order = [
+        int(np.argmin([np.abs(np.concatenate([s[0], s[-1]]) - e).sum() for e in ends]))
+        for s in other.strokes
+    ]
+    assert sorted(order) == list(range(len(ends))) and order != sorted(order)
+    tree = json.loads(base.tree.to_json())
+    assert order in reference.orders(tree, len(ends))
+
+
+def test_orders_of_several_components():
+    """止 beside 王: each in its own order or in the other."""
+    parts = [{"element": "卜", "strokes": [0, 1]}, {"element": "王", "strokes": [2, 3, 4, 5]}]
+    found = reference.orders({"element": "", "strokes": list(range(6)), "parts": parts}, 6)
+    assert (
+        [1, 0, 2, 4, 5, 3] in found and [0, 1, 2, 4, 5, 3] in found and [1, 0, 2, 3, 4, 5] in found
+    )
+    assert all(sorted(order) == list(range(6)) for order in found)
+
+
+def test_orders_are_permutations():
+    for element, orders in reference.ORDERS.items():
+        for text in orders:
+            numbers = [int(number) for number in text.split()]
+            assert sorted(numbers) == list(range(len(numbers))) != numbers, element
+
+
+def test_ways_and_look_alikes(tmp_path):
+    upper, lower = [[0.2, 0.3, 0.8, 0.3], [0.05, 0.6, 0.95, 0.6]], [0.5, 0.05, 0.5, 0.95]
+    long, short = [0.05, 0.3, 0.95, 0.3], [0.3, 0.6, 0.7, 0.6]
+    brush = form("kaisho", [0.2, 0.35, 0.8, 0.3], [0.05, 0.6, 0.95, 0.6], lower)
+    path = table(
+        tmp_path / "characters.parquet",
+        未=[form("kanjivg", *upper, lower), brush, form("font", *upper, lower)],
+        末=[form("kanjivg", long, short, lower)],
+        一=[form("font", [0, 0.5, 1, 0.5])],
+    )
+    found = reference.read(path, {"未", "一"})
+    assert len(found["未"].ways) == 1 and list(found["未"].alike) == ["末"]
+    assert not found["一"].ways and not found["一"].alike

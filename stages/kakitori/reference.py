@@ -1,22 +1,100 @@
 """How characters are written: strokes to compare with, from the table that `characters` makes."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from kakitori import matching
 from kakitori.errors import DataError
 
+COLUMNS = ["character", "forms", "decomposition"]
 TRUE = ("kanjivg", "kaisho")  # sources that know order and direction; those of others are traced
+
+# Components with more than one right order: of the strokes in KanjiVG's order, the numbers from 0
+# in the other. Those above the line are of KanjiVG's variant files, or of the same kind (when an
+# upright comes among its bars), and hold in every character with that component, not only in those
+# that have a file. Those below have no file: they are what else people write, by the drawings that
+# docs/practice.md names.
+ORDERS = {
+    "卜": ["1 0"],  # 止, 上, 点: the bar before the upright
+    "王": ["0 2 3 1", "0 2 1 3"],
+    "龶": ["0 2 3 1", "0 2 1 3"],
+    "生": ["0 1 3 4 2"],
+    "土": ["1 0 2", "1 2 0"],
+    "羊": ["0 1 2 4 5 3"],
+    "由": ["0 1 3 4 2", "0 1 4 2 3"],
+    "里": ["0 1 2 3 5 6 4"],
+    "重": ["0 1 2 3 4 5 7 8 6"],
+    "曲": ["0 1 4 5 2 3"],
+    "妻": ["0 1 2 3 5 6 7 4"],
+    "垂": ["0 1 2 3 4 5 7 6", "0 1 3 4 2 5 6 7"],
+    "耳": ["0 1 5 2 3 4"],
+    "馬": ["0 1 3 4 5 2 6 7 8 9", "1 0 2 3 4 5 6 7 8 9"],
+    "臣": ["1 0 2 3 4 5 6"],
+    "巨": ["1 0 2 3 4"],
+    "臼": ["0 1 3 2 4 5"],
+    "虍": ["0 1 3 2 4 5", "1 0 2 3 4 5", "1 0 3 2 4 5"],
+    "非": ["0 4 1 2 3 5 6 7"],
+    "癶": ["0 1 3 2 4", "0 1 2 4 3"],
+    "長": ["1 0 2 3 4 5 6", "1 0 2 3 4 5 6 7"],
+    "骨": ["0 1 3 2 4 5 6 7 8 9"],
+    "咼": ["0 1 3 2 4 5 6 7 8"],
+    "兆": ["0 3 1 2 4 5"],
+    "必": ["1 2 0 3 4"],
+    "無": ["0 1 2 7 3 4 5 6 8 9 10 11"],
+    "聿": ["0 1 2 4 3", "0 1 2 5 3 4"],
+    "卩": ["1 0"],
+    # ---------------------------------------------------------------------------------------------
+    "忄": ["2 0 1"],
+    "礻": ["0 1 3 2"],
+    "衤": ["0 1 4 2 3"],
+    "⺦": ["1 2 0"],  # 丬
+    "可": ["0 4 1 2 3"],
+    "米": ["2 3 0 1 4 5"],
+    "隹": ["0 2 3 1 5 6 4 7"],
+    "有": ["1 0 2 3 4 5"],
+    "右": ["1 0 2 3 4"],
+    "布": ["1 0 2 3 4"],
+    "皮": ["1 0 2 3 4"],
+    "成": ["1 0 2 3 4 5"],
+    "厂": ["1 0"],
+    "及": ["1 0 2"],
+    "乃": ["1 0"],
+    "舟": ["0 1 2 3 5 4"],
+    "田": ["0 1 3 2 4"],
+    "覀": ["0 1 2 5 3 4"],
+    "㐄": ["1 0 2 3"],
+    "井": ["2 3 0 1"],
+    "凶": ["2 3 0 1"],
+    "用": ["4 0 1 2 3", "0 1 3 4 2", "0 1 4 2 3"],
+    "尃": ["0 5 1 2 3 4 7 8 9 6"],
+    "韋": ["1 0 2 3 4 5 7 6 8 9"],
+    "廾": ["1 2 0"],
+    "山": ["1 2 0"],
+    "角": ["0 1 2 3 5 6 4"],
+    "華": ["0 1 2 3 5 6 4 7 8 9"],
+    "乗": ["0 1 3 4 2 5 6 7 8"],
+    "尞": ["0 1 3 4 2 5 6 7 8 9 10 11"],
+}
+WAYS = 16  # orders of a character at most, where several components have more than one
 
 
 class Reference(NamedTuple):
-    """A character's strokes, polylines (points, 2) in the unit square, and whether their order and
-    direction are true."""
+    """How a character is written, as `matching.match` takes it.
+
+    strokes : polylines (points, 2) in the unit square.
+    ordered : whether their order and direction are true.
+    ways : other right ways to write it.
+    alike : the characters that look most like it.
+    """
 
     strokes: list[np.ndarray]
     ordered: bool
+    ways: list[list[np.ndarray]]
+    alike: dict[str, list[np.ndarray]]
 
 
 def read(path: Path, characters: set[str]) -> dict[str, Reference]:
@@ -40,7 +118,7 @@ def read(path: Path, characters: set[str]) -> dict[str, Reference]:
             "makes it, --characters names another"
         )
     try:
-        table = pd.read_parquet(path, columns=["character", "forms"]).set_index("character")
+        table = pd.read_parquet(path, columns=COLUMNS).set_index("character")
     except Exception as error:  # Arrow raises its own kinds for what is no parquet or lacks columns
         reason = str(error).splitlines()[0]
         raise DataError(f"{path}: expected the table of characters, found: {reason}") from None
@@ -49,13 +127,72 @@ def read(path: Path, characters: set[str]) -> dict[str, Reference]:
         raise DataError(
             f"{path}: expected strokes of {without}, found {len(table):,} other characters"
         )
-    return {character: _reference(table.at[character, "forms"]) for character in characters}
+    # Only here: a page brings its own.
+    from kakitori.writing.charset import LOOK_ALIKES
+
+    models = {character: lines(best(forms)) for character, forms in table["forms"].items()}
+    return {
+        character: Reference(
+            models[character],
+            best(table.at[character, "forms"])["source"] in TRUE,
+            [w.strokes for w in ways(*table.loc[character, ["forms", "decomposition"]])],
+            matching.look_alikes(character, models, LOOK_ALIKES),
+        )
+        for character in characters
+    }
 
 
-def _reference(forms: list[dict]) -> Reference:
-    form = best(forms)
-    strokes = [np.asarray(flat, np.float64).reshape(-1, 2) for flat in form["strokes"]]
-    return Reference(strokes, form["source"] in TRUE)
+def lines(form: dict) -> list[np.ndarray]:
+    """The strokes of a form in the table, float64 (points, 2) each."""
+    return [np.asarray(flat, np.float64).reshape(-1, 2) for flat in form["strokes"]]
+
+
+class Way(NamedTuple):
+    """Another right way to write a character: its strokes, and their numbers in the model's where
+    only the order is another."""
+
+    strokes: list[np.ndarray]
+    order: list[int] | None
+
+
+def ways(forms: Sequence[dict], decomposition: str) -> list[Way]:
+    """Other right ways to write a character than its best form: in another order, or in another
+    true form, such as KanjiVG's brush-regular one. None where the best form is not true."""
+    model = best(forms)
+    if model["source"] not in TRUE:
+        return []
+    strokes = lines(model)
+    tree = json.loads(decomposition) if decomposition else {}
+    found = [Way([strokes[k] for k in order], order) for order in orders(tree, len(strokes))]
+    others = [lines(f) for f in forms if f["source"] in TRUE and f["source"] != model["source"]]
+    return found + [Way(other, None) for other in others]
+
+
+def orders(tree: dict, count: int) -> list[list[int]]:
+    """The other right orders of a character of `count` strokes, by its decomposition as JSON: each
+    component that has more than one order in each of them, WAYS at most."""
+    found = [list(range(count))]
+    for element, strokes in _components(tree):
+        for text in ORDERS.get(element, ()):
+            numbers = [int(number) for number in text.split()]
+            if len(numbers) != len(strokes):
+                continue
+            for order in list(found):
+                places = sorted(order.index(k) for k in strokes)
+                if [order[place] for place in places] != strokes or len(found) > WAYS:
+                    continue
+                other = order.copy()
+                for place, k in zip(places, numbers, strict=True):
+                    other[place] = strokes[k]
+                if other not in found:
+                    found.append(other)
+    return found[1:]
+
+
+def _components(tree: dict) -> Iterator[tuple[str, list[int]]]:
+    yield tree.get("element", ""), sorted(tree.get("strokes", ()))
+    for part in tree.get("parts", ()):
+        yield from _components(part)
 
 
 def best(forms: Sequence[dict]) -> dict:

@@ -28,6 +28,11 @@ CHARACTERS = 500
 HANDS = 25
 SEED = 3  # no tolerance was chosen on any seed of this file
 
+KINDS = (
+    *("missing", "extra", "joined", "split", "swapped", "early", "late", "reversed"),
+    *("alike", "differs"),
+)
+
 Strokes = list[np.ndarray]
 
 
@@ -122,8 +127,7 @@ def taken_for_another(made: list[Written]) -> tuple[int, int]:
 
 def said(found: Match) -> dict:
     """The faults that were found, without those that were not."""
-    kinds = ("missing", "extra", "swapped", "early", "late", "reversed")
-    return {kind: getattr(found, kind) for kind in kinds if getattr(found, kind)}
+    return {kind: getattr(found, kind) for kind in KINDS if getattr(found, kind)}
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from kakitori import context, outputs, reference
 from kakitori.errors import DataError
 from kakitori.recognizer import Recognizer
 from kakitori.results.card import GLYPHS
+from kakitori.writing.charset import LOOK_ALIKES
 
 # Of onnxruntime-web only what the page loads: WASM with SIMD and threads, no WebGPU.
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
@@ -115,23 +116,34 @@ def pack(table: pd.DataFrame) -> tuple[bytes, dict]:
 
     Per character, in the order of `characters`: the number of its source in `sources`, the number
     of its strokes, and per stroke the number of its points and x and y of each, in 255ths of the
-    frame. Polylines are simplified (Douglas and Peucker 1973) to TOLERANCE.
+    frame; then the number of other right ways to write it, and of each the number of its strokes
+    and those as before, or 0 and the numbers of the model's strokes in another order. Polylines are
+    simplified (Douglas and Peucker 1973) to TOLERANCE.
     """
     forms = [reference.best(forms) for forms in table["forms"]]
     names = sorted({form["source"] for form in forms})
     packed = bytearray()
-    for form in forms:
-        packed += bytes([names.index(form["source"]), len(form["strokes"])])
-        for stroke in form["strokes"]:
-            line = np.asarray(stroke, np.float32).reshape(-1, 1, 2)
-            kept = cv2.approxPolyDP(line, TOLERANCE, False)[:, 0]
-            packed += bytes([len(kept)])
-            packed += np.rint(kept.clip(0, 1) * LEVELS).astype(np.uint8).tobytes()
+    for form, (_, row) in zip(forms, table.iterrows(), strict=True):
+        packed += bytes([names.index(form["source"])]) + _packed(reference.lines(form))
+        ways = reference.ways(row["forms"], row["decomposition"])
+        packed += bytes([len(ways)])
+        for way in ways:
+            packed += bytes([0, *way.order]) if way.order else _packed(way.strokes)
     sources = [
         {"name": name, "ordered": name in reference.TRUE, "credit": GLYPHS.get(name, name)}
         for name in names
     ]
-    return bytes(packed), {"characters": "".join(table["character"]), "sources": sources}
+    about = {"characters": "".join(table["character"]), "sources": sources}
+    return bytes(packed), about | {"same": list(LOOK_ALIKES)}
+
+
+def _packed(strokes: list[np.ndarray]) -> bytes:
+    packed = bytearray([len(strokes)])
+    for stroke in strokes:
+        kept = cv2.approxPolyDP(stroke.astype(np.float32)[:, None], TOLERANCE, False)[:, 0]
+        packed += bytes([len(kept)])
+        packed += np.rint(kept.clip(0, 1) * LEVELS).astype(np.uint8).tobytes()
+    return bytes(packed)
 
 
 def _notice(root: Path, sources: list[str]) -> str:
