@@ -93,7 +93,7 @@ export function match(
   const { match: found } = best;
   if (found.accepted && wanted.has("shape")) {
     const taken = [reference, ...ways][found.way];
-    const other = takenFor(best, alike);
+    const other = takenFor(best.fit, drawn, alike);
     if (other) {
       found.alike = other;
       found.accepted = false;
@@ -125,8 +125,8 @@ export function lookAlikes(character, table, same = []) {
   }
   others.sort((a, b) => a.apart - b.apart);
   const near = others.slice(0, 3 * ALIKE).map((one) => ({ ...one, ...residual(own, framed(one.strokes)) }));
-  const kept = near.filter(({ error }) => error > SAME && error < LEFT);
-  kept.sort((a, b) => a.error - b.error);
+  const kept = near.filter(({ error }) => error > SAME);
+  kept.sort((a, b) => Math.min(a.error, LEFT) - Math.min(b.error, LEFT));
   return new Map(kept.slice(0, ALIKE).map((one) => [one.name, one.strokes]));
 }
 
@@ -310,13 +310,12 @@ function told({ rows, columns, pairs, distances, turned }, drawnCount, count, wa
 // Look-alikes
 
 /** The look-alike that a drawing is nearer to than to what was meant, if any. */
-function takenFor({ fit }, alike) {
-  const rows = fit.rows.map(({ line }) => line);
-  const own = residual(framed(rows), fit.target).error;
-  let [nearest, name] = [own, null];
+function takenFor(fit, drawn, alike) {
+  let [nearest, name] = [residual(fit.drawn, fit.target).error, null];
+  const singly = framed(drawn); // what was taken as joined may be strokes of another
   for (const [other, strokes] of alike) {
-    if (strokes.length !== rows.length) continue;
-    const { error } = residual(fit.drawn, framed(strokes));
+    if (strokes.length !== drawn.length) continue;
+    const { error } = residual(singly, framed(strokes));
     if (error < nearest) [nearest, name] = [error, other];
   }
   return name;

@@ -119,7 +119,7 @@ def match(
     found, fit = best
     if not (found.accepted and "shape" in wanted):
         return found
-    other = _taken_for(fit, alike or {})
+    other = _taken_for(fit, drawn, alike or {})
     if other is None:
         return found
     differs = _difference(fit, (reference, *ways)[found.way], alike[other])
@@ -351,21 +351,22 @@ def look_alikes(
     apart = [((ink - _inked(other)) ** 2).sum() for _, other in others]
     ranked = [others[k] for k in np.argsort(apart, kind="stable")[: 3 * ALIKE]]
     errors = [(_residual(own, other)[0], name) for name, other in ranked]
-    near = sorted((e for e in errors if SAME < e[0] < LEFT), key=lambda e: e[0])
+    near = sorted((e for e in errors if e[0] > SAME), key=lambda e: min(e[0], LEFT))
     return {name: table[name] for _, name in near[:ALIKE]}
 
 
-def _taken_for(fit: _Fit, alike: Mapping[str, Strokes]) -> str | None:
+def _taken_for(fit: _Fit, drawn: Strokes, alike: Mapping[str, Strokes]) -> str | None:
     """The look-alike that a drawing is nearer to than to what was meant, if any.
 
     What both differ from in the same way, a hand's shakiness, weighs in neither: on the line from
     the one to the other the drawing is at the nearer.
     """
     nearest, name = _residual(fit.drawn, fit.target)[0], None
+    singly = _framed(_singly(drawn))  # what was taken as joined may be strokes of another
     for other, strokes in alike.items():
-        if len(strokes) != len(fit.drawn):
+        if len(strokes) != len(drawn):
             continue
-        error = _residual(fit.drawn, _framed(_singly(strokes)))[0]
+        error = _residual(singly, _framed(_singly(strokes)))[0]
         if error < nearest:
             nearest, name = error, other
     return name
