@@ -114,3 +114,18 @@ def test_correct_writing_is_accepted_and_faults_are_named():
     assert len(rates) == 3 and min(rates.values()) >= 0.9, rates
     right, total = benchmark.taken_for_another(made)
     assert right / total < 0.03
+
+
+def test_a_look_alike_is_not_accepted_and_what_differs_is_said():
+    upright = [[0.5, 0.05], [0.5, 0.95]]
+    table = {
+        "未": [[[0.2, 0.3], [0.8, 0.3]], [[0.05, 0.6], [0.95, 0.6]], upright],
+        "末": [[[0.05, 0.3], [0.95, 0.3]], [[0.2, 0.6], [0.8, 0.6]], upright],
+    }
+    alike = matching.look_alikes("未", table)
+    assert list(alike) == ["末"] and not matching.look_alikes("未", table, ["未末"])
+    assert matching.match(table["未"], table["未"], alike=alike).accepted
+    found = matching.match(table["末"], table["未"], alike=alike)
+    assert (found.accepted, found.alike, found.differs) == (False, "末", ("longer", [2, 1]))
+    assert matching.in_words(found) == ("it looks like 末: stroke 2 should be longer than stroke 1")
+    assert matching.match(table["末"], table["未"], alike=alike, judged=["order"]).accepted
