@@ -1,5 +1,8 @@
 # make repro   from a bare machine to a measured recogniser
 # make test    the same set-up, then the tests
+# make test-long   every test, those marked long too; properties on ten times the examples, new ones
+#              every time; nightly in CI
+# TESTS_READ=worktree pytest tests/test_figures.py   whether documents fit metrics not yet committed
 # make test-browser   the report and the demo in Debian's chromium
 # make demo    the page that recognises and teaches, on http://127.0.0.1:8000; needs npm
 # make bench   the speed of the stages beside this machine's limits; docs/speed.md
@@ -8,13 +11,16 @@ PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: repro test test-browser demo lint bench study clean setup
+.PHONY: repro test test-long test-browser demo lint bench study clean setup
 
 repro: setup
 	dvc repro
 
 test: setup
 	pytest -n auto --maxprocesses 4 --dist worksteal
+
+test-long: setup
+	pytest -n auto --maxprocesses 4 --dist worksteal -m "long or not long" --hypothesis-profile long --timeout 18000
 
 test-browser: setup
 	pytest tests/browser
@@ -37,7 +43,7 @@ setup: .venv/ready
 .venv/ready: requirements.lock
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"expected Python 3.11 to 3.13, found {v.major}.{v.minor}; name another with make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
 	touch $@
 
 # Produced files only: data/raw, data/external, models/pretrained and DVC's cache stay.

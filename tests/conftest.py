@@ -1,115 +1,33 @@
-"""A tiny project to run the real pipeline in: 60 classes, 24 writers, a minute."""
+"""Tiny projects to run the pipeline in; the finished one is made once a run."""
 
+import importlib
 import os
-import shutil
-import signal
-import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-import pytest
-import yaml
-from filelock import FileLock
-
-ROOT = Path(__file__).resolve().parents[1]
-# Several processes test, each with a thread per core: those that wait must not keep a core busy.
+# Several processes test: each takes its share of the cores, and those that wait keep none busy.
+# Before anything imports PyTorch.
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+if _WORKERS > 1:
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _WORKERS)))
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-LIMIT = 1500  # seconds for one command: the longest took 150, on two cores that ran other tests too
 
-TINY = {
-    "synthesize": {
-        "writers": 24,
-        "hard_writers": 2,
-        "partial_writers": 1,
-        "classes": 60,
-        "workers": 2,
-    },
-    "train": {"epochs": 12, "batch": 32, "learning_rate": 0.002},
-    "quantize": {
-        "calibration_samples": 128,
-        "calibration": ["minmax", "percentile"],
-        "formats": {"all": ["fp32", "fp16", "strict", "int8", "int4"]},
-    },
-    "carbon": {"inferences": 300},
-}
+import pytest  # noqa: E402
+from filelock import FileLock  # noqa: E402
+
+from tests import fuzzing  # noqa: E402
+from tests.projects import LIMIT, ROOT, TINY, Project, environment  # noqa: E402
+
+__all__ = ["LIMIT", "ROOT", "TINY", "Project", "environment"]
+
+fuzzing.settings.load_profile("test")  # --hypothesis-profile comes later and overrides it
 
 
-def environment() -> dict[str, str]:
-    """The environment of this interpreter, so that a stage's `python` is the one that tests."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    return {**inherited, "PATH": path, "PYTHONFAULTHANDLER": "1"}
-
-
-class Project:
-    """A copy of the working tree, as git would hand it out, in a folder of its own."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    @classmethod
-    def at(cls, root: Path) -> "Project":
-        listed = subprocess.run(
-            ["git", "ls-files", "-co", "--exclude-standard", "-z"],
-            cwd=ROOT,
-            capture_output=True,
-            check=True,
-        ).stdout.decode()
-        for name in filter(None, listed.split("\0")):
-            if (ROOT / name).is_file():  # not those deleted but not yet committed
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(ROOT / name, root / name)
-        project = cls(root)
-        for command in (
-            "init -q -b main",
-            "config user.email test@localhost",
-            "config user.name Test",
-            "config commit.gpgsign false",
-        ):
-            project.run("git", *command.split())
-        return project
-
-    def run(
-        self, *command: str, check: bool = True, limit: float = LIMIT
-    ) -> subprocess.CompletedProcess:
-        """A command in the project. One that has not ended after `limit` seconds is ended, and its
-        interpreters' last words say where they were."""
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        with subprocess.Popen(command, cwd=self.root, env=environment(), **pipes) as process:
-            try:
-                out, err = process.communicate(timeout=limit)
-            except subprocess.TimeoutExpired:
-                here = psutil.Process(process.pid)
-                for one in [*here.children(recursive=True), here]:
-                    one.send_signal(signal.SIGABRT)
-                out, err = process.communicate()
-                raise AssertionError(f"{command} hung for {limit} s:\n{out}{err}") from None
-        if check and process.returncode:
-            raise AssertionError(f"{command} ended with {process.returncode}:\n{out}{err}")
-        return subprocess.CompletedProcess(command, process.returncode, out, err)
-
-    def copy(self, root: Path) -> "Project":
-        """The same project in another folder, with all that it has produced."""
-        shutil.copytree(self.root, root)
-        return Project(root)
-
-    def stage(self, name: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        return self.run("python", f"stages/{name}.py", *arguments, check=check)
-
-    def set(self, **changes: dict) -> None:
-        path = self.root / "params.yaml"
-        settings = yaml.safe_load(path.read_text("utf-8"))
-        for group, values in changes.items():
-            if isinstance(values, dict):
-                settings[group] |= values
-            else:
-                settings[group] = values
-        path.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), "utf-8")
-
-    def commit(self, message: str = "test") -> None:
-        self.run("git", "add", "-A")
-        self.run("git", "commit", "-q", "-m", message)
+@pytest.fixture(scope="session", autouse=True)
+def _quick_exports() -> None:
+    if "kakitori.learning.export" in sys.modules:  # else nothing here needs PyTorch
+        importlib.import_module("tests.exporter")
 
 
 @pytest.fixture
@@ -121,18 +39,40 @@ def project(tmp_path: Path) -> Project:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A tiny project after `dvc repro`, committed. Shared: tests must leave it as it is. Where
-    several processes test, the first that needs it makes it, and each has a copy."""
-    alone = "PYTEST_XDIST_WORKER" not in os.environ
-    folder = tmp_path_factory.getbasetemp() if alone else tmp_path_factory.getbasetemp().parent
-    made = Project(folder / "finished")
-    with FileLock(folder / "finished.lock"):
-        if not made.root.exists():
-            making = Project.at(tmp_path_factory.mktemp("making") / "project")
-            making.set(**TINY)
-            making.commit("settings")
-            making.run("dvc", "repro")
-            making.commit("results")
-            making.root.rename(made.root)
-    return made if alone else made.copy(tmp_path_factory.mktemp("finished") / "project")
+def finished(once: Callable) -> Project:
+    """A tiny project in which every stage has run, committed as after `dvc repro`. Shared: tests
+    must leave it as it is. Where several processes test, each has a copy. test_pipeline.py holds
+    its bytes against those of a true `dvc repro`."""
+
+    def make(root: Path) -> None:
+        making = Project.at(root)
+        making.set(**TINY)
+        making.commit("settings")
+        for name in making.stages():
+            making.stage(name)
+        making.run("dvc", "commit", "-q", "-f")
+        making.commit("results")
+
+    return Project(once("finished", make))
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable], Path]:
+    """`once(name, make)`: the folder that `make(folder)` fills, once for all processes that test;
+    the first that asks for it makes it, and each has a copy."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if _WORKERS > 1 else base
+
+    def folder(name: str, make: Callable[[Path], None]) -> Path:
+        made = shared / "once" / name
+        made.parent.mkdir(exist_ok=True)
+        with FileLock(made.with_suffix(".lock")):
+            if not made.exists():
+                making = tmp_path_factory.mktemp("making") / name
+                make(making)
+                making.rename(made)
+        own = tmp_path_factory.mktemp(name) / name
+        Project(made).copy(own)
+        return own
+
+    return folder

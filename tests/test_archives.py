@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kakitori.corpora import archives
 from kakitori.corpora.source import Samples
 from kakitori.errors import DataError
+from tests.fuzzing import fuzz
 
 CONTENT = {"a/one.png": b"1" * 700, "a/two.png": bytes(range(256)) * 3, "three": b""}
 
@@ -237,7 +238,7 @@ def test_flipped_bytes_end_in_an_error_or_the_content(tmp_path_factory, suffix):
     path = make(folder / f"x.{suffix}", CONTENT)
     whole = path.read_bytes()
 
-    @settings(max_examples=400, deadline=None)
+    @fuzz(400)
     @given(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(1, 255)), min_size=1))
     def check(flips):
         raw = bytearray(whole)

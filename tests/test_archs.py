@@ -14,9 +14,9 @@ from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checkpoints, complexity, export, training
 from kakitori.writing import table
 from kakitori.writing.charset import etl9_characters
-from tests import tables, toy
+from tests import committed, tables, toy
 
-SETTINGS = params.load()
+SETTINGS = committed.settings()
 CLASSES = list("あいう一二三書林杏木相目")
 QUICKER = {"seq2seq": {"steps": 6}}  # an export holds every step
 VARIANTS = [
@@ -124,7 +124,7 @@ def test_noise_on_features_is_for_training_alone():
 
 
 def test_one_batch_can_be_learned_by_heart(model):
-    batch = batch_of(24)
+    batch = batch_of(12)
     optimiser = torch.optim.AdamW(model.parameters(), 2e-3)
     model.train()
     for _ in range(60):
@@ -135,7 +135,7 @@ def test_one_batch_can_be_learned_by_heart(model):
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-    pytest.fail("not all of 24 images were read right after 60 steps")
+    pytest.fail("not all of 12 images were read right after 60 steps")
 
 
 def test_the_same_seed_makes_the_same_network():
@@ -145,7 +145,7 @@ def test_the_same_seed_makes_the_same_network():
 
 @pytest.mark.parametrize(("name", "net"), VARIANTS, ids=NAMES)
 def test_a_run_is_the_same_under_a_seed_and_when_it_goes_on(name, net, tmp_path, monkeypatch):
-    """Trained in one go, again, and killed after the first epoch, by whatever trains it."""
+    """Trained in one go, and again but killed after the first epoch, by whatever trains it."""
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
     parts = {"train": toy.part(24), "val": toy.part(8)}
     options = toy.settings(epochs=2, batch=8, optimiser="muon", learning_rate=0.004)
@@ -157,10 +157,9 @@ def test_a_run_is_the_same_under_a_seed_and_when_it_goes_on(name, net, tmp_path,
         return checkpoints.load(run)["model"]  # after the last epoch, be it the best or not
 
     first = trained("first")
-    assert toy.same(first, trained("second"))
-    half = trained("third", stop_after=1)
+    half = trained("second", stop_after=1)
     assert not toy.same(half, first)
-    assert toy.same(first, trained("third"))
+    assert toy.same(first, trained("second"))
 
 
 def shaken(model: nn.Module) -> nn.Module:
@@ -176,12 +175,11 @@ def shaken(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def test_an_onnx_file_equals_torch_is_deterministic_and_names_no_path(model, tmp_path):
+def test_an_onnx_file_equals_torch_and_names_no_path(model, tmp_path):
+    """That it is the same every time is a test of test_formats.py."""
     model = shaken(model)
-    for name in ("a", "b"):
-        export.to_onnx(model, 64, SETTINGS.quantize.opset, tmp_path / f"{name}.onnx")
+    export.to_onnx(model, 64, SETTINGS.quantize.opset, tmp_path / "a.onnx")
     content = (tmp_path / "a.onnx").read_bytes()
-    assert content == (tmp_path / "b.onnx").read_bytes()
     assert b"stages" not in content and str(params.ROOT).encode() not in content
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     assert [i.name for i in session.get_inputs()] == ["input"]

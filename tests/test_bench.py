@@ -1,8 +1,6 @@
 """What measures the speed, measured against what is known."""
 
 import json
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -10,12 +8,13 @@ import psutil
 import pytest
 import torch
 
-from kakitori import params
 from kakitori.corpora import layouts
 from kakitori.corpora.images import normalise
+from tests import committed
 from tests.benchmarks import bench, growth, limits, usual
+from tests.projects import ROOT, Project
 
-BENCH = json.loads((params.ROOT / "metrics/bench.json").read_text("utf-8"))
+BENCH = committed.metrics("bench")
 RATED = ("extract", "synthesize", "input_pipeline", "train", "inference_int8", "repro")
 
 
@@ -106,12 +105,7 @@ def test_the_committed_table_has_every_row(name):
 def test_a_run_of_the_size_of_etl9g_on_a_trial(tmp_path):
     """The script for a GPU, on this machine, with few of everything."""
     command = "tests/benchmarks/etl9g.py --writers 3 --classes 20 --epochs 1 --batch 16 --out"
-    subprocess.run(
-        [sys.executable, *command.split(), str(tmp_path / "etl9g.json")],
-        cwd=params.ROOT,
-        check=True,
-        capture_output=True,
-    )
+    Project(ROOT).script(*command.split(), str(tmp_path / "etl9g.json"))
     report = json.loads((tmp_path / "etl9g.json").read_text("utf-8"))
     assert report["samples"] == 60 and report["train_samples"] == 20 and report["epochs"] == 1
     assert 0 < report["of_bf16_peak"] < 1 and report["seconds_to_best"] == report["seconds"]

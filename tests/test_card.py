@@ -1,9 +1,6 @@
 import copy
 import json
 import re
-import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -16,15 +13,13 @@ from kakitori.corpora.shards import load_images
 from kakitori.errors import DataError
 from kakitori.recognizer import Recognizer
 from kakitori.results import card, choice, leaderboard, metrics
-from tests.conftest import ROOT, environment
+from tests import committed
+from tests.projects import Project
 
 
 def measured() -> dict[str, dict]:
     """The committed metrics."""
-    return {
-        name: json.loads((ROOT / f"metrics/{name}.json").read_text("utf-8"))
-        for name in metrics.EXPECTED
-    }
+    return {name: committed.metrics(name) for name in metrics.EXPECTED}
 
 
 def row(model: str, val: float, **figures) -> dict:
@@ -144,7 +139,7 @@ def project(tmp_path):
     (tmp_path / "metrics").mkdir()
     (tmp_path / "models").mkdir()
     for name in metrics.EXPECTED:
-        shutil.copy(ROOT / f"metrics/{name}.json", tmp_path / "metrics")
+        (tmp_path / f"metrics/{name}.json").write_text(committed.text(f"metrics/{name}.json"))
     evaluate = measured()["evaluate"]
     model = {"model": evaluate["model"], "size": 64, "classes": "x" * evaluate["classes"]}
     (tmp_path / "models/model.json").write_text(json.dumps(model), "utf-8")
@@ -199,8 +194,9 @@ def test_a_figure_that_the_card_needs_and_the_metrics_lack():
 
 RUN = """
 import contextlib, io, json, sys
+sys.path.insert(0, "stages")
 answers = []
-for code in json.load(sys.stdin):
+for code in json.load(open("codes.json")):
     with contextlib.redirect_stdout(io.StringIO()) as said:
         exec(compile(code, "the card", "exec"), {})
     answers.append(said.getvalue())
@@ -223,11 +219,9 @@ def test_every_snippet_of_the_card_reads_the_character(finished, tmp_path):
     surest = recognizer.probabilities(images).max(1).argmax()
     character = chr(rows["codepoint"].iloc[surest])
     Image.fromarray(255 - images[surest]).save(tmp_path / "photo.png")
-    done = subprocess.run(
-        [sys.executable, "-c", RUN], input=json.dumps(codes), cwd=tmp_path, text=True,
-        capture_output=True, env=environment() | {"PYTHONPATH": "stages"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    (tmp_path / "run.py").write_text(RUN, "utf-8")
+    (tmp_path / "codes.json").write_text(json.dumps(codes), "utf-8")
+    done = Project(tmp_path).script("run.py")
     ours, plain, weights, network = json.loads(done.stdout)
     assert ours.startswith(f"[('{character}', 0.")
     lines = [line.split() for line in plain.splitlines()]

@@ -10,14 +10,14 @@ import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from kakitori import params
 from kakitori.archs import cascade, contract
 from kakitori.learning import export, formats, int8, staged
 from kakitori.recognizer import open_session
+from tests import committed
 from tests.tables import characters
 
 SIZE, CLASSES, GROUPS = 32, 20, 4
-OPSET = params.load().quantize.opset
+OPSET = committed.settings().quantize.opset
 
 
 @pytest.fixture(scope="module")
@@ -141,13 +141,21 @@ def test_one_file_equals_the_network(model, stages, tmp_path, monkeypatch, sure,
     np.testing.assert_allclose(found, expected, atol=2e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["fp32", "int8", "int4"])
-def test_formats_of_two_stages_are_one_file(model, tmp_path, name):
+@pytest.fixture(scope="module")
+def exported(model, tmp_path_factory) -> Path:
+    """A folder with the network in three formats."""
+    folder = tmp_path_factory.mktemp("exports")
     gray = np.zeros((4, SIZE, SIZE), np.uint8)
-    settings = params.load().quantize
+    settings = committed.settings().quantize
     read = gray, np.zeros(4, np.int64)
-    source = formats.Source(model, SIZE, settings, gray, read, tmp_path)
-    (_, path, _) = next(formats.make([name], source, tmp_path))
+    source = formats.Source(model, SIZE, settings, gray, read, folder)
+    assert len(list(formats.make(["fp32", "int8", "int4"], source, folder))) == 3
+    return folder
+
+
+@pytest.mark.parametrize("name", ["fp32", "int8", "int4"])
+def test_formats_of_two_stages_are_one_file(exported, name):
+    path = exported / f"{name}.onnx"
     assert open_session(path).run(None, {"input": images(2).numpy()})[0].shape == (2, CLASSES)
     assert b"kakitori/archs" not in path.read_bytes()
 

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kakitori.corpora import casia, pen
 from kakitori.errors import DataError
+from tests.fuzzing import fuzz
 from tests.test_archives import drain, make_tar, make_zip
 
 # --- writers, by hand from the tables of the database's pages
@@ -214,7 +215,7 @@ def test_flipped_bytes_end_in_an_error_or_in_samples(tmp_path_factory, make):
     if make is gnt_file:
         whole = b"".join(gnt(c.encode("gb2312"), bitmap(5, 4)) for c in TEXT)
 
-    @settings(max_examples=600, deadline=None)
+    @fuzz(600)
     @given(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(1, 255)), min_size=1))
     def check(flips):
         raw = bytearray(whole)
@@ -230,7 +231,7 @@ def test_flipped_bytes_end_in_an_error_or_in_samples(tmp_path_factory, make):
     check()
 
 
-@settings(max_examples=400, deadline=None)
+@fuzz(400)
 @given(st.binary(min_size=1, max_size=200), st.sampled_from(["gnt", "pot"]))
 def test_any_bytes_at_all(tmp_path_factory, content, suffix):
     source = write(tmp_path_factory.mktemp("any") / f"w/1.{suffix}", content)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.conftest import Project
+from tests.projects import Project
 
 HANGS = """
 import subprocess, sys

@@ -7,6 +7,7 @@ from kakitori import params
 from kakitori.errors import SettingsError
 from kakitori.params import Equivalent, Grid
 from kakitori.results import energy
+from tests import committed
 
 GRIDS = {
     "world": Grid(intensity=500, year=2020, source="a"),
@@ -41,7 +42,7 @@ def test_savings_may_be_losses():
 
 
 def test_a_grid_of_ones_own_and_the_worlds():
-    settings = yaml.safe_load((params.ROOT / "params.yaml").read_text("utf-8"))
+    settings = committed.settings_tree()
     own = {"intensity": 12.5, "year": 2026, "source": "our roof"}
     settings["carbon"]["grids"]["own"] = own
     assert params.parse(yaml.safe_dump(settings)).carbon.grids["own"].intensity == 12.5

@@ -7,20 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from kakitori.corpora import archives, catalog, etl, extraction, forms, layouts
 from kakitori.errors import DataError
 from kakitori.writing import charset
 from kakitori.writing.charset import etl9_characters, etl_positions, jis_code
+from tests.fuzzing import fuzz
 
 CHARACTERS = etl9_characters()
 PERSON = {"sex": 1, "age": 23, "industry": 9144, "occupation": 11}
 HANDWRITTEN = [name for name in etl.SETS if name != "ETL2"]
-fuzz = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+ONE_FOLDER = {"suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
 def layout_of(name: str) -> layouts.Layout:
@@ -159,7 +158,7 @@ def test_t56_has_64_entries():
 
 @pytest.mark.parametrize("kind", layouts.LAYOUTS)
 @given(data=st.data())
-@fuzz
+@fuzz(200, **ONE_FOLDER)
 def test_random_records_survive(kind, data):
     """Every field and pixel of random records, and no bit of a neighbour's."""
     layout = layouts.LAYOUTS[kind]
@@ -190,7 +189,7 @@ def test_random_records_survive(kind, data):
 
 @pytest.mark.parametrize("name", etl.SETS)
 @given(data=st.data())
-@settings(fuzz, max_examples=15)
+@fuzz(50, **ONE_FOLDER)
 def test_files_of_every_set_survive(tmp_path_factory, name, data):
     """Random records with codes of the set: identical pixels, labels and metadata from the file."""
     folder = tmp_path_factory.mktemp(name)
@@ -483,7 +482,7 @@ def test_a_file_cut_at_any_byte_is_an_error_or_listed(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["ETL1", "ETL4", "ETL7", "ETL8B", "ETL8G", "ETL9B", "ETL9G"])
 @given(data=st.data())
-@fuzz
+@fuzz(200, **ONE_FOLDER)
 def test_flipped_header_bytes_never_crash(tmp_path, name, data):
     text = etl_positions(name)[:3]
     base = name.replace("B", "G")

@@ -1,24 +1,20 @@
-"""What README.md and models/README.md say is what was measured."""
+"""What the committed documents say is what the committed metrics measured."""
 
-import json
 import re
 
 import pytest
 
-from kakitori import params
-from kakitori.results import card, choice, leaderboard, metrics
+from kakitori.results import card, leaderboard, metrics
+from tests import committed
 from tests.benchmarks import bench
 
-README = (params.ROOT / "README.md").read_text("utf-8")
-MEASURED = {
-    name: json.loads((params.ROOT / f"metrics/{name}.json").read_text("utf-8"))
-    for name in metrics.EXPECTED
-}
+README = committed.text("README.md")
+MEASURED = {name: committed.metrics(name) for name in metrics.EXPECTED}
 # What no stage measures, with the commit at which its command was run.
-BY_HAND = json.loads((params.ROOT / "metrics/by_hand.json").read_text("utf-8"))
-LEAK = json.loads((params.ROOT / "metrics/study/leak.json").read_text("utf-8"))
-BENCH = json.loads((params.ROOT / "metrics/bench.json").read_text("utf-8"))
-TABLE = choice.read(params.ROOT / "metrics/leaderboard.csv")
+BY_HAND = committed.metrics("by_hand")
+LEAK = committed.metrics("study/leak")
+BENCH = committed.metrics("bench")
+TABLE = leaderboard.parse(committed.text("metrics/leaderboard.csv"))
 
 
 def rows() -> list[str]:
@@ -75,7 +71,7 @@ def test_no_row_of_the_readme_goes_unchecked():
 
 
 def test_the_studys_figures_of_the_leak_are_those_measured():
-    text = (params.ROOT / "docs/study.md").read_text("utf-8")
+    text = committed.text("docs/study.md")
     writer, random, same = LEAK["writer"], LEAK["random"], LEAK["same_samples"]
     assert LEAK["fingerprint"] == MEASURED["evaluate"]["dataset"]["fingerprint"]
     for cell in (writer, random):
@@ -89,7 +85,7 @@ def test_the_studys_figures_of_the_leak_are_those_measured():
 
 
 def test_the_table_of_speeds_is_the_one_measured():
-    text = (params.ROOT / "docs/speed.md").read_text("utf-8")
+    text = committed.text("docs/speed.md")
     assert bench.table(BENCH) in text, f"docs/speed.md: expected\n{bench.table(BENCH)}"
     for name, found in BENCH["scaling"].items():
         assert f"| {name} | {found['exponent']:.2f} |" in text
@@ -113,13 +109,14 @@ def test_what_the_readme_says_of_the_data():
 
 def test_the_readmes_leaderboard_is_the_one_in_the_metrics():
     assert leaderboard.placed(README, leaderboard.markdown(TABLE)) == README
+    assert not TABLE.isna().any(axis=None)
     own = TABLE.set_index("model").loc[MEASURED["train"]["model"]]
     assert own["val_top1"] == pytest.approx(MEASURED["train"]["val_top1"], abs=1e-9)
     assert own["int8_top1"] == pytest.approx(MEASURED["evaluate"]["int8"]["top1"], abs=1e-9)
 
 
 def test_compressions_figures_of_compact_are_the_leaderboards():
-    text = (params.ROOT / "docs/compression.md").read_text("utf-8")
+    text = committed.text("docs/compression.md")
     compact = TABLE.set_index("model").loc["compact"]
     for label, name, test in (("float32", "fp32", "test_top1"), ("INT8", "int8", "int8_top1")):
         size, latency = compact[f"{name}_bytes"] / 1e6, compact[f"{name}_latency_ms"]
@@ -139,15 +136,15 @@ def test_compressions_figures_of_compact_are_the_leaderboards():
 
 def test_the_committed_card_is_made_of_the_committed_metrics():
     """All of it, to the last character; models/model.json, which is not in git, adds the size."""
-    text = card.text(MEASURED, {"size": params.load().data.size}, TABLE)
-    assert (params.ROOT / "models/README.md").read_text("utf-8") == text, (
+    text = card.text(MEASURED, {"size": committed.settings().data.size}, TABLE)
+    assert committed.text("models/README.md") == text, (
         "models/README.md: stale; `dvc repro card` makes it again"
     )
 
 
 def test_the_demos_figures_are_those_measured():
-    found = json.loads((params.ROOT / "metrics/demo.json").read_text("utf-8"))
-    text = (params.ROOT / "docs/demo.md").read_text("utf-8")
+    found = committed.metrics("demo")
+    text = committed.text("docs/demo.md")
     drawings, other = found["drawings"], found["other_answers_than_python"]
     first = found["first_recognition_ms"] / 1000
     for row in (

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from kakitori.corpora import folders, tree
 from kakitori.errors import DataError
+from tests.fuzzing import fuzz
 from tests.test_archives import drain, make_tar, make_zip
 
 HANDWRITING = Path(__file__).resolve().parents[2] / "shared/handwriting"
@@ -143,7 +144,7 @@ def test_links_keep_the_character_of_the_name_that_people_see(tmp_path):
     assert sorted(map(chr, samples.codepoint)) == sorted("曜月") and not samples.rejects
 
 
-@settings(max_examples=300, deadline=None)
+@fuzz(300)
 @given(st.sampled_from(sorted(CONTENT)), st.data())
 def test_damaged_pictures_are_rejects(tmp_path_factory, name, data):
     raw = bytearray(CONTENT[name])

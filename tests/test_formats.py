@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -17,10 +18,11 @@ from kakitori.archs.contract import Outputs
 from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checking, export, footprint, formats, int8
 from kakitori.recognizer import Recognizer, open_session
+from tests import committed
 from tests.test_archs import CLASSES, NAMES, VARIANTS, made
 
 # One way to calibrate: which reads best is tested in test_int8.py.
-SETTINGS = params.load().quantize.model_copy(update={"calibration": ["minmax"]})
+SETTINGS = committed.settings().quantize.model_copy(update={"calibration": ["minmax"]})
 TWICE = ("cascade", "cnn", "compact", "hiercode", "rnn")  # every way that a file is made
 IMAGES = np.random.default_rng(0).integers(0, 256, (32, 64, 64), dtype=np.uint8)
 BOLD = np.where(IMAGES > 40, 255, 0).astype(np.uint8)  # more ink than any pen leaves
@@ -62,12 +64,24 @@ def digests(folder: Path) -> dict[str, str]:
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("*.onnx")}
 
 
-@pytest.mark.parametrize(("name", "net"), VARIANTS, ids=NAMES)
-def test_every_repair_of_int8(name, net, tmp_path, monkeypatch, caplog):
+class Exported(NamedTuple):
+    name: str
+    model: nn.Module
+    source: formats.Source
+
+
+@pytest.fixture(scope="module", params=VARIANTS, ids=NAMES)
+def exported(request, tmp_path_factory) -> Exported:
+    """A network of each architecture, and the files that its formats are made of."""
+    name, net = request.param
+    model = settled(made(name, net))
+    return Exported(name, model, source_of(model, tmp_path_factory.mktemp(name)))
+
+
+def test_every_repair_of_int8(exported, tmp_path, monkeypatch, caplog):
     """Where no file reads well enough, biases are corrected, then layers stay in floats: of each
     kind one, to be quick."""
-    model = settled(made(name, net))
-    source = source_of(model, tmp_path / "between")
+    _, model, source = exported
     tries = itertools.count()
 
     def read(path: Path) -> int8.Read:  # each a little better than the one before
@@ -92,19 +106,20 @@ def test_every_repair_of_int8(name, net, tmp_path, monkeypatch, caplog):
     assert "out-of-range" not in caplog.text
 
 
-@pytest.mark.parametrize(("name", "net"), VARIANTS, ids=NAMES)
-def test_every_format_of_an_architecture(name, net, tmp_path):
-    model = settled(made(name, net))
+def test_every_format_of_an_architecture(exported, tmp_path):
+    name, model, source = exported
     wanted = SETTINGS.formats_of(name)
     formats.check(wanted, model, name)
     (batch,) = export.batches(IMAGES)
     with torch.no_grad():
         expected = model(torch.from_numpy(batch["input"])).logits.numpy()
     size = np.abs(expected).max()
+    again = source_of(model, tmp_path / "between")
+    assert [p.read_bytes() for p in source.parts] == [p.read_bytes() for p in again.parts]
+    runs = {"one": source, "other": again}
     for run in ("one", "other") if name in TWICE else ("one",):
         (tmp_path / run).mkdir()
-        source = source_of(model, tmp_path / f"between-{run}")
-        for made_name, path, about in formats.make(wanted, source, tmp_path / run):
+        for made_name, path, about in formats.make(wanted, runs[run], tmp_path / run):
             whole = "int8" in made_name or made_name == "dynamic"
             assert about.get("weight_bits") == (7 if whole else None)
             assert about.get("largest_pair_sum", 0) <= 2 * 64 * 255
@@ -178,7 +193,7 @@ def test_an_operator_that_converters_lack_is_named(tmp_path):
     ],
 )
 def test_a_wrong_table_is_named(formats_, message):
-    settings = yaml.safe_load((params.ROOT / "params.yaml").read_text("utf-8"))
+    settings = committed.settings_tree()
     settings["quantize"]["formats"] = formats_
     with pytest.raises(SettingsError, match=message):
         params.parse(yaml.safe_dump(settings))

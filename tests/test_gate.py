@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori import params
 from kakitori.errors import DataError
 from kakitori.results import gate
+from tests import committed
 
-PARAMS = re.sub(r"accept: .*", "accept: ''", (params.ROOT / "params.yaml").read_text("utf-8"))
+PARAMS = re.sub(r"accept: .*", "accept: ''", committed.settings_text())
 GROUPS = [f"synthetic/ETL9/set{n:03d}" for n in range(31, 41)]
 
 

@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 import torch
 
-from kakitori import params
 from kakitori.archs import hiercode
 from kakitori.archs.contract import Batch
 from kakitori.learning import export
@@ -14,6 +13,7 @@ from kakitori.recognizer import open_session
 from kakitori.writing import radicals
 from kakitori.writing.radicals import Part
 from kakitori.writing.strokes import TYPES
+from tests import committed
 from tests.tables import characters
 
 # 林 and 相 have trees, 目 and 口 are their own, 土 and 圭 share their set of radicals, as do the
@@ -126,7 +126,7 @@ def test_the_file_has_sparse_codes(table, tmp_path):
         expected = model(images(3)).logits
         assert torch.allclose(small(images(3)).logits, expected, atol=1e-5)
     path = tmp_path / "model.onnx"
-    export.to_onnx(model, 32, params.load().quantize.opset, path)
+    export.to_onnx(model, 32, committed.settings().quantize.opset, path)
     (found,) = open_session(path).run(None, {"input": images(3).numpy()})
     np.testing.assert_allclose(found, expected.numpy(), atol=2e-4, rtol=1e-4)
 

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kakitori.corpora import folders, kuzushiji
 from kakitori.errors import DataError
+from tests.fuzzing import fuzz
 from tests.test_archives import drain, make_tar
 from tests.test_folders import picture
 from tests.test_folders import write as write_folder
@@ -168,7 +169,7 @@ def test_damaged_files_end_in_an_error_or_in_samples(tmp_path_factory, which):
         with pytest.raises(DataError):
             drain(source.read(16))
 
-    @settings(max_examples=400, deadline=None)
+    @fuzz(400)
     @given(st.lists(st.tuples(st.integers(0, len(whole) - 1), st.integers(1, 255)), min_size=1))
     def check(flips):
         raw = bytearray(whole)

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from tests.conftest import ROOT, Project
+from tests.projects import ROOT, Project
 from tests.test_recognizer import drawn
 
 ALLOWED = ("numpy", "PIL", "onnxruntime", "kakitori")

@@ -6,8 +6,9 @@ from dvc.utils.serialize._yaml import parse_yaml
 
 from kakitori import params
 from kakitori.errors import SettingsError
+from tests import committed
 
-TEXT = (params.ROOT / "params.yaml").read_text("utf-8")
+TEXT = committed.settings_text()
 
 
 def changed(place: str, value: object) -> str:

@@ -1,4 +1,4 @@
-"""The whole chain as a user runs it, through DVC, on a tiny project."""
+"""The whole chain on a tiny project: its stages one by one, and as a user runs it, through DVC."""
 
 import ast
 import hashlib
@@ -22,10 +22,12 @@ from safetensors.torch import load_file
 from kakitori import params
 from kakitori.recognizer import Recognizer
 from kakitori.writing.strokes import TYPES
-from tests.conftest import TINY, Project, environment
+from tests import committed
+from tests.projects import TINY, Project, environment
 from tests.test_recognizer import drawn
 
 STAGES = list(yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
+BEFORE_TRAINING = ("characters", "synthesize", "extract", "split")
 COMMANDS = [*STAGES, "recognize", "gate", "prune", "report", "study", "demo"]
 
 
@@ -301,7 +303,8 @@ def test_many_corpora_in_one_label_space(project):
         synthesize={"sets": ["ETL4", "ETL5", "ETL9B", "ETL9G"], "classes": 12, "hard_writers": 0},
         data={"corpora": "auto"},
     )
-    project.run("dvc", "repro", "split")
+    for stage in BEFORE_TRAINING:
+        project.stage(stage)
     seen = metric(project, "extract")
     assert list(seen["corpora"]) == [
         "raw/drawings", "synthetic/ETL4", "synthetic/ETL5", "synthetic/ETL9G",
@@ -326,10 +329,10 @@ def file_of(folder: Path) -> Path:
     return folder / "a.png"
 
 
-OTHERS = [name for name in params.known_models() if name != params.load().model]
-# Nothing of theirs is in the stages after training; test_formats.py exports them. hiercode goes all
-# the way in the test of classes never trained on.
-TRAINED = ("compact", "hiercode", "resnet", "vit")
+OTHERS = [name for name in params.known_models() if name != committed.settings().model]
+# What has something of its own in the stages after training. The others' files are those that
+# test_formats.py makes and reads; `make test-long` takes them all the way too.
+OWN = ("cascade", "rnn", "seq2seq", "stroke")
 FEW = {  # test_formats.py makes every format, test_int8.py has ranges found in every way
     "formats": {"all": ["fp32", "int8"]},
     "calibration": ["minmax"],
@@ -339,26 +342,39 @@ FEW = {  # test_formats.py makes every format, test_int8.py has ranges found in 
 QUICKER = {"seq2seq": {"steps": 12}}  # an export holds every step
 
 
-@pytest.mark.parametrize("model", OTHERS)
-def test_every_architecture_goes_all_the_way(finished, tmp_path, model):
-    """From samples to figures of its exports, with the settings of params.yaml but for the time."""
-    project = finished.copy(tmp_path / "copy")
+def taught(project: Project, model: str, epochs: int = 3) -> dict:
+    """Metrics of training `model` with the settings of params.yaml but for the time."""
     own = yaml.safe_load((project.root / "params.yaml").read_text("utf-8"))["archs"][model]
-    epochs = 10 if model == "published" else 3  # whose method is slow at first
     own["train"] = own["train"] | {"epochs": epochs, "stop_after": epochs - 1, "batch": 32}
     own["net"] = own.get("net", {}) | QUICKER.get(model, {})
     project.set(model=model, archs={model: own}, quantize=FEW)
     project.stage("train")
     train = metric(project, "train")
+    assert train["model"] == model
     assert (train["epochs"], train["planned_epochs"]) == (epochs - 1, epochs)
     assert train["parameters"] > 10_000 and train["multiply_adds"] > 100_000
-    if model in TRAINED:
+    return train
+
+
+@pytest.mark.parametrize("model", [name for name in OTHERS if name not in OWN])
+def test_every_architecture_trains(finished, tmp_path, model):
+    train = taught(finished.copy(tmp_path / "copy"), model)
+    if model != "published":  # whose method is slow at first
         assert train["val_top1"] > 0.05, "guessing reads one of 60"
-        return
+
+
+@pytest.mark.parametrize(
+    "model",
+    [name if name in OWN else pytest.param(name, marks=pytest.mark.long) for name in OTHERS],
+)
+def test_every_architecture_goes_all_the_way(finished, tmp_path, model):
+    """From samples to figures of its exports."""
+    project = finished.copy(tmp_path / "copy")
+    taught(project, model, 10 if model == "published" else 3)
     for stage in ("quantize", "evaluate"):
         project.stage(stage)
     evaluate = metric(project, "evaluate")
-    assert train["model"] == evaluate["model"] == model
+    assert evaluate["model"] == model
     # So few short epochs teach little, but more than guessing one of 60, and exports agree.
     assert evaluate["torch"]["top5"] > 0.15
     # The network itself reads in bfloat16.
@@ -400,17 +416,33 @@ def test_classes_never_trained_on_are_read_by_their_codes(finished, tmp_path):
     assert metric(project, "evaluate")["classes"] == 50
 
 
-def test_nothing_changed_nothing_runs(finished):
+@pytest.fixture(scope="module")
+def reproduced(once) -> Project:
+    """The tiny project made by `dvc repro`, as a user makes one, and committed."""
+
+    def make(root: Path) -> None:
+        project = Project.at(root)
+        project.set(**TINY)
+        project.commit("settings")
+        done = project.run("dvc", "repro")
+        assert [f"Running stage '{stage}'" in done.stdout for stage in STAGES] == [True] * len(
+            STAGES
+        )
+        project.commit("results")
+
+    return Project(once("reproduced", make))
+
+
+def test_nothing_changed_nothing_runs(reproduced):
     started = time.perf_counter()
-    done = finished.run("dvc", "repro")
+    done = reproduced.run("dvc", "repro")
     assert "Running stage" not in done.stdout and time.perf_counter() - started < 10
-    done = finished.run("dvc", "repro", "--dry", "--allow-missing")
+    done = reproduced.run("dvc", "repro", "--dry", "--allow-missing")
     assert "Running stage" not in done.stdout
 
 
-def test_running_twice_gives_the_same_bytes(finished, project):
+def test_running_twice_gives_the_same_bytes(finished, reproduced):
     """A second machine's run, as far as one machine can play two."""
-    project.run("dvc", "repro", "evaluate")
     names = [
         "data/characters.parquet", "data/index.parquet", "data/split.parquet",
         "data/synthetic/ETL9G/ETL9G_01", "data/shards/shard-000.h5", "models/model.safetensors",
@@ -421,15 +453,15 @@ def test_running_twice_gives_the_same_bytes(finished, project):
         "metrics/plots/synthesize/writers.png", "metrics/plots/evaluate/confused.png",
     ]  # fmt: skip
     for name in names:
-        first, second = (p.root / name for p in (finished, project))
+        first, second = (p.root / name for p in (finished, reproduced))
         assert first.read_bytes() == second.read_bytes(), name
 
 
-def test_a_local_remote_takes_and_gives_back(finished, tmp_path):
+def test_a_local_remote_takes_and_gives_back(reproduced, tmp_path):
     clone = Project(tmp_path / "clone")
-    finished.run("dvc", "remote", "add", "-f", "--local", "-d", "store", str(tmp_path / "store"))
-    finished.run("dvc", "push", "-q")
-    finished.run("git", "clone", "-q", ".", str(clone.root))
+    reproduced.run("dvc", "remote", "add", "-f", "--local", "-d", "store", str(tmp_path / "store"))
+    reproduced.run("dvc", "push", "-q")
+    reproduced.run("git", "clone", "-q", ".", str(clone.root))
     clone.run("dvc", "remote", "add", "--local", "-d", "store", str(tmp_path / "store"))
     clone.run("dvc", "pull", "-q")
     for name in (
@@ -437,7 +469,7 @@ def test_a_local_remote_takes_and_gives_back(finished, tmp_path):
         "data/shards/shard-000.h5",
         "models/exports/int8.onnx",
     ):
-        assert (clone.root / name).read_bytes() == (finished.root / name).read_bytes()
+        assert (clone.root / name).read_bytes() == (reproduced.root / name).read_bytes()
     assert "Running stage" not in clone.run("dvc", "repro", "--dry").stdout
 
 
@@ -632,7 +664,8 @@ def test_real_files_take_the_place_of_synthetic_ones(finished, project):
         for path in source.iterdir():
             bundle.write(path, f"ETL9G/{path.name}")
     project.set(synthesize={"writers": 0}, data={"corpora": "raw/ETL9G"})
-    project.run("dvc", "repro", "split")
+    for stage in BEFORE_TRAINING:
+        project.stage(stage)
     index = pd.read_parquet(project.root / "data/index.parquet")
     assert index["writer_group"].iloc[0] == "ETL9/set001"
     assert set(index["corpus"]) == {"raw/ETL9G"} and len(index) == 24 * 60
@@ -668,10 +701,9 @@ def test_bad_files_end_extract_in_one_line(project, damage, message):
 
 def test_the_committed_metrics_fit_the_committed_lock():
     """A clean clone must not be stale: see the same check in .ci/run for the lock itself."""
-    lock = yaml.safe_load((params.ROOT / "dvc.lock").read_text("utf-8"))["stages"]
+    lock = yaml.safe_load(committed.text("dvc.lock"))["stages"]
     recorded = {o["path"]: o["md5"] for s in lock.values() for o in s["outs"] if "md5" in o}
-    for name in ("extract", "split", "train", "quantize", "evaluate", "carbon"):
-        path = params.ROOT / f"metrics/{name}.json"
-        assert hashlib.md5(path.read_bytes()).hexdigest() == recorded[f"metrics/{name}.json"]
-    for name in ("metrics/by_writer.csv", "models/README.md"):
-        assert hashlib.md5((params.ROOT / name).read_bytes()).hexdigest() == recorded[name]
+    measured = ("extract", "split", "train", "quantize", "evaluate", "carbon")
+    names = [f"metrics/{name}.json" for name in measured]
+    for name in (*names, "metrics/by_writer.csv", "models/README.md"):
+        assert hashlib.md5(committed.content(name)).hexdigest() == recorded[name], name

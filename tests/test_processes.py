@@ -1,58 +1,72 @@
 """Training in two processes beside training in one, on the CPU."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 
-ROOT = Path(__file__).parents[1]
-
-SCRIPT = """
-import sys
-import torch
-from tests.toy import linear, parts, partial, settings
 from kakitori.learning import checkpoints, training
-from pathlib import Path
+from tests import forks
+from tests.projects import LIMIT, environment
+from tests.toy import linear, partial, parts, settings
 
-folder, normed = Path(sys.argv[1]), sys.argv[2] == "norm"
+SCRIPT = f"""
+import os, sys
+from pathlib import Path
+sys.path[:0] = {[str(forks.ROOT), str(forks.ROOT / "stages")]}
+import torch
+from tests.test_processes import train
 torch.set_num_threads(1)
-checkpoints.FOLDER = folder / ".checkpoints"
-model = linear()
-if normed:
-    model.hidden = torch.nn.Sequential(torch.nn.BatchNorm1d(64), model.hidden)
-options = settings(learning_rate=0.01, epochs=3, style_adversary=0.1, sampling={"partial": 0.25},
-                   transfer={"freeze": 0.3})
-result = training.train(model, parts(), options, 0, "run", partial())
-import os
-if os.environ.get("RANK", "0") == "0":
-    torch.save({"state": result.state, "curve": result.curve.to_dict("list")}, folder / "out.pt")
+found = train(sys.argv[1], Path(".checkpoints"))
+if os.environ["RANK"] == "0":
+    torch.save(found, "out.pt")
 """
 
 
-def run(folder: Path, processes: int, kind: str) -> dict:
-    folder.mkdir()
-    script = folder / "script.py"
-    script.write_text(SCRIPT)
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-    start = [*torchrun, str(processes)] if processes > 1 else [sys.executable]
-    path = os.pathsep.join([str(ROOT), str(ROOT / "stages")])
-    done = subprocess.run(
-        [*start, str(script), str(folder), kind],
-        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
+def train(kind: str, folder: Path) -> dict:
+    """What the weights and the curve are in the end, with or without batch-norm."""
+    checkpoints.FOLDER = folder
+    model = linear()
+    if kind == "norm":
+        model.hidden = torch.nn.Sequential(torch.nn.BatchNorm1d(64), model.hidden)
+    options = settings(
+        learning_rate=0.01,
+        epochs=3,
+        style_adversary=0.1,
+        sampling={"partial": 0.25},
+        transfer={"freeze": 0.3},
     )
-    assert not done.returncode, done.stderr
+    result = training.train(model, parts(), options, 0, "run", partial())
+    return {"state": result.state, "curve": result.curve.to_dict("list")}
+
+
+def in_one(kind: str, folder: Path, monkeypatch) -> dict:
+    monkeypatch.setattr(checkpoints, "FOLDER", None)  # puts it back in the end
+    return train(kind, folder)
+
+
+def in_two(kind: str, folder: Path) -> dict:
+    """As torchrun starts them: with a store that this process holds, and numbers of their own."""
+    store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "WORLD_SIZE": "2"}
+    held = {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
+    (folder / "script.py").write_text(SCRIPT)
+    processes = []
+    for rank in ("0", "1"):
+        (folder / rank).mkdir()
+        variables = {**environment(), **where, **held, "RANK": rank, "LOCAL_RANK": rank}
+        processes.append(forks.start(folder, "script.py", [kind], variables, folder / rank))
+    for rank, process in enumerate(processes):
+        process.join(LIMIT)
+        assert process.exitcode == 0, (folder / str(rank) / "err").read_text()
     return torch.load(folder / "out.pt")
 
 
-def test_two_processes_end_with_the_weights_of_one(tmp_path):
+def test_two_processes_end_with_the_weights_of_one(tmp_path, monkeypatch):
     """But for the order of sums."""
-    one, two = run(tmp_path / "one", 1, "plain"), run(tmp_path / "two", 2, "plain")
+    one, two = in_one("plain", tmp_path / "one", monkeypatch), in_two("plain", tmp_path)
     for name, tensor in one["state"].items():
         found = two["state"][name]
         assert ((found - tensor).abs().max() / tensor.abs().max()).item() < 1e-4, name
@@ -60,15 +74,16 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path):
         assert two["curve"][column] == pytest.approx(one["curve"][column], rel=1e-4)
 
 
-def test_with_batch_norm_they_learn_alike(tmp_path):
+def test_with_batch_norm_they_learn_alike(tmp_path, monkeypatch):
     """Its statistics are each process's own, here over 8 images instead of 16."""
-    one, two = run(tmp_path / "one", 1, "norm"), run(tmp_path / "two", 2, "norm")
+    one, two = in_one("norm", tmp_path / "one", monkeypatch), in_two("norm", tmp_path)
     for column in ("train_loss", "val_loss"):
         assert two["curve"][column] == pytest.approx(one["curve"][column], rel=0.2)
 
 
 def test_the_train_stage_starts_its_processes(finished, tmp_path):
-    """`train.processes: 2` writes the same kinds of files as one does, once."""
+    """`train.processes: 2` has torchrun start them; it writes the same kinds of files as one does,
+    once."""
     project = finished.copy(tmp_path / "copy")
     project.set(train={"epochs": 2, "processes": 2})
     project.stage("train")

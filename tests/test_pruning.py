@@ -6,11 +6,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from kakitori import params
 from kakitori.archs import cnn, compact
 from kakitori.archs.blocks import Classifier, Head, encoder
 from kakitori.learning import pruning, saved
 from prune import prune as prune_files
+from tests import committed
 from tests.test_archs import shaken
 
 WIDE = (8, 16, 16, 24, 32)
@@ -86,7 +86,7 @@ def test_files(tmp_path, monkeypatch, capsys):
     (tmp_path / "large.json").write_text(json.dumps(about), "utf-8")
     prune_files("large", "start")
     found = saved.describe(tmp_path, "start")
-    options = params.load().archs["compact"].net
+    options = committed.settings().archs["compact"].net
     assert (found.model, found.net, found.classes) == ("compact", options, list(classes))
     compact.build(found.classes, None, 64, **options).load_state_dict(found.state)
     assert "parameters of large became" in capsys.readouterr().out

@@ -1,10 +1,11 @@
 """What the decoder writes down, and what it learns from."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from kakitori import params
 from kakitori.archs.contract import NONE, Batch
 from kakitori.archs.seq2seq import (
     END,
@@ -19,7 +20,7 @@ from kakitori.learning import formats
 from kakitori.recognizer import decode, open_session
 from kakitori.results import sequences
 from kakitori.writing.strokes import TYPES
-from tests import tables, toy
+from tests import committed, tables, toy
 
 TEXT = "十大二"
 SIZE = 32
@@ -149,15 +150,23 @@ def test_it_looks_at_grids_of_any_side():
         assert torch.isfinite(net.train().loss(net(batch.images), batch))
 
 
-@pytest.mark.parametrize(("name", "tolerance"), [("fp32", 2e-4), ("int8", 0.1)])
-def test_exports_write_when_they_are_told_to(tmp_path, name, tolerance):
-    net = tiny(steps=3).eval()
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory) -> tuple[Seq2Seq, Path]:
+    """A network and a folder with its files."""
+    net, folder = tiny(steps=3).eval(), tmp_path_factory.mktemp("exports")
     images = noise([0] * 3).images
     gray = ((images[:, 0] + 1) * 127.5).round().byte().numpy()
     read = gray, np.zeros(3, np.int64)
-    source = formats.Source(net, SIZE, params.load().quantize, gray, read, tmp_path)
-    (_, path, _) = next(formats.make([name], source, tmp_path))
-    session = open_session(path)
+    source = formats.Source(net, SIZE, committed.settings().quantize, gray, read, folder)
+    assert len(list(formats.make(["fp32", "int8"], source, folder))) == 2
+    return net, folder
+
+
+@pytest.mark.parametrize(("name", "tolerance"), [("fp32", 2e-4), ("int8", 0.1)])
+def test_exports_write_when_they_are_told_to(exported, name, tolerance):
+    net, folder = exported
+    images = noise([0] * 3).images
+    session = open_session(folder / f"{name}.onnx")
     assert [i.name for i in session.get_inputs()] == ["input"]
     assert [o.name for o in session.get_outputs()] == ["logits", "sequence"]
     for count in (1, 3):

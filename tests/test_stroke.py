@@ -1,17 +1,18 @@
 """Which strokes are missing, of the character that is meant."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
 from torch import nn
 
-from kakitori import params
 from kakitori.archs.contract import NONE, Batch
 from kakitori.archs.stroke import Stroke, build, courses_of
 from kakitori.learning import formats
 from kakitori.recognizer import open_session
-from tests import tables
+from tests import committed, tables
 
 TEXT = "十木林大三"
 TEN, TREE, WOOD, BIG, THREE = range(len(TEXT))
@@ -159,14 +160,21 @@ def test_what_is_missing_depends_on_what_was_meant(net):
     assert (as_tree[:, :4] == torch.tensor([False, False, True, True])).all(1).float().mean() > 0.8
 
 
-@pytest.mark.parametrize("name", ["fp32", "int8", "int4"])
-def test_exports_judge_when_they_are_asked(net, tmp_path, name):
-    batch = page(60, 9)
+@pytest.fixture(scope="module")
+def exported(net, tmp_path_factory) -> tuple[Batch, Path]:
+    """A page, and a folder with the network in three formats that were calibrated on it."""
+    batch, folder = page(60, 9), tmp_path_factory.mktemp("exports")
     gray = ((batch.images[:, 0] + 1) * 127.5).round().byte().numpy()
     read = gray, batch.labels.numpy()
-    source = formats.Source(net, SIZE, params.load().quantize, gray, read, tmp_path)
-    (_, path, _) = next(formats.make([name], source, tmp_path))
-    session = open_session(path)
+    source = formats.Source(net, SIZE, committed.settings().quantize, gray, read, folder)
+    assert len(list(formats.make(["fp32", "int8", "int4"], source, folder))) == 3
+    return batch, folder
+
+
+@pytest.mark.parametrize("name", ["fp32", "int8", "int4"])
+def test_exports_judge_when_they_are_asked(net, exported, name):
+    batch, folder = exported
+    session = open_session(folder / f"{name}.onnx")
     assert [i.name for i in session.get_inputs()] == ["input"]
     feed = {"input": batch.images.numpy()}
     assert all(nothing.size == 0 for nothing in session.run(["presence", "courses"], feed))

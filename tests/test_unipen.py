@@ -2,11 +2,12 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kakitori.corpora import archives, catalog, pen, unipen
 from kakitori.errors import DataError
+from tests.fuzzing import fuzz
 from tests.test_archives import drain, make_tar, make_zip
 
 # 十 as 64 units a side, y down: strokes in the order in which they are written.
@@ -361,7 +362,7 @@ def test_every_cut_ends_in_an_error_or_in_samples(tmp_path):
 def test_damaged_files_end_in_an_error_or_in_samples(tmp_path_factory):
     source = write(tmp_path_factory.mktemp("flip") / "a.dat", WHOLE)
 
-    @settings(max_examples=800, deadline=None)
+    @fuzz(800)
     @given(st.lists(st.tuples(st.integers(0, len(WHOLE) - 1), st.integers(1, 255)), min_size=1))
     def check(flips):
         raw = bytearray(WHOLE)
@@ -380,7 +381,7 @@ WORDS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=800, deadline=None)
+@fuzz(800)
 @given(st.lists(st.sampled_from(WORDS), max_size=30))
 def test_any_order_of_words(tmp_path_factory, words):
     source = write(tmp_path_factory.mktemp("any") / "a.dat", WHOLE)

@@ -9,9 +9,10 @@ from torch import nn
 
 from kakitori.archs.contract import Batch, Outputs, class_loss
 from kakitori.learning.data import Part, Partial
-from kakitori.params import Train, load
+from kakitori.params import Train
+from tests.committed import settings as settings_of_last_commit
 
-TRAIN = load().train.model_copy(
+TRAIN = settings_of_last_commit().train.model_copy(
     update={
         "epochs": 4,
         "batch": 16,

@@ -31,7 +31,7 @@ from kakitori.recognizer import Recognizer, prepare
 from kakitori.results import demo
 from kakitori.writing import kanjivg
 from tests import tables, toy
-from tests.conftest import Project
+from tests.projects import Project
 from tests.test_folders import HANDWRITING
 from tests.test_recognizer import drawn, likeness, photo
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from kakitori import matching
 from tests.benchmarks import matching as benchmark
-from tests.conftest import ROOT
+from tests.projects import ROOT
 from tests.test_matching import FILE, REFERENCES
 
 ORIGIN = "http://kakitori.test/"  # answered by the test itself, since modules need an origin

@@ -14,7 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from kakitori.results.report import PICTURES
-from tests.conftest import Project
+from tests.projects import Project
 
 PHONE, DESK = (390, 844), (1280, 900)
 PAPER = (718, 1047)  # CSS pixels of A4 within margins of a centimetre
