@@ -4,6 +4,7 @@ import functools
 import http.server
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ from kakitori.writing.charset import LOOK_ALIKES
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 COMPACT, FALLBACK = "models/exports/strict_int8.onnx", "models/exports/int8.onnx"
 LEVELS = 255  # of a coordinate in strokes.bin
+LOCAL = ("localhost", "127.0.0.1", "[::1]")  # names that only this machine has
 TOLERANCE = 0.002  # of the frame: how far a simplified polyline may run from the full one
 
 
@@ -166,7 +168,7 @@ def _bytes(folder: Path, pattern: str = "*") -> int:
 
 
 class _Handler(http.server.SimpleHTTPRequestHandler):
-    """Files of a folder, in the way that lets a page use threads."""
+    """Files of a folder and nothing else, in the way that lets a page use threads."""
 
     extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {
         ".js": "text/javascript",
@@ -175,11 +177,36 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
     }
     isolated = True
 
+    def parse_request(self) -> bool:
+        if not super().parse_request():
+            return False
+        # A page whose name was made to point here (DNS rebinding) could read what we serve.
+        port = self.server.server_port
+        ours = {f"{name}:{port}" for name in LOCAL} | (set(LOCAL) if port == 80 else set())
+        hosts = self.headers.get_all("Host", [])
+        if len(hosts) == 1 and hosts[0].strip().lower() in ours:
+            return True
+        self.send_error(http.HTTPStatus.FORBIDDEN, f"Expected the host localhost:{port}")
+        return False
+
+    def translate_path(self, path: str) -> str:
+        """The file that is meant, its links resolved; "", which no file has for a name, where it is
+        no file or lies outside."""
+        folder = Path(self.directory).resolve()
+        try:
+            meant = Path(super().translate_path(path))
+            meant = (meant / "index.html" if meant == Path(self.directory) else meant).resolve()
+            found = meant.is_relative_to(folder) and meant.is_file()
+        except (OSError, RuntimeError, ValueError):  # links in a circle, names that cannot be
+            found = False
+        return str(meant) if found else ""
+
     def end_headers(self) -> None:
         if self.isolated:
             self.send_header("Cross-Origin-Opener-Policy", "same-origin")
             self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         self.send_header("Cache-Control", "no-cache")
+        self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
     def log_message(self, *args: object) -> None:
@@ -190,8 +217,18 @@ class _Bare(_Handler):
     isolated = False
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        # A reader that goes away in the middle of a file is no fault of ours.
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def server(folder: Path, port: int, isolated: bool = True) -> http.server.ThreadingHTTPServer:
-    """A server of a folder on loopback; port 0 lets the system choose one.
+    """A server of a folder's files on loopback; port 0 lets the system choose one.
+
+    No folder is listed, no link followed out of `folder`, and a request for another host than
+    localhost, 127.0.0.1 or [::1] with this port is refused.
 
     isolated : whether it sends Cross-Origin-Opener-Policy and -Embedder-Policy, without which pages
         have no threads; a plain file server sends neither.
@@ -200,7 +237,7 @@ def server(folder: Path, port: int, isolated: bool = True) -> http.server.Thread
     """
     handler = functools.partial(_Handler if isolated else _Bare, directory=str(folder))
     try:
-        return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        return _Server(("127.0.0.1", port), handler)
     except OSError as error:
         raise DataError(
             f"port {port}: expected a free one, found: {error.strerror}; --serve names another"
