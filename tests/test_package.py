@@ -1,11 +1,13 @@
 """`pip install .` gives a Recognizer that needs NumPy, Pillow and ONNX Runtime alone."""
 
+import re
 import subprocess
 import sys
 import tomllib
 
 import pytest
 
+from kakitori.recognizer import OLDEST_RUNTIME
 from tests.projects import ROOT, Project
 from tests.test_recognizer import drawn
 
@@ -60,4 +62,6 @@ def test_an_installed_recognizer_reads(installed, finished, tmp_path):
 
 def test_the_metadata_names_the_three():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    assert project["dependencies"] == ["numpy", "onnxruntime", "pillow"]
+    names = [re.match(r"\w+", wanted)[0] for wanted in project["dependencies"]]
+    assert names == ["numpy", "onnxruntime", "pillow"]
+    assert f"onnxruntime>={OLDEST_RUNTIME}" in project["dependencies"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pandas as pd
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
@@ -12,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 from kakitori import monitoring
 from kakitori.errors import DataError
 from kakitori.learning import export
-from kakitori.recognizer import Recognizer, prepare
+from kakitori.recognizer import OLDEST_RUNTIME, Recognizer, prepare
 from kakitori.writing.glyphs import bundled_font
 
 
@@ -409,6 +410,44 @@ def test_what_a_file_says_of_itself_is_checked(tmp_path, name, value, wanted):
     with pytest.raises(DataError, match=f"x.onnx: expected {wanted} as its {name}, found ") as got:
         Recognizer(path)
     assert len(str(got.value)) < len(str(path)) + 200
+
+
+# What it says, without the C++ signature.
+OPSET = """[ONNXRuntimeError] : 1 : FAIL : Load model from x.onnx failed: ONNX Runtime only
+*guarantees* support for models stamped with official released onnx opset versions. Opset 21 is
+under development and support for this is limited. The operator schemas and or other functionality
+may change before next ONNX release and in this case ONNX Runtime will not guarantee backward
+compatibility. Current official support for domain ai.onnx is till opset 20."""
+IR = """[ONNXRuntimeError] : 1 : FAIL : Load model from x.onnx failed: onnxruntime::Model::Model
+Unsupported model IR version: 10, max supported IR version: 9"""
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted", "most"), [(OPSET, "opset 21", 20), (IR, "IR version 10", 9)]
+)
+def test_an_older_onnx_runtime_is_named(tmp_path, monkeypatch, said, wanted, most):
+    def refuse(*args, **settings):
+        raise RuntimeError(said)
+
+    path = small_model(tmp_path / "x.onnx")
+    monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)
+    monkeypatch.setattr(onnxruntime, "__version__", "1.17.3")
+    with pytest.raises(DataError) as got:
+        Recognizer(path)
+    assert str(got.value) == (
+        f"{path}: expected an ONNX Runtime that reads {wanted}, found 1.17.3, which reads up to "
+        f"{most}; `pip install --upgrade onnxruntime` brings a newer one (our files need "
+        f"{OLDEST_RUNTIME})"
+    )
+
+
+def test_a_file_from_the_future_is_too_new(tmp_path):
+    path = small_model(tmp_path / "x.onnx")
+    model = onnx.load(path)
+    model.ir_version = 999
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(DataError, match=r"reads IR version 999, found .*, which reads up to \d+;"):
+        Recognizer(path)
 
 
 def test_a_model_that_writes_nothing_down_says_so(finished, tmp_path):

@@ -9,6 +9,7 @@ Needs NumPy, Pillow and ONNX Runtime.
 """
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +26,12 @@ from kakitori.corpora.tree import composed
 from kakitori.errors import DataError
 
 T = TypeVar("T")
+OLDEST_RUNTIME = "1.18.1"  # of ONNX Runtime, for IR version 10; pyproject.toml asks pip for it
+# How ONNX Runtime says that a file is newer than it; there is no public kind of error.
+TOO_NEW = (
+    r"Unsupported model IR version: (?P<ir>\d+), max supported IR version: (?P<to_ir>\d+)"
+    r"|Opset (?P<opset>\d+) is under development.* till opset (?P<to_opset>\d+)"
+)
 ASK = "strokes"  # input of models that can say more than the class: bool, whether they should
 
 
@@ -341,7 +348,7 @@ def in_turns(
 
 def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session on the CPU, with the settings that the file's metadata asks for
-    (`session.…`); DataError for a file that is no model."""
+    (`session.…`); DataError for a file that is no model, or too new for the one installed."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -358,5 +365,13 @@ def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
             options.add_session_config_entry(key, value)
         return opened() if wanted else session
     except Exception as error:  # ONNX Runtime raises its own kinds, none of them public
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{path}: expected an ONNX model, found: {reason}") from None
+        reason = " ".join(str(error).split())
+        if newer := re.search(TOO_NEW, reason):
+            kind = "opset" if newer["opset"] else "IR version"
+            wanted, most = filter(None, newer.group("ir", "to_ir", "opset", "to_opset"))
+            raise DataError(
+                f"{path}: expected an ONNX Runtime that reads {kind} {wanted}, found "
+                f"{onnxruntime.__version__}, which reads up to {most}; `pip install --upgrade "
+                f"onnxruntime` brings a newer one (our files need {OLDEST_RUNTIME})"
+            ) from None
+        raise DataError(f"{path}: expected an ONNX model, found: {reason[:200]}") from None
