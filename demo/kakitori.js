@@ -63,8 +63,8 @@ export async function load({ folder = FOLDER, threads = 0, model = "model.onnx" 
  * A recogniser; `load` makes it.
  *
  * Of the model: `classes` (an array of characters), `size` (side of its input in pixels),
- * `temperature`, and `threshold`, the confidence from which on 99.5 % of its answers were right on
- * validation.
+ * `temperature`, `background`, the logit of none of the classes, and `threshold`, the confidence from
+ * which on 99.5 % of its answers were right on validation.
  */
 export class Kakitori {
   constructor() {

@@ -63,16 +63,18 @@ async function recognise(given) {
   };
 }
 
-/** Logits and the temperature make calibrated probabilities, as Recognizer.probabilities does. */
+/** Logits, the temperature and the logit of none of the classes make calibrated probabilities, as
+    Recognizer.probabilities does. */
 async function probabilities(levels) {
-  const { size, temperature } = settings;
+  const { size, temperature, background } = settings;
   const scaled = Float32Array.from(levels, (v) => Math.fround(v / 127.5) - 1);
   const input = new ort.Tensor("float32", scaled, [1, 1, size, size]);
   const { logits } = await session.run({ input });
   const most = logits.data.reduce((a, b) => Math.max(a, b));
   const powers = Float64Array.from(logits.data, (z) => Math.exp((z - most) / temperature));
   const sum = powers.reduce((a, b) => a + b);
-  return powers.map((power) => power / sum);
+  const known = 1 / (1 + Math.exp(background - most / temperature - Math.log(sum)));
+  return powers.map((power) => (known * power) / sum);
 }
 
 /** context.py's `parted`: the shape tells the group, the size within the frame the member. */

@@ -50,17 +50,19 @@ def main(settings: Settings) -> None:
         if name != "int4" or path.is_file()
     }
     formats = {
-        "torch": (functools.partial(_torch_logits, model), exports["onnx"].temperature),
-        **{name: (export.logits, export.temperature) for name, export in exports.items()},
+        "torch": (functools.partial(_torch_logits, model), exports["onnx"]),
+        **{name: (export.logits, export) for name, export in exports.items()},
     }
 
     def predicted(
         images: np.ndarray, labels: np.ndarray, names: tuple[str, ...] = FORMATS
     ) -> dict[str, scoring.Predictions]:
-        return {
-            name: scoring.predict(formats[name][0], images, labels, formats[name][1])
-            for name in names
-        }
+        found = {}
+        for name in names:
+            logits, calibrated = formats[name]
+            settings = calibrated.temperature, calibrated.background
+            found[name] = scoring.predict(logits, images, labels, *settings)
+        return found
 
     predictions = predicted(images, labels, tuple(formats))
     parts = {name: data.load_part(ROOT, index, name, classes) for name in OTHER_PARTS}

@@ -21,10 +21,21 @@ import torch
 
 from kakitori import monitoring, outputs, stage
 from kakitori.errors import DataError
-from kakitori.learning import checking, data, export, footprint, formats, latency, saved, training
+from kakitori.learning import (
+    checking,
+    data,
+    export,
+    footprint,
+    formats,
+    latency,
+    saved,
+    strangers,
+    training,
+)
 from kakitori.params import ROOT, Settings
 from kakitori.results import figures, scoring
 
+STRANGERS = 1000  # scribbles, faces and foreign words, of which no more than a few may be answered
 COMPARED = 4  # every so many of the validation samples the network reads in float32 too
 
 
@@ -55,6 +66,7 @@ def main(settings: Settings) -> None:
     precision = training.pick_precision("auto", torch.device("cpu"))  # as it was trained
     reference = training.logits_of(model, validation.images, precision).numpy()
     exact = training.logits_of(model, validation.images[::COMPARED]).numpy()
+    strange = strangers.images(STRANGERS, size, settings.seed)
     image_signals = monitoring.signals(images, np.zeros(len(images)))
 
     with (
@@ -85,10 +97,18 @@ def main(settings: Settings) -> None:
             temperature = scoring.fit_temperature(logits, labels)
             confidences, right = scoring.confidence(logits, labels, temperature)
             threshold = scoring.threshold(confidences, right)
-            about["threshold"] = threshold
+            background = scoring.background(logits, confidences, temperature, threshold)
+            nothing = np.zeros(len(strange), np.int64)  # no answer is right
+            read = formats.logits_of(path, strange), nothing, temperature, background
+            about |= {
+                "threshold": threshold,
+                "background": background,
+                "strangers_sure": float((scoring.confidence(*read)[0] >= threshold).mean()),
+            }
             told = {
                 "temperature": str(temperature),
                 "threshold": str(threshold),
+                "background": str(background),
                 "deciles": monitoring.reference(image_signals | {"confidence": confidences}),
                 **getattr(model, "tells", {}),
                 **formats.FORMATS[name].session,

@@ -120,3 +120,30 @@ def test_look_alikes_count_as_right():
     scores = scoring.score(predictions(answers, np.array([0, 0, 3, 3])), np.array([0, 0, 2, 3]))
     assert scores["top1"] == 0.5 and scores["top1_alike"] == 0.75
     assert "top1_alike" not in scoring.score(predictions(answers, np.arange(4)))
+
+
+def test_none_of_the_classes_takes_what_strangers_have_and_little_of_what_is_known():
+    """The background's share by hand: of two classes with logits 2 and 0 beside a third of 1."""
+    logits = np.array([[2.0, 0.0]], np.float32)
+    share, _ = scoring.confidence(logits, np.array([0]), 1.0, 1.0)
+    powers = np.exp([2.0, 0.0, 1.0])
+    assert share[0] == pytest.approx(powers[0] / powers.sum(), rel=1e-6)
+
+    rng = np.random.default_rng(0)
+    known = rng.normal(0, 1, (1000, 5)).astype(np.float32)
+    known[np.arange(1000), rng.integers(5, size=1000)] += 9
+    nothing = np.zeros(1000, np.int64)
+    before, _ = scoring.confidence(known, nothing, 0.5)
+    background = scoring.background(known, before, 0.5, 0.9)
+    after, _ = scoring.confidence(known, nothing, 0.5, background)
+    lost = (before >= 0.9) & (after < 0.9 - 1e-12)
+    assert 0 < lost.sum() <= 10, "one point of coverage"
+    strangers = rng.normal(0, 1, (1000, 5)).astype(np.float32)
+    strangers[:, 0] += 4  # as sure by their own measure, with less of it
+    assert (scoring.confidence(strangers, nothing, 0.5)[0] >= 0.9).mean() > 0.8
+    assert (scoring.confidence(strangers, nothing, 0.5, background)[0] >= 0.9).mean() < 0.05
+
+
+def test_where_nothing_is_sure_there_is_no_background():
+    logits = np.zeros((4, 3), np.float32)
+    assert scoring.background(logits, np.full(4, 1 / 3), 1.0, 1.0) == -np.inf

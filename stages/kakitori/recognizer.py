@@ -69,6 +69,7 @@ class Recognizer:
     Attributes
     ----------
     deciles : of what monitoring.py watches, on validation, as JSON.
+    background : the logit, after the temperature, of a picture that is none of the classes.
     threshold : the confidence from which on 99.5 % of the first model's answers were right on
         validation; an answer below it may be of no character that the model knows.
 
@@ -91,7 +92,7 @@ class Recognizer:
         first = self._members[0]
         self.path, self.session, self.classes = first.path, first.session, first.classes
         self.size, self.temperature = first.size, first.temperature
-        self.threshold = first.threshold
+        self.threshold, self.background = first.threshold, first.background
         self.stroke_types, self.stroke_counts = first.stroke_types, first.stroke_counts
         self.deciles = first.deciles
         for other in self._members[1:]:
@@ -159,13 +160,18 @@ class Recognizer:
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         """Calibrated probabilities float64 (N, C) of normalised images uint8 (N, S, S), 0 for
-        those that are no candidates."""
+        those that are no candidates; what is left to 1 is that of none of them, as of a scribble.
+        """
         total = np.zeros((len(images), len(self.classes)))
         for member in self._members:
             z = member.run(["logits"], images, 64)[0].astype(np.float64) / member.temperature
+            z[:, ~self._allowed] = -np.inf
+            most = z.max(1, keepdims=True)
+            together = most + np.log(np.exp(z - most).sum(1, keepdims=True))
+            known = 1 / (1 + np.exp(member.background - together))
             z += self._log_weights
             z = np.exp(z - z.max(1, keepdims=True))
-            total += z / z.sum(1, keepdims=True)
+            total += known * z / z.sum(1, keepdims=True)
         return total / len(self._members)
 
     def read(
@@ -234,6 +240,11 @@ class _Member:
             "temperature", "a number above 0", float, lambda t: 0 < t < float("inf")
         )
         self.threshold = self._says("threshold", "a probability", float, lambda p: 0 <= p <= 1)
+        self.background = -np.inf
+        if "background" in self._metadata:
+            self.background = self._says(
+                "background", "a logit", float, lambda logit: logit < float("inf")
+            )
         self.deciles = self._says(
             "deciles", "rising numbers of each signal", str, monitoring.is_reference
         )

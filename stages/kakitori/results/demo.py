@@ -60,6 +60,7 @@ def build(root: Path, folder: Path, model: Path) -> dict[str, int]:
             "size": recognizer.size,
             "temperature": recognizer.temperature,
             "threshold": recognizer.threshold,
+            "background": recognizer.background,
         }
         outputs.write_json(part / "model.json", settings)
         packed, about = pack(table)

@@ -9,11 +9,13 @@ import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
 from scipy.stats import bootstrap
+from torch.nn import functional as F
 
 CHUNK = 4096  # samples whose logits are held at once
 BINS = 15  # equal-width, of the expected calibration error
 RESAMPLES = 5000  # of writer groups, for intervals
 PRECISION = 0.995  # that a confidence threshold is to give
+GIVEN_UP = 0.01  # of the samples that are answered, at most, so that strangers are not
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,21 +44,24 @@ def predict(
     images: np.ndarray,
     labels: np.ndarray,
     temperature: float,
+    background: float = -math.inf,
 ) -> Predictions:
     """Predictions of images (N, …), N ≥ 1, a few thousand at a time: N × 3,036 logits at once
-    would not fit in memory for a whole ETL9G."""
+    would not fit in memory for a whole ETL9G. `background` as Recognizer.probabilities takes it."""
     parts = []
     for start in range(0, len(images), CHUNK):
         chunk = slice(start, start + CHUNK)
         logits = torch.from_numpy(logits_of(images[chunk]))
         # On all cores, unlike SciPy's.
-        logp = (logits / temperature).log_softmax(1).numpy()
+        scaled = logits / temperature
+        known = F.logsigmoid(scaled.logsumexp(1) - background).numpy().astype(np.float64)
+        logp = scaled.log_softmax(1).numpy()
         of_label = logp[np.arange(len(logp)), labels[chunk]]
         answers = logp.argmax(1)
         # Counting the better ones ranks without sorting 3,036 columns.
         ranks = (logp > of_label[:, None]).sum(1)
-        confidences = np.exp(logp.max(1).astype(np.float64))
-        parts.append((answers, ranks, confidences, of_label.astype(np.float64)))
+        confidences = np.exp(logp.max(1) + known)
+        parts.append((answers, ranks, confidences, of_label + known))
     return Predictions(labels, *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
@@ -141,11 +146,34 @@ def threshold(confidence: np.ndarray, right: np.ndarray, precision: float = PREC
 
 
 def confidence(
-    logits: np.ndarray, labels: np.ndarray, temperature: float
+    logits: np.ndarray, labels: np.ndarray, temperature: float, background: float = -math.inf
 ) -> tuple[np.ndarray, np.ndarray]:
     """The probability of each answer, float64 (N,), and whether it is right, bool (N,)."""
-    found = predict(lambda rows: logits[rows], np.arange(len(labels)), labels, temperature)
+    rows = np.arange(len(labels))
+    found = predict(lambda some: logits[some], rows, labels, temperature, background)
     return found.confidences, found.right
+
+
+def background(
+    logits: np.ndarray, confidence: np.ndarray, temperature: float, threshold: float
+) -> float:
+    """The logit of "none of these", as Recognizer.probabilities takes it: the highest beside which
+    at most GIVEN_UP of the samples fall below the threshold that were not below it before.
+
+    What the classes have together, the log of the sum of their exponentials, is high for what the
+    network knows and low for strangers (Liu et al. 2020). -inf where nothing reaches the threshold.
+
+    logits : float32 (N, C). confidence : float64 (N,), without a background.
+    """
+    sure = (confidence >= threshold) & (confidence > 0)
+    if not sure.any():
+        return -math.inf
+    together = (
+        torch.from_numpy(logits[sure] / np.float32(temperature)).logsumexp(1).double().numpy()
+    )
+    share = threshold / confidence[sure]  # of the probability that has to remain
+    highest = np.sort(together - np.log(share / np.maximum(1 - share, np.finfo(float).tiny)))
+    return float(highest[min(int(GIVEN_UP * len(confidence)), len(highest) - 1)])
 
 
 def accepted(predictions: Predictions, threshold: float) -> dict[str, float]:

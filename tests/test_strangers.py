@@ -1,0 +1,22 @@
+"""Pictures that no recogniser knows."""
+
+import numpy as np
+
+from kakitori.learning import strangers
+from kakitori.writing import charset
+
+
+def test_they_are_ink_and_the_same_from_the_same_seed():
+    found = strangers.images(12, 64, 3)
+    assert found.shape == (12, 64, 64) and found.dtype == np.uint8
+    assert (found.max((1, 2)) > 200).all() and (found.mean((1, 2)) < 128).all()
+    assert (found == strangers.images(12, 64, 3)).all()
+    assert not (found == strangers.images(12, 64, 4)).all((1, 2)).any()
+
+
+def test_words_have_letters_of_other_scripts():
+    latin = charset.alphabets()["latin"]
+    for alphabet in strangers.ALPHABETS:
+        foreign = set(alphabet) - set(latin)
+        assert not foreign & set(charset.etl_repertoire())
+    assert strangers.LETTERS[0] > 2, "a word, since a letter may be a class"
