@@ -108,5 +108,5 @@ def test_a_run_of_the_size_of_etl9g_on_a_trial(tmp_path):
     Project(ROOT).script(*command.split(), str(tmp_path / "etl9g.json"))
     report = json.loads((tmp_path / "etl9g.json").read_text("utf-8"))
     assert report["samples"] == 60 and report["train_samples"] == 20 and report["epochs"] == 1
-    assert 0 < report["of_bf16_peak"] < 1 and report["seconds_to_best"] == report["seconds"]
+    assert 0 < report["of_peak"] < 1 and report["seconds_to_best"] == report["seconds"]
     assert torch.cuda.is_available() or report["device"] == "CPU: not measured on a GPU"

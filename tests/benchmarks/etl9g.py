@@ -6,7 +6,7 @@
 Synthesis, extraction and split run as the pipeline's own stages in a folder that goes afterwards;
 training is its own loop, clocked epoch by epoch. `seconds_to_best` is the time, compilation and
 validation included, until the first epoch within 0.1 point of the best one on validation, which is
-what a shorter schedule could at most save; `of_bf16_peak` the multiply-adds of forward and backward
+what a shorter schedule could at most save; `of_peak` the multiply-adds of forward and backward
 passes over those of a large matrix product, measured beside it. The test part is read once, at the
 end.
 """
@@ -117,6 +117,7 @@ def learn(root: Path, settings: params.Settings) -> dict:
     test = parts["test"].to(device)
     logits = training.logits_of(trainer.model, test.images, trainer.precision)
     found = training.measure(logits, test.labels)
+    precision = str(trainer.precision).removeprefix("torch.")
     return {
         "device": torch.cuda.get_device_name() if on_gpu else "CPU: not measured on a GPU",
         "model": settings.model,
@@ -125,14 +126,14 @@ def learn(root: Path, settings: params.Settings) -> dict:
         "train_samples": len(parts["train"].labels),
         "batch": trainer.batch,
         "epochs": len(curve),
-        "precision": str(trainer.precision).removeprefix("torch."),
+        "precision": precision,
         "compiled": trainer.compiled,
         "images_per_s": round(result.images_seen / clock[-1], 1),
         "seconds": round(clock[-1], 1),
         "seconds_to_best": round(float(near["seconds"]), 1),
         "val_top1": [round(v, 5) for v in curve["val_top1"]],
         "test_top1": round(found["val_top1"], 5),
-        "of_bf16_peak": round(done / limits.multiply_adds("bfloat16", device=device.type), 4),
+        "of_peak": round(done / limits.multiply_adds(precision, device=device.type), 4),
         **size,
     }
 
