@@ -45,8 +45,8 @@ def rows() -> list[str]:
         f"| one image on one thread: float32, INT8 | {latency} |",
         f"| parameters, multiply-adds | {train['parameters'] / 1e6:.2f} M, "
         f"{train['multiply_adds'] / 1e6:.0f} M |",
-        "| *compact*, learned from a cnn of nine epochs: test top-1, size, one image: INT8 (*Xeon, font*)"
-        f" | {compact['int8_top1']:.2%}, {compact['int8_bytes'] / 1e6:.2f} MB, "
+        "| *compact*, learned from a cnn of nine epochs: test top-1, size, one image: INT8 "
+        f"(*Xeon, font*) | {compact['int8_top1']:.2%}, {compact['int8_bytes'] / 1e6:.2f} MB, "
         f"{compact['int8_latency_ms']:.2f} ms |",
         f"| energy of a whole run (codecarbon's estimate) | {1000 * carbon['total_kwh']:.1f} Wh |",
         "| the same model with a random split, which knows the hands that it is tested on, INT8 "

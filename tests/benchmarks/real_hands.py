@@ -3,9 +3,9 @@
     python tests/benchmarks/real_hands.py DRAWINGS.zip … [--every 1] [--alike]
 
 DRAWINGS.zip holds a file as `recognize.py --pen` reads it. References are KanjiVG's. Characters of
-odd and even code points are told apart: orders and tolerances were chosen on all of one and looked
-at on the other. With --alike every drawing is also held against the look-alikes of what was meant
-among all characters of the files, which takes minutes.
+odd and even code points are told apart, for tolerances to be chosen on one and looked at on the
+other; today's orders were chosen with a look at both. With --alike each drawing is also held
+against the look-alikes of what was meant among all characters of the files, which takes minutes.
 """
 
 import argparse
