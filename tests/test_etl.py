@@ -638,8 +638,8 @@ def test_auto_takes_every_set_but_one_rendering(tmp_path):
     ("corpus", "message"),
     [
         ("raw/ETL9G", "expected the files of corpus raw/ETL9G in a folder or archive"),
-        ("elsewhere/ETL9G", "data.corpora: expected auto, or names such as"),
-        ("ETL9G", "data.corpora: expected auto, or names such as"),
+        ("elsewhere/ETL9G", "data.corpora: expected auto, synthetic, or names such as"),
+        ("ETL9G", "data.corpora: expected auto, synthetic, or names such as"),
     ],
 )
 def test_absent_corpus(tmp_path, corpus, message):

@@ -64,7 +64,7 @@ def test_figures_of_the_tiny_run(finished):
     (hard,) = evaluate["hard"].items()
     assert hard[0] == "synthetic/ETL9G-hard" and hard[1]["samples"] == 120
     assert 0.1 < hard[1]["int8"]["top1"] <= evaluate["int8"]["top1"]
-    keys = {"top1", "top1_low", "top1_high", "top5", "error_rate", "nll", "ece"}
+    keys = {"top1", "top1_low", "top1_high", "top1_alike", "top5", "error_rate", "nll", "ece"}
     for name in ("torch", "onnx", "int8", "int4"):
         assert set(evaluate[name]) == keys
         cell = evaluate[name]
@@ -236,7 +236,7 @@ def test_a_character_is_shown(finished):
     assert done.stdout.startswith("metrics/plots/characters/あ.png")
     assert (finished.root / "metrics/plots/characters/あ.png").stat().st_size > 5000
     done = finished.stage("characters", "--show", "☃", check=False)
-    assert done.returncode == 1 and "expected characters of the ETL sets" in done.stderr
+    assert done.returncode == 1 and "expected characters of the table" in done.stderr
 
 
 def test_wrong_labels_are_listed_first(finished, tmp_path):

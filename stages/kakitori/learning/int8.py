@@ -40,6 +40,7 @@ CHANCE = 4  # samples of it, likewise: of a few hundred 0.2 points are less than
 # Channels; convolutions of fewer were slower in INT8 than in floats.
 NARROW, NARROW_DEPTHWISE = 8, 64
 WEIGHTED = ("Conv", "Gemm", "MatMul")
+NORMS = ("BatchNormalization", "InstanceNormalization", "LayerNormalization")
 BITS = 7  # of weights
 LARGEST_INPUT = 255
 LARGEST_SUM = 2**15 - 1  # of 16 bits
@@ -343,18 +344,18 @@ def to_dynamic(source: Path, path: Path) -> None:
     with tempfile.TemporaryDirectory() as name, outputs.whole(path) as part:
         prepared = Path(name) / "prepared.onnx"
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
-        model = onnx.load(prepared)
-        weights = {tensor.name for tensor in model.graph.initializer}
-        kept = [value for value in model.graph.value_info if value.name not in weights]
-        del model.graph.value_info[:]
-        model.graph.value_info.extend(kept)  # without shapes of what is about to be transposed
-        _quantise_dynamically(model, part, ["LSTM", "MatMul", "Gemm"])
+        _quantise_dynamically(prepared, part, ["LSTM", "MatMul", "Gemm"])
         export.clean(part)
 
 
-def _quantise_dynamically(source: Path | onnx.ModelProto, path: Path, kinds: list[str]) -> None:
+def _quantise_dynamically(source: Path, path: Path, kinds: list[str]) -> None:
+    model = onnx.load(source)
+    weights = {tensor.name for tensor in model.graph.initializer}
+    kept = [value for value in model.graph.value_info if value.name not in weights]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)  # without shapes of what is, or has been, transposed
     quantize_dynamic(
-        source,
+        model,
         path,
         op_types_to_quantize=kinds,
         weight_type=QuantType.QInt8,
@@ -379,15 +380,15 @@ class _Samples(CalibrationDataReader):
 
 def _exact(graph: onnx.GraphProto) -> list[str]:
     """The nodes that stay in floats: products of two signals (routing), powers and roots, since 256
-    steps cannot hold both a square and the square of a tenth; norms over a layer, which have no
-    integer kernel; convolutions of a few channels, which onnxruntime's integer kernels take longer
+    steps cannot hold both a square and the square of a tenth; norms that no convolution has taken
+    in, which have no integer kernel; convolutions of a few channels, which onnxruntime's integer kernels take longer
     for than those in floats; and what is computed from all of these up to the next layer with
     weights."""
     weights = {tensor.name: tensor.dims for tensor in graph.initializer}
     nodes, flows = [], set()
     for node in graph.node:
         if (
-            node.op_type in ("Einsum", "LayerNormalization", "Pow", "Sqrt")
+            node.op_type in ("Einsum", "Pow", "Sqrt", *NORMS)
             or (node.op_type == "Conv" and _narrow(node, weights.get(node.input[1], [])))
             or (node.op_type not in WEIGHTED and flows.intersection(node.input))
         ):
