@@ -381,9 +381,9 @@ class _Samples(CalibrationDataReader):
 def _exact(graph: onnx.GraphProto) -> list[str]:
     """The nodes that stay in floats: products of two signals (routing), powers and roots, since 256
     steps cannot hold both a square and the square of a tenth; norms that no convolution has taken
-    in, which have no integer kernel; convolutions of a few channels, which onnxruntime's integer kernels take longer
-    for than those in floats; and what is computed from all of these up to the next layer with
-    weights."""
+    in, which have no integer kernel; convolutions of a few channels, which onnxruntime's integer
+    kernels take longer for than those in floats; and what is computed from all of these up to the
+    next layer with weights."""
     weights = {tensor.name: tensor.dims for tensor in graph.initializer}
     nodes, flows = [], set()
     for node in graph.node:
