@@ -65,7 +65,7 @@ def test_however_it_comes_it_looks_the_same(image):
     assert likeness(prepare(image, 64), REFERENCE) > 0.8
 
 
-# Cropped so closely, their longest strokes run from edge to edge as a cell's lines do, and go with them.
+# So close, their longest strokes run from edge to edge as a cell's lines do, and go with them.
 TAKEN_FOR_A_CELL = {("田", False), ("田", True), ("国", True), ("書", True)}
 
 
