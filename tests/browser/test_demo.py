@@ -33,7 +33,7 @@ from kakitori.writing import kanjivg
 from tests import tables, toy
 from tests.projects import Project
 from tests.test_folders import HANDWRITING
-from tests.test_recognizer import drawn, likeness, photo
+from tests.test_recognizer import TOLD, drawn, likeness, photo
 
 TEXT = "一二三十土木水火山川口日月目田あいう書愛"
 PHONE, DESK = (360, 780), (1280, 860)
@@ -88,7 +88,7 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learned nothing, and so answers anything, always the same."""
     path = tmp_path_factory.mktemp("model") / "strict_int8.onnx"
     export.to_onnx(toy.linear(len(TEXT)), 64, 17, path)
-    told = {"temperature": "0.02", "threshold": "0.3", "deciles": "{}"}
+    told = {"temperature": "0.02", "threshold": "0.3", "deciles": TOLD["deciles"]}
     export.annotate(path, list(TEXT), 64, told)
     return path
 
@@ -562,7 +562,7 @@ def test_touch_draws_and_does_not_scroll(browser, site):
 def test_a_scribble_is_not_sure(browser, tmp_path, stand_in, site):
     doubtful = tmp_path / "doubtful.onnx"
     shutil.copy2(stand_in, doubtful)
-    told = {"temperature": "10", "threshold": "0.9", "deciles": "{}"}
+    told = {"temperature": "10", "threshold": "0.9", "deciles": TOLD["deciles"]}
     export.annotate(doubtful, list(TEXT), 64, told)
     for unsure in served(site.root, tmp_path / "demo", doubtful):
         for shown in opened(browser, unsure):
