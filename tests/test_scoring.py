@@ -146,4 +146,4 @@ def test_none_of_the_classes_takes_what_strangers_have_and_little_of_what_is_kno
 
 def test_where_nothing_is_sure_there_is_no_background():
     logits = np.zeros((4, 3), np.float32)
-    assert scoring.background(logits, np.full(4, 1 / 3), 1.0, 1.0) == -np.inf
+    assert scoring.background(logits, np.full(4, 1 / 3), 1.0, 1.0) == scoring.NO_BACKGROUND

@@ -32,6 +32,7 @@ TOO_NEW = (
     r"Unsupported model IR version: (?P<ir>\d+), max supported IR version: (?P<to_ir>\d+)"
     r"|Opset (?P<opset>\d+) is under development.* till opset (?P<to_opset>\d+)"
 )
+NO_BACKGROUND = -1e30  # a logit that no picture falls below, finite as JSON wants it
 ASK = "strokes"  # input of models that can say more than the class: bool, whether they should
 
 
@@ -240,10 +241,10 @@ class _Member:
             "temperature", "a number above 0", float, lambda t: 0 < t < float("inf")
         )
         self.threshold = self._says("threshold", "a probability", float, lambda p: 0 <= p <= 1)
-        self.background = -np.inf
+        self.background = NO_BACKGROUND
         if "background" in self._metadata:
             self.background = self._says(
-                "background", "a logit", float, lambda logit: logit < float("inf")
+                "background", "a logit", float, lambda logit: abs(logit) < float("inf")
             )
         self.deciles = self._says(
             "deciles", "rising numbers of each signal", str, monitoring.is_reference

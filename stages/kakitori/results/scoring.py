@@ -11,6 +11,8 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import bootstrap
 from torch.nn import functional as F
 
+from kakitori.recognizer import NO_BACKGROUND
+
 CHUNK = 4096  # samples whose logits are held at once
 BINS = 15  # equal-width, of the expected calibration error
 RESAMPLES = 5000  # of writer groups, for intervals
@@ -44,7 +46,7 @@ def predict(
     images: np.ndarray,
     labels: np.ndarray,
     temperature: float,
-    background: float = -math.inf,
+    background: float = NO_BACKGROUND,
 ) -> Predictions:
     """Predictions of images (N, …), N ≥ 1, a few thousand at a time: N × 3,036 logits at once
     would not fit in memory for a whole ETL9G. `background` as Recognizer.probabilities takes it."""
@@ -146,7 +148,7 @@ def threshold(confidence: np.ndarray, right: np.ndarray, precision: float = PREC
 
 
 def confidence(
-    logits: np.ndarray, labels: np.ndarray, temperature: float, background: float = -math.inf
+    logits: np.ndarray, labels: np.ndarray, temperature: float, background: float = NO_BACKGROUND
 ) -> tuple[np.ndarray, np.ndarray]:
     """The probability of each answer, float64 (N,), and whether it is right, bool (N,)."""
     rows = np.arange(len(labels))
@@ -161,13 +163,14 @@ def background(
     at most GIVEN_UP of the samples fall below the threshold that were not below it before.
 
     What the classes have together, the log of the sum of their exponentials, is high for what the
-    network knows and low for strangers (Liu et al. 2020). -inf where nothing reaches the threshold.
+    network knows and low for strangers (Liu et al. 2020). NO_BACKGROUND where nothing reaches the
+    threshold.
 
     logits : float32 (N, C). confidence : float64 (N,), without a background.
     """
     sure = (confidence >= threshold) & (confidence > 0)
     if not sure.any():
-        return -math.inf
+        return NO_BACKGROUND
     together = (
         torch.from_numpy(logits[sure] / np.float32(temperature)).logsumexp(1).double().numpy()
     )
