@@ -126,7 +126,7 @@ def test_what_a_model_says_of_itself_is_checked(tmp_path, key, value, message):
 )
 def test_a_net_that_cannot_be_is_the_models_fault(tmp_path, monkeypatch, net, message):
     """And not that of params.yaml."""
-    monkeypatch.setattr(saved.pd, "read_parquet", lambda path: None)
+    monkeypatch.setattr(saved.table, "read", lambda *given: None)
     described = dataclasses.replace(earlier(linear(), "あいうえ", tmp_path), net=net)
     with pytest.raises(DataError, match=rf"^.*old\.json: expected a net that cnn .*{message}"):
         described.network()
