@@ -28,6 +28,7 @@ const SAME = 0.01;
 const ALIKE = 8;
 const CELLS = 6;
 const TOUCHING = 0.05;
+const ROUNDING = 1e-9;
 
 /** What can be judged, and what is unless someone chooses otherwise. */
 export const STRICTNESS = ["shape", "count", "order", "direction"];
@@ -316,7 +317,7 @@ function takenFor(fit, drawn, alike) {
   for (const [other, strokes] of alike) {
     if (strokes.length !== drawn.length) continue;
     const { error } = residual(singly, framed(strokes));
-    if (error < nearest) [nearest, name] = [error, other];
+    if (error < nearest - ROUNDING) [nearest, name] = [error, other];
   }
   return name;
 }
@@ -526,7 +527,7 @@ function runsAgainst(one, other) {
     along += x * other[k] + y * other[k + 1];
     against += x * other[SEAM - 2 - k] + y * other[SEAM - 1 - k];
   }
-  return against > along + 1e-9;
+  return against > along + ROUNDING;
 }
 
 const CELL = new Float64Array(POINTS); // of warpedDistance, which runs a thousand times a drawing

@@ -37,6 +37,7 @@ SAME = 0.01  # look-alikes nearer than this cannot be told apart
 ALIKE = 8  # look-alikes of a character
 CELLS = 6  # along a side, of the ink by which they are found
 TOUCHING = 0.05  # from this distance on an end does not lie on a stroke
+ROUNDING = 1e-9  # what two ways of adding up the same may differ by; nothing is nearer by less
 
 STRICTNESS = ("shape", "count", "order", "direction")  # what can be judged
 USUAL = ("shape", "order", "direction")  # what a teacher of beginners marks
@@ -367,7 +368,7 @@ def _taken_for(fit: _Fit, drawn: Strokes, alike: Mapping[str, Strokes]) -> str |
         if len(strokes) != len(drawn):
             continue
         error = _residual(singly, _framed(_singly(strokes)))[0]
-        if error < nearest:
+        if error < nearest - ROUNDING:
             nearest, name = error, other
     return name
 
@@ -546,7 +547,7 @@ def run_against(drawn: np.ndarray, reference: np.ndarray) -> np.ndarray:
     other = reference - reference.mean(1, keepdims=True)
     along = np.einsum("ipk,jpk->ij", one, other)
     against = np.einsum("ipk,jpk->ij", one, other[:, ::-1])
-    return against > along + 1e-9  # a dot runs neither way
+    return against > along + ROUNDING  # a dot runs neither way
 
 
 def warped_distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
