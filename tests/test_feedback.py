@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from kakitori import recognizer
+from kakitori.reading.answers import in_words
 from kakitori.recognizer import Feedback
 from kakitori.results import feedback
-from recognize import in_words
 
 BOX = (0.5, 0.0, 1.0, 0.25)
 

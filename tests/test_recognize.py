@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 import recognize
+from kakitori.reading import command
 from tests.test_folders import picture
 
 
@@ -30,7 +31,7 @@ def read(monkeypatch, capsys):
     """Runs the command; returns its status or its last words, and what it printed."""
 
     def run(*arguments):
-        monkeypatch.setattr(recognize, "Recognizer", Reader)
+        monkeypatch.setattr(command, "Recognizer", Reader)
         monkeypatch.setattr(sys, "argv", ["recognize.py", *map(str, arguments)])
         status = 0
         try:

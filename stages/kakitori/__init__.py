@@ -1,0 +1,15 @@
+"""Recognisers of handwritten Japanese characters.
+
+from kakitori import Recognizer
+
+print(Recognizer().read("photo.png"))
+"""
+
+
+def __getattr__(name: str) -> object:
+    # Only when it is asked for: ONNX Runtime takes a while to import, and stages do without.
+    if name == "Recognizer":
+        from kakitori.recognizer import Recognizer
+
+        return Recognizer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

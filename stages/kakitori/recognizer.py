@@ -1,6 +1,6 @@
 """A finished model in use: an ONNX file alone tells its classes and how to feed it.
 
-    from kakitori.recognizer import Recognizer
+    from kakitori import Recognizer
     recognizer = Recognizer("models/exports/int8.onnx")
     print(recognizer.read("photo.png")[0])
     sure = recognizer.read("photo.png")[0][1] >= recognizer.threshold
@@ -24,6 +24,7 @@ from kakitori.corpora import pictures
 from kakitori.corpora.photos import prepare
 from kakitori.corpora.tree import composed
 from kakitori.errors import DataError
+from kakitori.reading import shipped
 
 T = TypeVar("T")
 OLDEST_RUNTIME = "1.18.1"  # of ONNX Runtime, for IR version 10; pyproject.toml asks pip for it
@@ -55,9 +56,9 @@ class Recognizer:
 
     Parameters
     ----------
-    models : exports of ours; the metadata of each holds `classes`, `size`, `temperature` and
-        `threshold`. The probabilities of several, which have to be of the same classes and size,
-        are averaged (Lakshminarayanan et al. 2017).
+    models : exports of ours, the one that ships where none is named; the metadata of each holds
+        `classes`, `size`, `temperature` and `threshold`. The probabilities of several, which have
+        to be of the same classes and size, are averaged (Lakshminarayanan et al. 2017).
     threads : batches that are read at the same time, each on one thread, which is a third faster
         than one batch on all of them; 0 takes one per core.
     candidates : the characters that may be answered, all of the model's when there are none: the
@@ -81,15 +82,13 @@ class Recognizer:
     def __init__(
         self, *models: str | Path, threads: int = 1, candidates: str = "", prior: str = ""
     ) -> None:
-        if not models:
-            raise DataError("expected an exported model (.onnx) or several, found none")
         if not isinstance(candidates, str):
             raise DataError(
                 'candidates: expected a text, "" for all characters, found '
                 f"{type(candidates).__name__}"
             )
         candidates = composed(candidates)
-        self._members = [_Member(Path(model), threads) for model in models]
+        self._members = [_Member(Path(model), threads) for model in models or [shipped.model()]]
         first = self._members[0]
         self.path, self.session, self.classes = first.path, first.session, first.classes
         self.size, self.temperature = first.size, first.temperature

@@ -1,0 +1,52 @@
+"""The model that ships with the package, and what is known of it; `stages/release.py` writes both.
+
+model.onnx   INT8; class list, size, temperature and threshold in its metadata
+model.json   how it came about: settings, data, commit, figures, licence, SHA-256 of the file
+"""
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+from kakitori.errors import DataError
+
+FOLDER = Path(__file__).parent / "model"
+MODEL, ABOUT = "model.onnx", "model.json"
+
+
+def model() -> Path:
+    """The shipped model; DataError where there is none."""
+    path = FOLDER / MODEL
+    if not path.is_file():
+        raise DataError(
+            f"{path}: expected the model that ships with Kakitori, found no file: this copy was "
+            'built without one; name an export of your own (--model, Recognizer("int8.onnx")), '
+            "which `make repro` of a checkout makes"
+        )
+    return path
+
+
+def about() -> dict:
+    """What model.json says; {} where no model ships."""
+    path = FOLDER / ABOUT
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: expected JSON about the model, found: {error}") from None
+
+
+def version() -> str:
+    """The version of the package and of the model that ships with it, in one line."""
+    try:
+        package = metadata.version("kakitori")
+    except metadata.PackageNotFoundError:
+        package = "(a checkout)"
+    found = about()
+    if not found:
+        return f"kakitori {package}, without a model"
+    return (
+        f"kakitori {package}, model {found['model']} of {found['classes']:,} characters, commit "
+        f"{found['commit'][:12]}, data {found['dataset']['fingerprint']}"
+    )
