@@ -4,14 +4,17 @@
 #              every time; nightly in CI
 # TESTS_READ=worktree pytest tests/test_figures.py   whether documents fit metrics not yet committed
 # make test-browser   the report and the demo in Debian's chromium
-# make demo    the page that recognises and teaches, on http://127.0.0.1:8000; needs npm
+# make demo    the page that recognises and teaches, on http://127.0.0.1:8000; needs npm alone where
+#              a model ships
+# make flagship   the model that ships: hours; goes on where it was when it is started again
+# make wheel   what pip installs, with the model that ships: dist/
 # make bench   the speed of the stages beside this machine's limits; docs/speed.md
 # make study   after a repro: the leak of a random split, robustness, a map of the classes
 PYTHON ?= python3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: repro test test-long test-browser demo lint bench study clean setup
+.PHONY: repro test test-long test-browser demo flagship wheel lint bench study clean setup
 
 repro: setup
 	dvc repro
@@ -25,8 +28,21 @@ test-long: setup
 test-browser: setup
 	pytest tests/browser
 
-demo: setup
-	python stages/demo.py
+# The package is enough for it: in a clone where nothing is installed, that is all that is.
+demo: $(if $(wildcard .venv/ready),setup,.venv-package/ready)
+	$(if $(wildcard .venv/ready),python,.venv-package/bin/python) stages/demo.py
+
+.venv-package/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-package
+	.venv-package/bin/python -m pip install --quiet --disable-pip-version-check .
+	touch $@
+
+flagship: setup
+	python stages/flagship.py
+	python stages/release.py
+
+wheel: setup
+	python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 lint: setup
 	ruff check .
@@ -49,4 +65,4 @@ setup: .venv/ready
 # Produced files only: data/raw, data/external, models/pretrained and DVC's cache stay.
 clean:
 	rm -rf data/shards data/synthetic data/*.parquet metrics/energy metrics/plots .checkpoints
-	rm -rf models/exports models/demo demo/node_modules models/model.* models/classes.json .pytest_cache .ruff_cache build
+	rm -rf models/exports models/demo demo/node_modules models/model.* models/classes.json .pytest_cache .ruff_cache build dist

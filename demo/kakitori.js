@@ -25,6 +25,8 @@ const MAX_PIXELS = 100_000_000; // as in recognize.py
  * - `no-image`: a file that the browser cannot read as a picture
  * - `too-large`: a picture of more than 100 megapixels
  * - `no-frame`: a frame that is smaller than the strokes, or beside a picture
+ * - `no-candidates`: candidates that are neither alphabets nor characters that the model knows
+ * - `no-prior`: a prior that there is none of
  * - `closed`: `close()` was called
  * - `failed`: anything else; the message has the reason
  */
@@ -63,8 +65,9 @@ export async function load({ folder = FOLDER, threads = 0, model = "model.onnx" 
  * A recogniser; `load` makes it.
  *
  * Of the model: `classes` (an array of characters), `size` (side of its input in pixels),
- * `temperature`, `background`, the logit of none of the classes, and `threshold`, the confidence from
- * which on 99.5 % of its answers were right on validation.
+ * `temperature`, `background`, the logit of none of the classes, `threshold`, the confidence from
+ * which on 99.5 % of its answers were right on validation, `alphabets` (characters by name), `priors`
+ * (weights by name) and `version` (what is known of the model; null but for the shipped one).
  */
 export class Kakitori {
   constructor() {
@@ -82,15 +85,20 @@ export class Kakitori {
    * @param {object} [options]
    * @param {number} [options.top] how many
    * @param {string} [options.meant] a character of which the probability is wanted anyway
+   * @param {string} [options.candidates] the characters that may be answered: names of alphabets
+   *     (`Object.keys(kakitori.alphabets)`), characters, or both, joined by +; all where it is ""
+   * @param {string} [options.prior] "text" weighs characters by how often they are written
    * @param {number} [options.frame] of strokes: the side of the area that was there to write in, in
    *     their units; tells small characters from large ones (っ from つ)
    * @returns {Promise<{candidates: {character: string, probability: number}[], sure: boolean,
    *     meant: ?{character: string, probability: number, rank: number}}>} best first, with
-   *     calibrated probabilities; `meant` is null for a character that the model does not know
-   * @throws {KakitoriError} empty, no-image, too-large, no-frame
+   *     calibrated probabilities, look-alikes together; `meant` is null for a character that is no
+   *     candidate
+   * @throws {KakitoriError} empty, no-image, too-large, no-frame, no-candidates, no-prior
    */
-  async recognise(input, { top = 10, meant, frame } = {}) {
-    return this._ask("recognise", { ...(await checked(input, frame)), top, meant, frame });
+  async recognise(input, { top = 10, meant, frame, candidates = "", prior = "" } = {}) {
+    const given = await checked(input, frame);
+    return this._ask("recognise", { ...given, top, meant, frame, candidates, prior });
   }
 
   /** What the model is shown of an input, Uint8Array (size × size), 255 = ink. */

@@ -86,7 +86,7 @@ for (const button of document.querySelectorAll("[data-language]")) {
 language.changed.addEventListener("change", tellAlarm);
 
 document.addEventListener("keydown", (event) => {
-  if (event.target.matches("input:not([type=checkbox], [type=file])")) return;
+  if (event.target.matches("select, input:not([type=checkbox], [type=file])")) return;
   const view = views[current()];
   const command = event.ctrlKey || event.metaKey;
   if (command && event.key === "z") view.pad.undo();

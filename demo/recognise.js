@@ -28,6 +28,15 @@ export class Recognise {
     for (const [name, over] of [["dragover", true], ["dragleave", false], ["drop", false]]) {
       frame.addEventListener(name, () => frame.classList.toggle("over", over));
     }
+    this.alphabet = section.querySelector("#alphabet");
+    this.prior = section.querySelector("#prior");
+    for (const control of [this.alphabet, this.prior]) {
+      control.addEventListener("change", () => this.again());
+    }
+    kakitori.then(
+      ({ alphabets }) => this.offer(alphabets),
+      () => {},
+    );
     this.tiles = Array.from({ length: TOP }, (_, k) => this.tile(k));
     this.list = section.querySelector(".tiles");
     this.list.append(...this.tiles.map((tile) => tile.parentElement));
@@ -61,13 +70,33 @@ export class Recognise {
     await answered;
   }
 
+  /** What is known before anything is read, as the controls say. */
+  known() {
+    return { candidates: this.alphabet.value, prior: this.prior.checked ? "text" : "" };
+  }
+
+  /** Leaves those alphabets to choose from of which the model knows a character. */
+  offer(alphabets) {
+    for (const option of [...this.alphabet.options]) {
+      const known = option.value.split("+").some((name) => alphabets[name]);
+      if (option.value && !known) option.remove();
+    }
+  }
+
+  /** The same again, with what is known now. */
+  again() {
+    if (this.pad.strokes.length) this.changed();
+    else if (this.last) this.ask(this.last);
+  }
+
   async ask(input, frame) {
     const number = (this.asked += 1);
+    this.last = input;
     this.list.setAttribute("aria-busy", "true");
     try {
       const kakitori = await this.kakitori;
       if (number !== this.asked) return;
-      const found = await kakitori.recognise(input, { top: TOP, frame });
+      const found = await kakitori.recognise(input, { top: TOP, frame, ...this.known() });
       if (number !== this.asked) return;
       this.found = found;
       const { character, probability } = found.candidates[0];
@@ -84,6 +113,7 @@ export class Recognise {
 
   nothing() {
     this.asked += 1;
+    this.last = null;
     this.list.setAttribute("aria-busy", "false");
     this.found = null;
     this.say(null);

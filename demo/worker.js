@@ -1,5 +1,6 @@
 /** The recogniser itself, in a thread of its own: kakitori.js asks, this answers. */
 
+import { allowed, grouped, parted, ranked, weights } from "./context.js";
 import { draw, extent, hasLines } from "./drawing.js";
 import { prepare, prepareInk, within } from "./photos.js";
 
@@ -40,58 +41,46 @@ async function fetched(url) {
   return response;
 }
 
-/** Look-alikes stand together, as Recognizer.read_normalised answers. */
+/** As Recognizer.read answers with these candidates, this prior and this frame. */
 async function recognise(given) {
+  const { size, classes, alphabets, priors, threshold } = settings;
+  const known = {
+    chosen: allowed(given.candidates ?? "", classes, alphabets),
+    weights: weights(given.prior ?? "", priors),
+  };
+  const groups = grouped(settings.alike, known.chosen);
   const levels = await preprocess(given);
   if (!levels.some(Boolean)) throw coded("empty", "expected ink, found none");
-  const { size, classes, alike, threshold } = settings;
-  let chances = await probabilities(levels);
+  let chances = await probabilities(levels, known);
   if (given.frame !== undefined) {
     const framed = within(levels, size, extent(given.strokes, given.frame), given.frame);
-    if (framed !== levels) chances = parted(chances, await probabilities(framed), alike);
+    if (framed !== levels) chances = parted(chances, await probabilities(framed, known), groups);
   }
-  const total = totals(chances, alike);
-  const order = Array.from(chances.keys()).sort(
-    (a, b) => total[b] - total[a] || alike[a] - alike[b] || chances[b] - chances[a],
-  );
+  const order = ranked(chances, groups, known.chosen);
   const candidate = (k) => ({ character: classes[k], probability: chances[k] });
-  const meant = given.meant === undefined ? -1 : classes.indexOf(given.meant);
+  const rank = order.findIndex((k) => classes[k] === given.meant) + 1;
   return {
     candidates: order.slice(0, given.top).map(candidate),
     sure: candidate(order[0]).probability >= threshold,
-    meant: meant < 0 ? null : { ...candidate(meant), rank: order.indexOf(meant) + 1 },
+    meant: rank ? { ...candidate(order[rank - 1]), rank } : null,
   };
 }
 
 /** Logits, the temperature and the logit of none of the classes make calibrated probabilities, as
     Recognizer.probabilities does. */
-async function probabilities(levels) {
+async function probabilities(levels, { chosen, weights }) {
   const { size, temperature, background } = settings;
   const scaled = Float32Array.from(levels, (v) => Math.fround(v / 127.5) - 1);
   const input = new ort.Tensor("float32", scaled, [1, 1, size, size]);
   const { logits } = await session.run({ input });
-  const most = logits.data.reduce((a, b) => Math.max(a, b));
-  const powers = Float64Array.from(logits.data, (z) => Math.exp((z - most) / temperature));
+  const z = Float64Array.from(logits.data, (logit, k) => (chosen[k] ? logit / temperature : -Infinity));
+  const most = z.reduce((a, b) => Math.max(a, b));
+  const powers = z.map((value) => Math.exp(value - most));
   const sum = powers.reduce((a, b) => a + b);
-  const known = 1 / (1 + Math.exp(background - most / temperature - Math.log(sum)));
-  return powers.map((power) => (known * power) / sum);
-}
-
-/** context.py's `parted`: the shape tells the group, the size within the frame the member. */
-function parted(shape, framed, groups) {
-  const [ofShape, ofFramed] = [totals(shape, groups), totals(framed, groups)];
-  return shape.map((chance, k) =>
-    ofFramed[k] > 0 ? ofShape[k] * (framed[k] / ofFramed[k]) : chance,
-  );
-}
-
-/** What the group of each class has in all. */
-function totals(chances, groups) {
-  const sums = new Float64Array(chances.length);
-  chances.forEach((chance, k) => {
-    sums[groups[k]] += chance;
-  });
-  return chances.map((_, k) => sums[groups[k]]);
+  const known = 1 / (1 + Math.exp(background - most - Math.log(sum)));
+  const weighted = weights ? powers.map((power, k) => power * weights[k]) : powers;
+  const all = weights ? weighted.reduce((a, b) => a + b) : sum;
+  return weighted.map((power) => (known * power) / all);
 }
 
 /** What the model is shown, uint8 (size, size), of strokes, a file or pixels. */

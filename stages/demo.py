@@ -4,15 +4,18 @@
     python stages/demo.py --build-only   # any static file server will do
     python stages/demo.py --serve 9000 --model models/exports/int8.onnx
 
-Needs npm, which brings ONNX Runtime Web, the compact export (`dvc exp run -S model=compact`) and
-data/characters.parquet. docs/demo.md says what the folder holds.
+Needs npm, which brings ONNX Runtime Web. Takes this checkout's own model (the compact export, by
+`dvc exp run -S model=compact`, or that of the default run) with data/characters.parquet; where it
+has none, what ships in stages/kakitori/reading/model. docs/demo.md says what the folder holds.
 """
 
 import argparse
+import contextlib
+from importlib.util import find_spec
 from pathlib import Path
 
 from kakitori import outputs, stage
-from kakitori.params import ROOT
+from kakitori.outputs import ROOT
 from kakitori.results import demo
 
 
@@ -26,7 +29,9 @@ def main() -> None:
     options = parser.parse_args()
     folder = ROOT / "models/demo"
     with stage.ended_well("demo"):
-        with outputs.alone("demo", "demo"):
+        # A lock needs filelock, which the package does without.
+        alone = outputs.alone("demo", "demo") if find_spec("filelock") else contextlib.nullcontext()
+        with alone:
             model = options.model or demo.export_of(ROOT)
             demo.install(ROOT)
             sizes = demo.build(ROOT, folder, model)

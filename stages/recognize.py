@@ -7,8 +7,6 @@ table of strokes, the shipped ones where it has none.
 
 from pathlib import Path
 
-from tqdm import tqdm
-
 from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.reading import command, inputs
@@ -26,6 +24,7 @@ def explain(pictures: list[inputs.Picture], recognizer: Recognizer, folder: Path
     the label that its folder gives, or the answer; and the likeliest other answer."""
     # Only here: torch takes seconds to import, and reading does without.
     import pandas as pd
+    from tqdm import tqdm
 
     from kakitori.results import explanation
 

@@ -252,7 +252,7 @@ class Settings(_Group):
     def training(self) -> Train:
         """`train`, with what `archs.<model>.train` overrides."""
         return _checked(
-            Train, _merged(self.train.model_dump(), self.arch().train), f"archs.{self.model}.train."
+            Train, merged(self.train.model_dump(), self.arch().train), f"archs.{self.model}.train."
         )
 
 
@@ -284,7 +284,12 @@ def read(path: Path) -> str:
 
 def parse(text: str) -> Settings:
     """The settings of a params.yaml's text; raises like `load`."""
-    settings = _checked(Settings, tree(text), "")
+    return check(tree(text))
+
+
+def check(values: Any) -> Settings:
+    """The settings of groups and values; raises SettingsError like `load`."""
+    settings = _checked(Settings, values, "")
     settings.training()
     return settings
 
@@ -385,9 +390,10 @@ def _fields_at(kind: type[BaseModel], place: tuple) -> list[str]:
     return list(group.model_fields)
 
 
-def _merged(base: dict, over: dict) -> dict:
+def merged(base: dict, over: dict) -> dict:
+    """`base` with what `over` sets, group by group."""
     result = dict(base)
     for key, value in over.items():
         both = isinstance(value, dict) and isinstance(base.get(key), dict)
-        result[key] = _merged(base[key], value) if both else value
+        result[key] = merged(base[key], value) if both else value
     return result

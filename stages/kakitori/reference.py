@@ -79,6 +79,7 @@ ORDERS = {
     "乗": ["0 1 3 4 2 5 6 7 8"],
     "尞": ["0 1 3 4 2 5 6 7 8 9 10 11"],
 }
+LEVELS = 255  # of a coordinate in strokes.bin
 WAYS = 16  # orders of a character at most, where several components have more than one
 
 
@@ -99,10 +100,28 @@ class Reference(NamedTuple):
 
 def read(path: Path, characters: set[str]) -> dict[str, Reference]:
     """References of `characters` from a table like data/characters.parquet, the true form of each
-    where it has one. Needs pandas and pyarrow.
+    where it has one, which needs pandas and pyarrow; or from a strokes.bin, with its
+    characters.json beside it.
 
-    Raises DataError for a table that is missing or is none, and for characters that it lacks.
+    Raises DataError for a file that is missing or is neither, and for characters that it lacks.
     """
+    known = _packed(path) if path.suffix == ".bin" else _table(path, characters)
+    without = "".join(sorted(characters - known.keys()))
+    if without:
+        raise DataError(
+            f"{path}: expected strokes of {without}, found {len(known):,} other characters"
+        )
+    # Only here: a page brings its own.
+    from kakitori.writing.charset import LOOK_ALIKES
+
+    models = {character: one.strokes for character, one in known.items()}
+    return {
+        c: known[c]._replace(alike=matching.look_alikes(c, models, LOOK_ALIKES)) for c in characters
+    }
+
+
+def _table(path: Path, characters: set[str]) -> dict[str, Reference]:
+    """The characters of a table, other ways to write them for those of `characters` alone."""
     try:
         # Only here: recognising does without.
         import pandas as pd
@@ -122,24 +141,48 @@ def read(path: Path, characters: set[str]) -> dict[str, Reference]:
     except Exception as error:  # Arrow raises its own kinds for what is no parquet or lacks columns
         reason = str(error).splitlines()[0]
         raise DataError(f"{path}: expected the table of characters, found: {reason}") from None
-    without = "".join(sorted(characters - set(table.index)))
-    if without:
-        raise DataError(
-            f"{path}: expected strokes of {without}, found {len(table):,} other characters"
-        )
-    # Only here: a page brings its own.
-    from kakitori.writing.charset import LOOK_ALIKES
-
-    models = {character: lines(best(forms)) for character, forms in table["forms"].items()}
     return {
         character: Reference(
-            models[character],
-            best(table.at[character, "forms"])["source"] in TRUE,
-            [w.strokes for w in ways(*table.loc[character, ["forms", "decomposition"]])],
-            matching.look_alikes(character, models, LOOK_ALIKES),
+            lines(best(forms)),
+            best(forms)["source"] in TRUE,
+            [w.strokes for w in ways(forms, tree)] if character in characters else [],
+            {},
         )
-        for character in characters
+        for character, forms, tree in table.itertuples()
     }
+
+
+def _packed(path: Path) -> dict[str, Reference]:
+    """All characters of a strokes.bin."""
+    try:
+        about = json.loads(path.with_name("characters.json").read_text("utf-8"))
+        return unpack(path.read_bytes(), about)
+    except (OSError, ValueError, KeyError, IndexError, StopIteration, RuntimeError) as error:
+        raise DataError(
+            f"{path}: expected packed strokes and characters.json beside them, found: {error!r}"
+        ) from None
+
+
+def unpack(packed: bytes, about: dict) -> dict[str, Reference]:
+    """References of all characters of a strokes.bin and its characters.json, as results/packing.py
+    writes them; without look-alikes."""
+    rest = iter(packed)
+
+    def stroke() -> np.ndarray:
+        count = next(rest)
+        return np.array([next(rest) for _ in range(2 * count)]).reshape(-1, 2) / LEVELS
+
+    found = {}
+    for character in about["characters"]:
+        source = about["sources"][next(rest)]
+        strokes = [stroke() for _ in range(next(rest))]
+        ways = []
+        for _ in range(next(rest)):
+            count = next(rest)  # 0 where only the order is another
+            written = [stroke() for _ in range(count)]
+            ways.append(written or [strokes[next(rest)] for _ in strokes])
+        found[character] = Reference(strokes, source["ordered"], ways, {})
+    return found
 
 
 def lines(form: dict) -> list[np.ndarray]:

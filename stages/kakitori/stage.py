@@ -8,13 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kakitori import outputs, params
+from kakitori import outputs
 from kakitori.errors import DataError, SettingsError, refusal
+
+if TYPE_CHECKING:  # what a script needs that reads settings; the page is built without
+    from kakitori import params
 
 
 def run(
-    main: Callable[[params.Settings], None],
+    main: Callable[["params.Settings"], None],
     doc: str,
     measure_energy: bool = False,
     writes: bool = True,
@@ -44,6 +48,8 @@ def run(
             main = functools.partial(function, given[option]) if value else function
             measure_energy = writes = False
     started = time.perf_counter()
+    from kakitori import params
+
     with ended_well(name):
         settings = params.load()
         with outputs.alone(name) if writes else contextlib.nullcontext():

@@ -9,7 +9,9 @@ import io
 import json
 import re
 import shutil
+import subprocess
 import threading
+import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -811,3 +813,108 @@ def test_speed_size_and_the_answers_to_real_drawings(browser, real):
     assert first < 3000 and np.median(times) < 30 and np.mean(times) < 30
     assert transferred < 3_000_000
     outputs.write_json(ROOT / "metrics/demo.json", measured)
+
+
+# --- an npm package ---------------------------------------------------------------------------
+
+
+def test_the_folder_is_an_npm_package(site, tmp_path):
+    npm = ["npm", "pack", "--json", "--offline", "--pack-destination", str(tmp_path)]
+    done = subprocess.run(npm, cwd=site.folder, capture_output=True, text=True, check=True)
+    (packed,) = json.loads(done.stdout)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert (packed["name"], packed["version"]) == (project["name"], project["version"])
+    names = {file["path"] for file in packed["files"]}
+    assert {"kakitori.js", "kakitori.d.ts", "README.md", "NOTICE.txt", "model.onnx"} <= names
+    assert {f"ort/{name}" for name in demo.RUNTIME} <= names
+    about = json.loads((site.folder / "package.json").read_text("utf-8"))
+    assert about["license"] == project["license"] and "private" not in about
+    lock = json.loads((ROOT / "demo/package-lock.json").read_text("utf-8"))
+    assert lock["version"] == about["version"]
+
+
+def test_types_name_what_the_library_exports():
+    types, code = (
+        re.findall(pattern, (ROOT / "demo" / name).read_text("utf-8"), re.MULTILINE)
+        for name, pattern in (
+            ("kakitori.d.ts", r"^export (?:function|const|class) (\w+)"),
+            ("kakitori.js", r"^export (?:async )?(?:function|class) (\w+)"),
+        )
+    )
+    reexported = re.search(
+        r"^export \{ (.*) \}", (ROOT / "demo/kakitori.js").read_text("utf-8"), re.M
+    )
+    assert {*types} == {*code, *reexported[1].split(", ")} - {"Kakitori"}
+    codes = re.findall(r"^ \* - `([a-z-]+)`", (ROOT / "demo/kakitori.js").read_text("utf-8"), re.M)
+    declared = (ROOT / "demo/kakitori.d.ts").read_text("utf-8").split("ErrorCode =")[1]
+    assert re.findall(r'"([a-z-]+)"', declared.split(";")[0]) == codes
+    texts = (ROOT / "demo/texts.js").read_text("utf-8")
+    shown = [code for code in codes if code != "closed"]  # which only its caller causes
+    assert all(len(re.findall(rf'^    "?{code}"?:', texts, re.M)) == 2 for code in shown)
+
+
+# --- what is known before ---------------------------------------------------------------------
+
+ASK = """async ([strokes, options]) => {
+    const { load } = await import("./kakitori.js");
+    window.kakitori ??= await load();
+    return window.kakitori.recognise(strokes, options)
+        .catch(({ code, message }) => ({ code, message }));
+}"""
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        {"candidates": "hiragana"},
+        {"candidates": "joyo+い"},
+        {"candidates": "木"},
+        {"prior": "text"},
+        {"candidates": "kana+二土口", "prior": "text"},
+    ],
+)
+def test_candidates_and_prior_are_pythons(shown, stand_in, known):
+    recognizer = Recognizer(stand_in, **known)
+    for character in TEXT[::3]:
+        strokes = shown.site.strokes(character)
+        top = recognizer.read_normalised(of_strokes(strokes)[None], 10)[0]
+        answer = shown.page.evaluate(ASK, [[s.tolist() for s in strokes], known])
+        assert [c["character"] for c in answer["candidates"]] == [c for c, _ in top]
+        probabilities = [c["probability"] for c in answer["candidates"]]
+        assert probabilities == pytest.approx([p for _, p in top], abs=1e-6)
+        assert answer["sure"] == (top[0][1] >= recognizer.threshold)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        ({"candidates": "hiragna"}, "no-candidates", 'joined by +, found "hiragna"'),
+        ({"candidates": "鬱"}, "no-candidates", "the model's 20 classes, found 鬱"),
+        ({"candidates": "katakana"}, "no-candidates", "classes in katakana, found none"),
+        ({"prior": "novels"}, "no-prior", 'expected text or none, found "novels"'),
+        ({"frame": 0.1}, "no-frame", "expected a frame around the strokes"),
+    ],
+)
+def test_what_cannot_be_known_is_named(shown, options, code, message):
+    strokes = [s.tolist() for s in shown.site.strokes("木")]
+    answer = shown.page.evaluate(ASK, [strokes, options])
+    assert answer["code"] == code and message in answer["message"]
+    if "candidates" in options:
+        with pytest.raises(DataError, match="candidates: expected"):
+            Recognizer(shown.site.folder / "model.onnx", **options)
+
+
+def test_the_page_asks_for_an_alphabet_and_a_prior(shown, stand_in):
+    page = shown.page
+    pixels = written(page, "recognise", shown.site.strokes("木"))
+    answered(page)
+    offered = page.locator("#alphabet option").all_text_contents()
+    assert offered == ["all", "hiragana", "everyday kanji and kana"], "the model has no katakana"
+    page.locator("#alphabet").select_option("hiragana")
+    page.locator("#prior").check()
+    expected = Recognizer(stand_in, candidates="hiragana", prior="text").read_normalised(
+        of_strokes(pixels)[None], 10
+    )[0]
+    shows = "answer => document.querySelector('.tiles b').textContent === answer"
+    page.wait_for_function(shows, arg=expected[0][0])
+    assert [c for c in answered(page) if c] == [c for c, _ in expected]

@@ -80,9 +80,9 @@ def _add_sources(parser: argparse.ArgumentParser, project: Path | None) -> None:
     parser.add_argument(
         "--characters",
         type=Path,
-        default=project and project / "data/characters.parquet",
         metavar="FILE",
-        help="the table with the strokes that --pen compares with (data/characters.parquet)",
+        help="the strokes that --pen compares with: a table of characters or a strokes.bin"
+        + (" (data/characters.parquet, or those that ship)" if project else " (those that ship)"),
     )
     parser.add_argument(
         "--judge",

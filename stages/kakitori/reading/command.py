@@ -59,9 +59,9 @@ def answer(options: Namespace, project: Path | None, explain: Explain | None, na
             "--explain: expected a checkout with PyTorch and a trained network, found the "
             "installed package; `python stages/recognize.py --explain` of a checkout does it"
         )
-    models = options.model or [chosen(project)]
-    needs = [*models, *([options.characters] if options.pen and options.characters else [])]
-    for needed in needs:
+    models = options.model or [chosen(project, "models/exports/int8.onnx", shipped.MODEL)]
+    characters = options.characters or chosen(project, "data/characters.parquet", shipped.STROKES)
+    for needed in [*models, *([characters] if options.pen else [])]:
         if not needed.exists() and (who := outputs.under_way(needed)):
             raise DataError(
                 f"{needed}: expected a file, found none: {who} is under way, which may be "
@@ -71,7 +71,7 @@ def answer(options: Namespace, project: Path | None, explain: Explain | None, na
     if options.reject and threshold is None:
         threshold = recognizer.threshold
     pictures, passed_over = inputs.find_pictures(options.paths)
-    pictures += inputs.pen_drawings(options.pen, options.characters, options.judge)
+    pictures += inputs.pen_drawings(options.pen, characters, options.judge)
     pictures = [picture._replace(frame=options.frame) for picture in pictures]
     if options.explain:
         explain(pictures, recognizer, options.explain)
@@ -85,13 +85,12 @@ def answer(options: Namespace, project: Path | None, explain: Explain | None, na
         )
 
 
-def chosen(project: Path | None) -> Path:
-    """The model where none is named: the project's own, or else the one that ships. Where there is
-    neither, the project's, which it can make."""
-    own = project and project / "models/exports/int8.onnx"
-    if own and (own.exists() or not shipped.about()):
-        return own
-    return shipped.model()
+def chosen(project: Path | None, own: str, ships: str) -> Path:
+    """A file where none is named: the project's own, or else the one that ships. Where there is
+    neither, the project's, which can be made."""
+    if project and ((project / own).exists() or not shipped.about()):
+        return project / own
+    return shipped.file(ships)
 
 
 def recognize(

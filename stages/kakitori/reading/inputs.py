@@ -39,17 +39,11 @@ class Picture(NamedTuple):
         return photos.within(drawn, drawing.extent(self.content, frame), frame)
 
 
-def pen_drawings(files: list[Path], characters: Path | None, judged: list[str]) -> list[Picture]:
+def pen_drawings(files: list[Path], characters: Path, judged: list[str]) -> list[Picture]:
     """The drawings of files of pen strokes, compared with the table `characters` where they say
     what was meant."""
     drawings = [(file, k, one) for file in files for k, one in enumerate(drawing.read(file), 1)]
     meant = {one.character for _, _, one in drawings if one.character}
-    if meant and not characters:
-        raise DataError(
-            f"{tree.shown(files[0])}: expected --characters FILE, the table with the strokes of "
-            f"{''.join(sorted(meant))}, found none; `dvc repro characters` of a checkout makes it "
-            "(data/characters.parquet)"
-        )
     references = reference.read(characters, meant) if meant else {}
     return [
         Picture(

@@ -2,6 +2,8 @@
 
 model.onnx   INT8; class list, size, temperature and threshold in its metadata
 model.json   how it came about: settings, data, commit, figures, licence, SHA-256 of the file
+strokes.bin, characters.json   how the characters are written: `reference.unpack`
+LICENSE      whose all this is
 """
 
 import json
@@ -12,16 +14,22 @@ from kakitori.errors import DataError
 
 FOLDER = Path(__file__).parent / "model"
 MODEL, ABOUT = "model.onnx", "model.json"
+STROKES, CHARACTERS = "strokes.bin", "characters.json"
 
 
 def model() -> Path:
     """The shipped model; DataError where there is none."""
-    path = FOLDER / MODEL
+    return file(MODEL)
+
+
+def file(name: str) -> Path:
+    """A file that ships with the model; DataError where none does."""
+    path = FOLDER / name
     if not path.is_file():
         raise DataError(
-            f"{path}: expected the model that ships with Kakitori, found no file: this copy was "
-            'built without one; name an export of your own (--model, Recognizer("int8.onnx")), '
-            "which `make repro` of a checkout makes"
+            f"{path}: expected what ships with Kakitori, found no file: this copy was built "
+            'without a model; name an export of your own (--model, Recognizer("int8.onnx")), which '
+            "`make repro` of a checkout makes"
         )
     return path
 

@@ -9,7 +9,7 @@ import pandas as pd
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from kakitori.errors import DataError
-from kakitori.results import backends, choice, leaderboard
+from kakitori.results import backends, choice, credits, leaderboard
 
 TEMPLATE = Path(__file__).with_name("card.md")
 FORMATS = {  # key in the metrics: what it is, and its file
@@ -23,11 +23,6 @@ FORMATS = {  # key in the metrics: what it is, and its file
     "int4": ("ONNX, INT4 weights", "exports/int4.onnx"),
     "nf4": ("ONNX, NF4 weights", "exports/nf4.onnx"),
     "fp4": ("ONNX, FP4 weights", "exports/fp4.onnx"),
-}
-GLYPHS = {
-    "font": "IPAexGothic (IPA Font License v1.0)",
-    "kanjivg": "KanjiVG, © Ulrich Apel, CC BY-SA 3.0",
-    "kaisho": "KanjiVG's brush-regular forms, © Ulrich Apel, CC BY-SA 3.0",
 }
 
 
@@ -62,7 +57,7 @@ def text(metrics: dict[str, dict], model: dict, table: pd.DataFrame) -> str:
             from_kanjivg={"kanjivg", "kaisho"} & set(evaluate["glyphs"].split(", ")),
             formats={k: v for k, v in FORMATS.items() if k in metrics["quantize"]},
             glyphs="; ".join(
-                GLYPHS.get(source, f"the font {named(source)}, under its own terms")
+                credits.GLYPHS.get(source, f"the font {named(source)}, under its own terms")
                 for source in evaluate["glyphs"].split(", ")
             ),
             runtimes=backends.table(metrics["quantize"]),

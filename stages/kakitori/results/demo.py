@@ -2,27 +2,22 @@
 
 import functools
 import http.server
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import cv2
-import numpy as np
-import pandas as pd
-
-from kakitori import context, outputs, reference
+from kakitori import context, outputs
 from kakitori.errors import DataError
+from kakitori.reading import shipped
 from kakitori.recognizer import Recognizer
-from kakitori.results.card import GLYPHS
-from kakitori.writing.charset import LOOK_ALIKES
+from kakitori.writing import charset
 
 # Of onnxruntime-web only what the page loads: WASM with SIMD and threads, no WebGPU.
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 COMPACT, FALLBACK = "models/exports/strict_int8.onnx", "models/exports/int8.onnx"
-LEVELS = 255  # of a coordinate in strokes.bin
 LOCAL = ("localhost", "127.0.0.1", "[::1]")  # names that only this machine has
-TOLERANCE = 0.002  # of the frame: how far a simplified polyline may run from the full one
 
 
 def build(root: Path, folder: Path, model: Path) -> dict[str, int]:
@@ -32,27 +27,26 @@ def build(root: Path, folder: Path, model: Path) -> dict[str, int]:
     ----------
     root : the project, with demo/node_modules in place (`install`).
     model : an export of ours; its classes, size, temperature and threshold go into model.json.
+        With the one that ships come its strokes, else those of data/characters.parquet.
 
     Returns
     -------
     Bytes of the folder's parts: `model`, `strokes`, `page` and `runtime`.
 
-    Raises DataError where the model, data/characters.parquet or the runtime is missing.
+    Raises DataError where the model, the strokes or the runtime are missing.
     """
     recognizer = Recognizer(model)
-    characters = root / "data/characters.parquet"
-    if not characters.is_file():
-        raise DataError(
-            f"{characters}: expected the table of characters, found no file; "
-            "`dvc repro characters` makes it"
-        )
+    packed, about = strokes_for(root, model)
     runtime = root / "demo/node_modules/onnxruntime-web/dist"
-    table = pd.read_parquet(characters)
     with outputs.whole_folder(folder) as part:
         for source in sorted((root / "demo").glob("*.*")):
-            if source.suffix in {".html", ".css", ".js", ".svg"}:
+            if source.suffix in {".html", ".css", ".js", ".ts", ".svg", ".md"}:
                 shutil.copy2(source, part)
         page = _bytes(part)
+        package = json.loads((root / "demo/package.json").read_text("utf-8"))
+        # The runtime lies in the folder.
+        kept = {k: v for k, v in package.items() if k not in ("private", "dependencies")}
+        outputs.write_json(part / "package.json", kept)
         shutil.copy2(model, part / "model.onnx")
         settings = {
             "classes": list(recognizer.classes),
@@ -61,9 +55,12 @@ def build(root: Path, folder: Path, model: Path) -> dict[str, int]:
             "temperature": recognizer.temperature,
             "threshold": recognizer.threshold,
             "background": recognizer.background,
+            "alphabets": alphabets(recognizer.classes),
+            "priors": {"text": context.weights("text", recognizer.classes).tolist()},
+            "version": shipped.about() if model.resolve().parent == shipped.FOLDER else None,
         }
-        outputs.write_json(part / "model.json", settings)
-        packed, about = pack(table)
+        text = json.dumps(settings, ensure_ascii=False, separators=(",", ":"))
+        (part / "model.json").write_text(text, "utf-8")
         (part / "strokes.bin").write_bytes(packed)
         outputs.write_json(part / "characters.json", about)
         sizes = {
@@ -80,9 +77,17 @@ def build(root: Path, folder: Path, model: Path) -> dict[str, int]:
                 )
             shutil.copy2(runtime / name, part / "ort")
         sizes["runtime"] = _bytes(part / "ort")
-        notice = _notice(root, [source["name"] for source in about["sources"]])
+        notice = _notice(root, [source["credit"] for source in about["sources"]])
         (part / "NOTICE.txt").write_text(notice, "utf-8")
     return sizes
+
+
+def alphabets(classes: str) -> dict[str, str]:
+    """Of each named alphabet the characters that are classes."""
+    return {
+        name: "".join(c for c in characters if c in classes)
+        for name, characters in charset.alphabets().items()
+    }
 
 
 def install(root: Path) -> None:
@@ -104,55 +109,43 @@ def install(root: Path) -> None:
 
 
 def export_of(root: Path) -> Path:
-    """The export that the page is made for, or the larger one that every architecture has."""
+    """The project's export that the page is made for, or the larger one that every architecture
+    has; the one that ships where it has neither."""
     found = next((root / n for n in (COMPACT, FALLBACK) if (root / n).is_file()), None)
-    if found is None:
+    if found is None and not shipped.about():
         raise DataError(
-            f"{root / COMPACT}: expected an export, found no file, nor {FALLBACK}; `dvc exp run -S "
-            "model=compact` makes the first, `dvc repro` the second, --model names another"
+            f"{root / COMPACT}: expected an export, found no file, nor {FALLBACK}, nor one that "
+            "ships; `dvc exp run -S model=compact` makes the first, `dvc repro` the second, "
+            "--model names another"
         )
-    return found
+    return found or shipped.model()
 
 
-def pack(table: pd.DataFrame) -> tuple[bytes, dict]:
-    """The strokes of all characters in bytes, and what they are.
+def strokes_for(root: Path, model: Path) -> tuple[bytes, dict]:
+    """strokes.bin and what characters.json says: what ships with the model, or of the project's
+    table of characters, which needs pandas and OpenCV."""
+    table = root / "data/characters.parquet"
+    ships = shipped.FOLDER / shipped.STROKES
+    if ships.is_file() and (model.resolve().parent == shipped.FOLDER or not table.is_file()):
+        about = (shipped.FOLDER / shipped.CHARACTERS).read_text("utf-8")
+        return ships.read_bytes(), json.loads(about)
+    if not table.is_file():
+        raise DataError(
+            f"{table}: expected the table of characters, found no file; `dvc repro characters` "
+            "makes it"
+        )
+    # Only here: the package does without.
+    import pandas as pd
 
-    Per character, in the order of `characters`: the number of its source in `sources`, the number
-    of its strokes, and per stroke the number of its points and x and y of each, in 255ths of the
-    frame; then the number of other right ways to write it, and of each the number of its strokes
-    and those as before, or 0 and the numbers of the model's strokes in another order. Polylines are
-    simplified (Douglas and Peucker 1973) to TOLERANCE.
-    """
-    forms = [reference.best(forms) for forms in table["forms"]]
-    names = sorted({form["source"] for form in forms})
-    packed = bytearray()
-    for form, (_, row) in zip(forms, table.iterrows(), strict=True):
-        packed += bytes([names.index(form["source"])]) + _packed(reference.lines(form))
-        ways = reference.ways(row["forms"], row["decomposition"])
-        packed += bytes([len(ways)])
-        for way in ways:
-            packed += bytes([0, *way.order]) if way.order else _packed(way.strokes)
-    sources = [
-        {"name": name, "ordered": name in reference.TRUE, "credit": GLYPHS.get(name, name)}
-        for name in names
-    ]
-    about = {"characters": "".join(table["character"]), "sources": sources}
-    return bytes(packed), about | {"same": list(LOOK_ALIKES)}
+    from kakitori.results import packing
+
+    return packing.pack(pd.read_parquet(table))
 
 
-def _packed(strokes: list[np.ndarray]) -> bytes:
-    packed = bytearray([len(strokes)])
-    for stroke in strokes:
-        kept = cv2.approxPolyDP(stroke.astype(np.float32)[:, None], TOLERANCE, False)[:, 0]
-        packed += bytes([len(kept)])
-        packed += np.rint(kept.clip(0, 1) * LEVELS).astype(np.uint8).tobytes()
-    return bytes(packed)
-
-
-def _notice(root: Path, sources: list[str]) -> str:
+def _notice(root: Path, credits: list[str]) -> str:
     licence = (root / "LICENSE").read_text("utf-8")
     terms = licence.split("\n\n", 2)[2]
-    strokes = "\n".join(f"    {GLYPHS.get(name, name)}" for name in sources)
+    strokes = "\n".join(f"    {credit}" for credit in credits)
     return (
         f"Kakitori\n\n{licence}\n"
         f"Strokes (strokes.bin) come from\n\n{strokes}\n\n"

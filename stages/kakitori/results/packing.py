@@ -1,0 +1,46 @@
+"""The strokes of all characters in few bytes, for the page and the package."""
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from kakitori import reference
+from kakitori.results.credits import GLYPHS
+from kakitori.writing.charset import LOOK_ALIKES
+
+TOLERANCE = 0.002  # of the frame: how far a simplified polyline may run from the full one
+
+
+def pack(table: pd.DataFrame) -> tuple[bytes, dict]:
+    """The strokes of all characters in bytes, and what they are; `reference.unpack` reads them.
+
+    Per character, in the order of `characters`: the number of its source in `sources`, the number
+    of its strokes, and per stroke the number of its points and x and y of each, in 255ths of the
+    frame; then the number of other right ways to write it, and of each the number of its strokes
+    and those as before, or 0 and the numbers of the model's strokes in another order. Polylines are
+    simplified (Douglas and Peucker 1973) to TOLERANCE.
+    """
+    forms = [reference.best(forms) for forms in table["forms"]]
+    names = sorted({form["source"] for form in forms})
+    packed = bytearray()
+    for form, (_, row) in zip(forms, table.iterrows(), strict=True):
+        packed += bytes([names.index(form["source"])]) + _packed(reference.lines(form))
+        ways = reference.ways(row["forms"], row["decomposition"])
+        packed += bytes([len(ways)])
+        for way in ways:
+            packed += bytes([0, *way.order]) if way.order else _packed(way.strokes)
+    sources = [
+        {"name": name, "ordered": name in reference.TRUE, "credit": GLYPHS.get(name, name)}
+        for name in names
+    ]
+    about = {"characters": "".join(table["character"]), "sources": sources}
+    return bytes(packed), about | {"same": list(LOOK_ALIKES)}
+
+
+def _packed(strokes: list[np.ndarray]) -> bytes:
+    packed = bytearray([len(strokes)])
+    for stroke in strokes:
+        kept = cv2.approxPolyDP(stroke.astype(np.float32)[:, None], TOLERANCE, False)[:, 0]
+        packed += bytes([len(kept)])
+        packed += np.rint(kept.clip(0, 1) * reference.LEVELS).astype(np.uint8).tobytes()
+    return bytes(packed)
