@@ -35,6 +35,8 @@ def settings(root: Path, step: str) -> dict:
         )
     tree = params.tree(params.read(root / "params.yaml"))
     for group in ("both", step):
+        if not isinstance(over[group], dict):
+            raise SettingsError(f"{SETTINGS}: {group}: expected settings, found {over[group]}")
         tree = params.merged(tree, over[group])
     try:
         params.check(tree)
@@ -52,14 +54,25 @@ def prepare(root: Path, folder: Path) -> None:
         part = folder.with_name(f".{folder.name}.part")  # a clone that was killed is none
         shutil.rmtree(part, ignore_errors=True)
         _git(root, "clone", "-q", "--no-checkout", str(root), str(part))
+        _git(part, "checkout", "-q", "--force", "--detach", commit)
+        # DVC's settings are written as git's are.
+        _git(part, "config", "--file", ".dvc/config.local", "cache.dir", str(cache_of(root)))
         part.rename(folder)
     changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", *CODE)
     if changed or _git(folder, "rev-parse", "HEAD") != commit:
         _git(folder, "fetch", "-q", "origin", commit)
         # What ran there before comes back from the cache, wherever it is still right.
         _git(folder, "checkout", "-q", "--force", "--detach", commit)
-    cache = _said(root, "dvc", "cache", "dir")
-    _said(folder, "dvc", "cache", "dir", "--local", str((root / cache).resolve()))
+
+
+def cache_of(root: Path) -> Path:
+    """Where DVC keeps what a checkout has produced."""
+    ask = ["git", "config", "--get", "cache.dir", "--file"]
+    for name in (".dvc/config.local", ".dvc/config"):
+        done = subprocess.run([*ask, name], cwd=root, capture_output=True, text=True)
+        if told := done.stdout.strip():
+            return (root / ".dvc" / told).resolve()
+    return root / ".dvc/cache"
 
 
 def run(folder: Path, step: str) -> None:
