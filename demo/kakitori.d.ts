@@ -12,6 +12,8 @@ export type ErrorCode =
   | "no-frame"
   | "no-candidates"
   | "no-prior"
+  | "no-class"
+  | "no-memory"
   | "closed"
   | "failed";
 
@@ -64,6 +66,13 @@ export interface Kakitori {
   recognise(input: Input, options?: RecogniseOptions): Promise<Answer>;
   /** What the model is shown: size × size levels, 255 = ink. */
   preprocess(input: Input): Promise<Uint8Array>;
+  /** Takes an input for what someone says that it is. */
+  learn(input: Input, character: string): Promise<void>;
+  /** Forgets what it was told of a character, or all. */
+  forget(character?: string): Promise<void>;
+  /** What it was told, as the text of a small file. */
+  saveMemory(): Promise<string>;
+  loadMemory(text: string): Promise<void>;
   close(): void;
 }
 

@@ -27,6 +27,8 @@ const MAX_PIXELS = 100_000_000; // as in recognize.py
  * - `no-frame`: a frame that is smaller than the strokes, or beside a picture
  * - `no-candidates`: candidates that are neither alphabets nor characters that the model knows
  * - `no-prior`: a prior that there is none of
+ * - `no-class`: a character to learn that the model does not know
+ * - `no-memory`: a text that is no memory of examples, or one of another kind of model
  * - `closed`: `close()` was called
  * - `failed`: anything else; the message has the reason
  */
@@ -104,6 +106,38 @@ export class Kakitori {
   /** What the model is shown of an input, Uint8Array (size × size), 255 = ink. */
   async preprocess(input) {
     return this._ask("preprocess", await checked(input));
+  }
+
+  /**
+   * Takes an input for what someone says that it is: what that hand writes like it is from now on
+   * likelier to be read so.
+   *
+   * @param {number[][][]|Blob|ImageData|ImageBitmap} input
+   * @param {string} character
+   * @throws {KakitoriError} empty, no-image, too-large, no-class
+   */
+  async learn(input, character) {
+    return this._ask("learn", { ...(await checked(input)), character });
+  }
+
+  /** Forgets what it was told of a character, or all. */
+  async forget(character = "") {
+    return this._ask("forget", { character });
+  }
+
+  /** What it was told, as the text of a small file, which Python's `load_memory` reads as well. */
+  async saveMemory() {
+    return this._ask("saveMemory");
+  }
+
+  /**
+   * Takes what such a text says in place of what it was told.
+   *
+   * @param {string} text
+   * @throws {KakitoriError} no-memory
+   */
+  async loadMemory(text) {
+    return this._ask("loadMemory", { text });
   }
 
   /** Ends the worker; what is asked for still, or later, is answered with an error. */

@@ -2,10 +2,12 @@
 
 import { allowed, grouped, parted, ranked, weights } from "./context.js";
 import { draw, extent, hasLines } from "./drawing.js";
+import * as memory from "./memory.js";
 import { prepare, prepareInk, within } from "./photos.js";
 
-const answers = { load, recognise, preprocess };
+const answers = { load, recognise, preprocess, learn, forget, saveMemory, loadMemory };
 let session, settings, ort;
+let examples = []; // of memory.js
 
 // One at a time: ONNX Runtime refuses a second run beside the first.
 let before = Promise.resolve();
@@ -69,11 +71,9 @@ async function recognise(given) {
 /** Logits, the temperature and the logit of none of the classes make calibrated probabilities, as
     Recognizer.probabilities does. */
 async function probabilities(levels, { chosen, weights }) {
-  const { size, temperature, background } = settings;
-  const scaled = Float32Array.from(levels, (v) => Math.fround(v / 127.5) - 1);
-  const input = new ort.Tensor("float32", scaled, [1, 1, size, size]);
-  const { logits } = await session.run({ input });
-  const z = Float64Array.from(logits.data, (logit, k) => (chosen[k] ? logit / temperature : -Infinity));
+  const { background } = settings;
+  const told = memory.gain(await scaled(levels), examples);
+  const z = told.map((value, k) => (chosen[k] ? value : -Infinity));
   const most = z.reduce((a, b) => Math.max(a, b));
   const powers = z.map((value) => Math.exp(value - most));
   const sum = powers.reduce((a, b) => a + b);
@@ -81,6 +81,46 @@ async function probabilities(levels, { chosen, weights }) {
   const weighted = weights ? powers.map((power, k) => power * weights[k]) : powers;
   const all = weights ? weighted.reduce((a, b) => a + b) : sum;
   return weighted.map((power) => (known * power) / all);
+}
+
+/** Logits over the temperature, Float64Array (classes). */
+async function scaled(levels) {
+  const { size, temperature } = settings;
+  const values = Float32Array.from(levels, (v) => Math.fround(v / 127.5) - 1);
+  const input = new ort.Tensor("float32", values, [1, 1, size, size]);
+  const { logits } = await session.run({ input });
+  return Float64Array.from(logits.data, (logit) => logit / temperature);
+}
+
+async function learn(given) {
+  const image = await preprocess(given);
+  if (!image.some(Boolean)) throw coded("empty", "expected ink, found none");
+  examples.push(await seen(given.character, image));
+}
+
+/** An example as the model sees it. */
+async function seen(character, image) {
+  const number = settings.classes.indexOf(character);
+  if (number < 0) {
+    const count = settings.classes.length;
+    throw coded("no-class", `expected one of the model's ${count} classes, found "${character}"`);
+  }
+  return memory.example(character, image, number, await scaled(image));
+}
+
+function forget({ character }) {
+  examples = examples.filter((one) => character && one.character !== character);
+}
+
+function saveMemory() {
+  return memory.write(examples, settings.size);
+}
+
+async function loadMemory({ text }) {
+  const known = await memory.read(text, settings.size, settings.classes);
+  const taken = [];
+  for (const [character, image] of known) taken.push(await seen(character, image));
+  examples = taken;
 }
 
 /** What the model is shown, uint8 (size, size), of strokes, a file or pixels. */

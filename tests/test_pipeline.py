@@ -479,7 +479,7 @@ def test_a_local_remote_takes_and_gives_back(reproduced, tmp_path):
 # no result, and --verify and --show are no part of their stages; to list them would train every
 # model anew for a reworded message.
 PLUMBING = {"errors", "outputs", "params", "stage", "threads", "workers", "results/energy"}
-PLUMBING |= {"corpora/verification", "results/anatomy", "reading/shipped"}
+PLUMBING |= {"corpora/verification", "results/anatomy", "reading/shipped", "reading/memory"}
 KAKITORI = params.ROOT / "stages/kakitori"
 
 

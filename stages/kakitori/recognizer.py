@@ -24,7 +24,8 @@ from kakitori.corpora import pictures
 from kakitori.corpora.photos import prepare
 from kakitori.corpora.tree import composed
 from kakitori.errors import DataError
-from kakitori.reading import shipped
+from kakitori.reading import memory, shipped
+from kakitori.reading.memory import Example, Gains
 
 T = TypeVar("T")
 OLDEST_RUNTIME = "1.18.1"  # of ONNX Runtime, for IR version 10; pyproject.toml asks pip for it
@@ -72,6 +73,7 @@ class Recognizer:
     ----------
     deciles : of what monitoring.py watches, on validation, as JSON.
     background : the logit, after the temperature, of a picture that is none of the classes.
+    examples : what it was told (`learn`).
     threshold : the confidence from which on 99.5 % of the first model's answers were right on
         validation; an answer below it may be of no character that the model knows.
 
@@ -108,6 +110,7 @@ class Recognizer:
         self._alike = np.where(self._allowed, context.alike(self.classes), alone)
         self._log_weights = np.log(context.weights(prior, self.classes))
         self._log_weights[~self._allowed] = -np.inf
+        self.examples: list[Example] = []
 
     def logits(self, images: np.ndarray, batch: int = 64) -> np.ndarray:
         """Logits float32 (N, C) of normalised images uint8 (N, S, S), of the first model."""
@@ -164,7 +167,9 @@ class Recognizer:
         """
         total = np.zeros((len(images), len(self.classes)))
         for member in self._members:
-            z = member.run(["logits"], images, 64)[0].astype(np.float64) / member.temperature
+            z = member.scaled(images)
+            if member.gains:
+                z += member.gains.of_pictures(z)
             z[:, ~self._allowed] = -np.inf
             most = z.max(1, keepdims=True)
             together = most + np.log(np.exp(z - most).sum(1, keepdims=True))
@@ -173,6 +178,45 @@ class Recognizer:
             z = np.exp(z - z.max(1, keepdims=True))
             total += known * z / z.sum(1, keepdims=True)
         return total / len(self._members)
+
+    def learn(self, image: pictures.Source, character: str, frame: float | None = None) -> None:
+        """Take an image of one character, as `read` takes it, for what someone says that it is.
+        What that hand writes like it is from now on likelier to be read so; see reading/memory.py.
+
+        Raises DataError for what is no class of the model, and for an image without ink.
+        """
+        character = composed(character)
+        if len(character) != 1 or character not in self.classes:
+            raise DataError(
+                f"learn: expected one character among the model's {len(self.classes):,} classes, "
+                f"found {character!r}"
+            )
+        normalised = prepare(image, self.size, frame)
+        if not normalised.any():
+            raise DataError(f"learn: expected an image of {character}, found no ink")
+        self._remember([*self.examples, Example(character, normalised)])
+
+    def forget(self, character: str = "") -> None:
+        """Forget what it was told of a character, or all; nothing where it was told nothing."""
+        gone = composed(character)
+        self._remember([e for e in self.examples if gone and e.character != gone])
+
+    def save_memory(self, path: str | Path) -> None:
+        """Write what it was told into a small file, for `load_memory` and for the page."""
+        memory.write(Path(path), self.examples, self.size)
+
+    def load_memory(self, path: str | Path) -> None:
+        """Take what another recogniser was told in place of what this one was. Raises DataError for
+        a file that is none, and for examples of characters that are no classes."""
+        self._remember(memory.read(Path(path), self.size, self.classes))
+
+    def _remember(self, examples: list[Example]) -> None:
+        number = {character: k for k, character in enumerate(self.classes)}
+        classes = np.array([number[e.character] for e in examples], np.int64)
+        for member in self._members:
+            images = np.stack([e.image for e in examples]) if examples else None
+            member.gains = Gains.of(member.scaled(images), classes) if examples else None
+        self.examples = examples
 
     def read(
         self, image: pictures.Source, top: int = 5, frame: float | None = None
@@ -215,6 +259,7 @@ class _Member:
                 f"{path}: expected an exported model (.onnx), found no file; `make repro` makes it"
             )
         self.path, self.session, self.threads = path, open_session(path), threads
+        self.gains: Gains | None = None  # of what it was told
         self._metadata = self.session.get_modelmeta().custom_metadata_map
         wanted = {"classes", "size", "temperature", "threshold", "deciles"}
         missing = wanted - self._metadata.keys()
@@ -277,6 +322,10 @@ class _Member:
             f"{self.path}: expected {wanted} as its {name}, found {shown!r}; "
             "`python stages/quantize.py` writes it anew"
         )
+
+    def scaled(self, images: np.ndarray) -> np.ndarray:
+        """Logits over the temperature, float64 (N, C)."""
+        return self.run(["logits"], images, 64)[0].astype(np.float64) / self.temperature
 
     def run(
         self,

@@ -41,6 +41,7 @@ def _packed(strokes: list[np.ndarray]) -> bytes:
     packed = bytearray([len(strokes)])
     for stroke in strokes:
         kept = cv2.approxPolyDP(stroke.astype(np.float32)[:, None], TOLERANCE, False)[:, 0]
+        kept[0], kept[-1] = stroke[0], stroke[-1]  # OpenCV leaves out an end now and then
         packed += bytes([len(kept)])
         packed += np.rint(kept.clip(0, 1) * reference.LEVELS).astype(np.uint8).tobytes()
     return bytes(packed)
