@@ -90,7 +90,7 @@ def chosen(project: Path | None, own: str, ships: str) -> Path:
     neither, the project's, which can be made."""
     if project and ((project / own).exists() or not shipped.about()):
         return project / own
-    return shipped.file(ships)
+    return shipped.model() if ships == shipped.MODEL else shipped.file(ships)
 
 
 def recognize(

@@ -6,6 +6,7 @@ strokes.bin, characters.json   how the characters are written: `reference.unpack
 LICENSE      whose all this is
 """
 
+import hashlib
 import json
 from importlib import metadata
 from pathlib import Path
@@ -18,8 +19,16 @@ STROKES, CHARACTERS = "strokes.bin", "characters.json"
 
 
 def model() -> Path:
-    """The shipped model; DataError where there is none."""
-    return file(MODEL)
+    """The shipped model; DataError where there is none, or another than model.json is about."""
+    path, expected = file(MODEL), about().get("sha256")
+    with path.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != expected:
+        raise DataError(
+            f"{path}: expected the file that {ABOUT} is about (SHA-256 {str(expected)[:12]}…), "
+            f"found {found[:12]}…; install Kakitori anew"
+        )
+    return path
 
 
 def file(name: str) -> Path:
