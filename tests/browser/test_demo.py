@@ -33,6 +33,7 @@ from kakitori.recognizer import Recognizer, prepare
 from kakitori.results import demo
 from kakitori.writing import kanjivg
 from tests import tables, toy
+from tests.benchmarks.photos import ROWS
 from tests.projects import Project
 from tests.test_folders import HANDWRITING
 from tests.test_recognizer import TOLD, drawn, likeness, photo
@@ -240,6 +241,7 @@ PICTURES = {
     "a line of pixels": Image.fromarray(np.arange(0, 250, 5, np.uint8)[None]),
     "noise": Image.fromarray(np.random.default_rng(3).integers(0, 256, (77, 90, 3), np.uint8)),
     "blank": Image.new("RGB", (90, 70), (200, 210, 220)),
+    **{row: Image.fromarray(change(np.asarray(drawn("国", 200)))) for row, change in ROWS.items()},
 }
 
 

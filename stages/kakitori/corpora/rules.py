@@ -1,0 +1,318 @@
+"""Rules and cells on the paper: long straight lines that are no strokes.
+
+Lines are looked for nearly level, and in the picture on its side, nearly upright. In whole numbers,
+as demo/rules.js has them. Needs NumPy alone.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kakitori.corpora.ground import rimmed, spread, windows
+from kakitori.corpora.parts import DOT, pen_of
+
+# In parts of the side.
+THIN = 40  # at most so thick
+LONG = 3  # at least so long
+EDGE = 50  # so near to the edge is at it
+SEEN = 12  # so much of it at least is to be seen in a row, beside the strokes that hide it
+OUTER = 8  # so near to the edges lies the box of a cell; 国 has its margins
+GAP = 2  # pixels of a line that may lack
+
+
+class Line(NamedTuple):
+    """A thin level line, or, of a picture on its side, an upright one.
+
+    first, last : its columns. thickness : rows. left, middle, right : in tenths of a row, where its
+    thirds lie.
+    """
+
+    first: int
+    last: int
+    thickness: int
+    left: int
+    middle: int
+    right: int
+
+    @property
+    def length(self) -> int:
+        return self.last + 1 - self.first
+
+    def is_straight(self) -> bool:
+        return abs(2 * self.middle - self.left - self.right) <= 15
+
+    def height(self, sixths: np.ndarray | int) -> np.ndarray | int:
+        """Where it lies, in tenths of a row, at so many sixths of a column from `first` on."""
+        # The outer thirds' middles lie two thirds of its length apart.
+        return self.left + (self.right - self.left) * (sixths - self.length) // (4 * self.length)
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """First and last row of it by column, from `first` to `last`."""
+        height = self.height(6 * np.arange(self.length))
+        half = 5 * self.thickness + 4
+        return -((half - height) // 10), (height + half) // 10
+
+    def between(self, first: int, last: int) -> "Line":
+        """The same line from one column to another."""
+        start, length = 6 * (first - self.first), last + 1 - first
+        left, right = self.height(start + length), self.height(start + 5 * length)
+        middle = self.middle + (left + right - self.left - self.right) // 2
+        return Line(first, last, self.thickness, left, middle, right)
+
+
+class Rules(NamedTuple):
+    """pixels : bool (H, W). box : top, bottom, left and right of a cell, or None."""
+
+    pixels: np.ndarray
+    box: tuple[int, int, int, int] | None
+
+
+Lines = list[list[Line]]  # the level and the upright ones
+
+
+def ruled(mask: np.ndarray) -> Rules:
+    """Rules from edge to edge, or else the box of a cell and what lies across it."""
+    sides = (mask, mask.T)
+    lines = [level_lines(side) for side in sides]
+    chosen, box = [], None
+    for side, found in zip(sides, lines, strict=True):
+        width = side.shape[1]
+        near = max(width // EDGE, 2)
+        across = [a for a in found if a.first <= near and a.last >= width - 1 - near]
+        other = side & ~drawn(side.shape, [across, []])
+        chosen.append([] if len(across) == 2 and _is_tied(other, across) else across)
+    if not any(chosen):
+        chosen, box = _box(mask, lines)
+    pixels = drawn(mask.shape, chosen) & mask
+    other = mask & ~pixels
+    if not extends(other) and max(map(len, chosen)) < 2:
+        return Rules(np.zeros_like(mask), None)  # 一 from edge to edge
+    crossing = np.zeros_like(mask)
+    for part, crossed, found in zip((other, other.T), (crossing, crossing.T), chosen, strict=True):
+        for line in found:
+            _cross(part, line, crossed)
+    return Rules(pixels & ~crossing, box)
+
+
+def level_lines(mask: np.ndarray) -> list[Line]:
+    """Thin, long, nearly level lines, be they crossed by strokes."""
+    height, width = mask.shape
+    most = max(max(mask.shape) // THIN, 3)
+    least = max(max(mask.shape) // LONG, 3)
+    if width < least or height <= most + 1:
+        return []
+    thin = mask & ~_runs(mask, most + 1, 0)
+    near = spread(mask, 2, 0)
+    near = spread(spread(near, GAP, 1), GAP, 1, np.minimum, 1)
+    thin &= _runs(near, least, 1)
+    counts = thin.sum(1)
+    # A line that rises leaves few of its pixels in each row, and strokes hide some.
+    rows = np.convolve(counts, np.ones(5, int), "same") * SEEN >= width
+    changes = np.flatnonzero(np.diff(np.pad(rows, 1).astype(np.int8))).tolist()
+    found = []
+    for top, bottom in zip(changes[::2], changes[1::2], strict=True):
+        inked = np.flatnonzero(counts[top:bottom])
+        if not len(inked):
+            continue
+        top, bottom = top + int(inked[0]), top + int(inked[-1]) + 1
+        line = _line(thin[top:bottom], mask[top:bottom], top)
+        if line:
+            found.append(_extended(line, mask))
+    return found
+
+
+def _runs(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
+    """The part of a mask that is in runs of at least `length` along an axis."""
+    if mask.shape[axis] < length:
+        return np.zeros_like(mask)
+    whole = windows(mask, length, axis, np.minimum)
+    rim = (length - 1, 0) if axis == 0 else (0, length - 1)
+    return windows(rimmed(whole, *rim), length, axis, np.maximum)
+
+
+def _line(thin: np.ndarray, mask: np.ndarray, top: int) -> Line | None:
+    inked = np.flatnonzero(thin.any(0))
+    first, last = int(inked[0]), int(inked[-1])
+    length = last + 1 - first
+    thin, mask = thin[:, first : last + 1], mask[:, first : last + 1]
+    counts = thin.sum(0)
+    if SEEN * (counts > 0).sum() < length or 20 * mask.any(0).sum() < 17 * length:
+        return None
+    sums = (thin * np.arange(top, top + len(thin))[:, None]).sum(0)
+    heights = []
+    for third in range(3):
+        part = slice(third * length // 3, (third + 1) * length // 3)
+        pixels = int(counts[part].sum())
+        heights.append(10 * int(sums[part].sum()) // pixels if pixels else None)
+    # What a stroke hides is where the rest says.
+    left, middle, right = heights
+    known = next(h for h in (middle, left, right) if h is not None)
+    left, right = (known if h is None else h for h in (left, right))
+    middle = (left + right) // 2 if middle is None else middle
+    some = np.sort(counts[counts > 0])
+    return Line(first, last, int(some[len(some) // 2]), left, middle, right)
+
+
+def _extended(line: Line, mask: np.ndarray) -> Line:
+    """As far as there is ink where it would go on, be it of strokes that hide it."""
+    height, width = mask.shape
+    columns = np.arange(width)
+    at = line.height(6 * (columns - line.first)) // 10
+    there = np.zeros(width, bool)
+    half = line.thickness // 2 + 1
+    for step in range(-half, half + 1):
+        rows = at + step
+        there |= mask[np.clip(rows, 0, height - 1), columns] & (rows >= 0) & (rows < height)
+    before, after = there[: line.first + 1][::-1], there[line.last :]
+    return line.between(line.first - _goes_on(before), line.last + _goes_on(after))
+
+
+def _goes_on(there: np.ndarray) -> int:
+    """How many places there is ink from the first one on, but for small gaps."""
+    places = np.append(0, np.flatnonzero(there))
+    ends = np.flatnonzero(np.diff(places) > GAP + 1)
+    return int(places[ends[0]] if len(ends) else places[-1])
+
+
+def drawn(shape: tuple[int, int], lines: Lines) -> np.ndarray:
+    """The lines' pixels, and a pixel on either side."""
+    mask = np.zeros(shape, bool)
+    for part, found in zip((mask, mask.T), lines, strict=True):
+        for line in found:
+            rows, columns = _band(line, len(part))
+            part[rows, columns] |= line_band(line, len(part))
+    return mask
+
+
+def _band(line: Line, height: int) -> tuple[slice, slice]:
+    """The rows and columns in which a line and a pixel on either side of it lie."""
+    tops, bottoms = line.rows()
+    low, high = max(int(tops.min()) - 1, 0), min(int(bottoms.max()) + 2, height)
+    return slice(low, max(high, low)), slice(line.first, line.last + 1)
+
+
+def line_band(line: Line, height: int) -> np.ndarray:
+    """A line's pixels, and a pixel on either side, of the rows and columns that `_band` names."""
+    tops, bottoms = line.rows()
+    rows, _ = _band(line, height)
+    row = np.arange(rows.start, rows.stop)[:, None]
+    return (row >= tops - 1) & (row <= bottoms + 1)
+
+
+def _ends(mask: np.ndarray, line: Line, away: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """By column of a line whether there is ink just above and just below it."""
+    tops, bottoms = line.rows()
+    columns = np.arange(line.first, line.last + 1)
+    sides = []
+    for rows in (tops - away, bottoms + away):
+        inside = (rows >= 0) & (rows < len(mask))
+        sides.append(mask[np.clip(rows, 0, len(mask) - 1), columns] & inside)
+    return sides[0], sides[1]
+
+
+def _cross(other: np.ndarray, line: Line, crossing: np.ndarray) -> None:
+    """Mark where a stroke lies on a line: where it goes on on the other side, or where it is so
+    thick beside the line that it is no rest of it."""
+    near, far = _ends(other, line), _ends(other, line, 3)
+    if not (near[0].any() or near[1].any()):
+        return
+    reach = line.thickness // 2 + 1
+    both = spread(near[0][None], reach, 1) & spread(near[1][None], reach, 1)
+    both |= (near[0] & far[0]) | (near[1] & far[1])
+    rows, columns = _band(line, len(other))
+    crossing[rows, columns] |= both & line_band(line, len(other))
+
+
+def _is_tied(other: np.ndarray, lines: list[Line]) -> bool:
+    """Whether strokes of the rest go from one line to another and end there, as in 工 and 日."""
+    upper, lower = sorted(lines, key=lambda line: line.middle)
+    if lower.middle - upper.middle < 10 * len(other) // 4:
+        return False
+    (beyond, inside), (inside_too, beyond_too) = _ends(other, upper), _ends(other, lower)
+    return bool(inside.any() and inside_too.any() and not beyond.any() and not beyond_too.any())
+
+
+def extends(mask: np.ndarray) -> bool:
+    """Whether what is left is more than crumbs."""
+    if not mask.any():
+        return False
+    least = max(max(mask.shape) // DOT, 2)
+    return any(int(np.ptp(np.flatnonzero(mask.any(axis)))) >= least for axis in (0, 1))
+
+
+# --- cells --------------------------------------------------------------------------------------
+
+
+def _box(mask: np.ndarray, lines: Lines) -> tuple[Lines, tuple[int, int, int, int] | None]:
+    """The four lines of a cell around the rest of the ink, and thin ones from side to side of it:
+    straight, at right angles, meeting at their ends, and near the picture's edges or thinner than
+    the pen."""
+    height, width = mask.shape
+    nothing: tuple[Lines, None] = ([[], []], None)
+    near = max(max(mask.shape) // EDGE, 3)
+    best = _largest([[a for a in found if a.is_straight()] for found in lines], near)
+    if best is None:
+        return nothing
+    a, b, c, d = best
+    top, bottom, left, right = (line.middle // 10 for line in best)
+    pairs = [[a, b], [c, d]]
+    other = mask & ~drawn(mask.shape, pairs)
+    inner = other[top : bottom + 1, left : right + 1]
+    pen = pen_of(inner)
+    thinner = 10 * max(line.thickness for line in best) <= 6 * pen
+    if not extends(inner):
+        return nothing
+    if not thinner:
+        outer = max(top, left, height - 1 - bottom, width - 1 - right) <= max(mask.shape) // OUTER
+        tied = _is_tied(other, [a, b]) or _is_tied(other.T, [c, d])
+        if not outer or tied or _beyond(best) > near:
+            return nothing
+    for found, pair, (first, last) in zip(
+        lines, pairs, ((left, right), (top, bottom)), strict=True
+    ):
+        found = [x for x in found if x not in pair and 10 * x.thickness <= 6 * pen]
+        pair += [x for x in found if x.first <= first + near and x.last >= last - near]
+    return pairs, (top, bottom, left, right)
+
+
+def _largest(lines: Lines, near: int) -> tuple[Line, Line, Line, Line] | None:
+    """Upper, lower, left and right line of the largest box."""
+    level, upright = lines
+    best, size = None, 0
+    for a in level:
+        for b in level:
+            if b.middle <= a.middle:
+                continue
+            for c in upright:
+                for d in upright:
+                    area = (b.middle - a.middle) * (d.middle - c.middle)
+                    if area > size and _meet(a, b, c, d, near):
+                        best, size = (a, b, c, d), area
+    return best
+
+
+def _corners(
+    a: Line, b: Line, c: Line, d: Line
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """First ends of four lines and where they ought to be, in pixels and tenths; and last ends."""
+    first = [(a.first, c.left), (b.first, c.right), (c.first, a.left), (d.first, a.right)]
+    last = [(a.last, d.left), (b.last, d.right), (c.last, b.left), (d.last, b.right)]
+    return first, last
+
+
+def _meet(a: Line, b: Line, c: Line, d: Line, near: int) -> bool:
+    """Whether upper, lower, left and right line reach each other, at right angles."""
+    first, last = _corners(a, b, c, d)
+    slopes = [(x.right - x.left) * 100 // x.length for x in (a, b)]
+    slopes += [(x.left - x.right) * 100 // x.length for x in (c, d)]
+    return (
+        max(slopes) - min(slopes) <= 12
+        and all(10 * end - at <= 10 * near for end, at in first)
+        and all(at - 10 * end <= 10 * near for end, at in last)
+    )
+
+
+def _beyond(box: tuple[Line, Line, Line, Line]) -> int:
+    """By how many pixels at most a line of a box goes on past its corner."""
+    first, last = _corners(*box)
+    return max(*(at // 10 - end for end, at in first), *(end - at // 10 for end, at in last))
