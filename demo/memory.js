@@ -4,8 +4,8 @@
  */
 
 const KIND = "memory";
-const MARGIN = 2;
-const SHARPNESS = 20;
+const MARGIN = 16;
+const SHARPNESS = 5;
 
 /**
  * A normalised picture and what it is, as this model sees it.

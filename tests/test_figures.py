@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from kakitori.reading import shipped
 from kakitori.results import card, leaderboard, metrics
 from tests import committed
 from tests.benchmarks import bench
@@ -145,6 +146,13 @@ def test_the_committed_card_is_made_of_the_committed_metrics():
     assert committed.text("models/README.md") == text, (
         "models/README.md: stale; `dvc repro card` makes it again"
     )
+
+
+def test_readme_speaks_of_a_shipped_model_where_there_is_one():
+    text = re.sub(r"<!--.*?-->", "", committed.text("README.md"), flags=re.DOTALL)
+    assert ("Recognizer().read(" in text) == bool(shipped.about())
+    page = committed.text("docs/flagship.md")
+    assert ("No model ships yet" in page) == (not shipped.about())
 
 
 def test_the_demos_figures_are_those_measured():

@@ -26,7 +26,7 @@ from kakitori.writing.handwriting import StrokeTable, write_page  # noqa: E402
 
 SEED = 7919  # of no run
 CORRECTED = 20
-MARGINS, SHARPNESSES = (1, 2, 4), (1, 2, 3, 4, 6, 8, 12)
+MARGINS, SHARPNESSES = (2, 8, 16, 24), (2, 4, 5, 6, 8)
 
 
 def main() -> None:

@@ -921,3 +921,62 @@ def test_the_page_asks_for_an_alphabet_and_a_prior(shown, stand_in):
     shows = "answer => document.querySelector('.tiles b').textContent === answer"
     page.wait_for_function(shows, arg=expected[0][0])
     assert [c for c in answered(page) if c] == [c for c, _ in expected]
+
+
+# --- what it is told of a hand ----------------------------------------------------------------
+
+TOLD_OF_A_HAND = """async ([lessons, given, memory]) => {
+    const { load } = await import("./kakitori.js");
+    const kakitori = await load();
+    if (memory) await kakitori.loadMemory(memory);
+    for (const [strokes, character] of lessons) await kakitori.learn(strokes, character);
+    const answers = [];
+    for (const strokes of given) answers.push(await kakitori.recognise(strokes));
+    const text = await kakitori.saveMemory();
+    await kakitori.forget();
+    return [answers, text, await kakitori.saveMemory()];
+}"""
+
+
+def test_what_is_learned_is_pythons(shown, stand_in, tmp_path):
+    def lines(character: str) -> list:
+        return [s.tolist() for s in shown.site.strokes(character)]
+
+    lessons = [[lines(c), meant] for c, meant in zip("木土山木", "水士川火", strict=True)]
+    lessons = [[strokes, meant] for strokes, meant in lessons if meant in TEXT]
+    asked_for = "木土山田書"
+    given = [lines(c) for c in asked_for]
+    answers, text, empty = shown.page.evaluate(TOLD_OF_A_HAND, [lessons, given, None])
+    path = tmp_path / "memory.json"
+    path.write_text(text, "utf-8")
+    recognizer = Recognizer(stand_in)
+    recognizer.load_memory(path)
+    assert [e.character for e in recognizer.examples] == [meant for _, meant in lessons]
+    images = np.stack([of_strokes(shown.site.strokes(c)) for c in asked_for])
+    for answer, top in zip(answers, recognizer.read_normalised(images, 10), strict=True):
+        assert [c["character"] for c in answer["candidates"]] == [c for c, _ in top]
+        probabilities = [c["probability"] for c in answer["candidates"]]
+        assert probabilities == pytest.approx([p for _, p in top], abs=1e-6)
+    plain = Recognizer(stand_in).read_normalised(images, 10)
+    assert recognizer.read_normalised(images, 10) != plain
+    assert json.loads(empty)["examples"] == []
+    # Python's file, in the page.
+    recognizer.save_memory(path)
+    again, kept, _ = shown.page.evaluate(TOLD_OF_A_HAND, [[], given, path.read_text("utf-8")])
+    assert again == answers and json.loads(kept)["size"] == 64
+
+
+@pytest.mark.parametrize(
+    ("lessons", "memory", "code"),
+    [
+        ([[[[[0, 0], [9, 9]]], "鬱"]], None, "no-class"),
+        ([[[[[5, 5]]], "木"]], None, "empty"),
+        ([], "no JSON", "no-memory"),
+        ([], '{"kakitori": "memory", "size": 128, "examples": []}', "no-memory"),
+        ([], '{"kakitori": "memory", "size": 64, "examples": [["木", "AAAA"]]}', "no-memory"),
+    ],
+)
+def test_what_cannot_be_learned_is_named(shown, lessons, memory, code):
+    told = TOLD_OF_A_HAND.replace("async (", "(...all) => (async (", 1)
+    told += ")(...all).then(() => '', (error) => error.code)"
+    assert shown.page.evaluate(told, [lessons, [], memory]) == code

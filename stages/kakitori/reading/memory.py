@@ -2,9 +2,8 @@
 
 A picture is compared with the examples by its logits, less their mean and of length 1: the
 network's last features, as its classifier sees them, which every export gives. The nearer it is to
-an example, the more that example's character gains, as in Zhang et al. 2022 (Tip-Adapter); at most
-as much as makes the example itself be read rightly, and a little more. What is near to none is read
-as before.
+an example, the more that example's character gains, as in Zhang et al. 2022 (Tip-Adapter): as much
+as the example itself lacked and MARGIN, times how near. What is near to none is read as before.
 
     memory.json   {"kakitori": "memory", "size": 64, "examples": [["書", "eNpjYBgFow…"], …]}
 
@@ -26,8 +25,8 @@ from kakitori.errors import DataError
 KIND = "memory"
 LARGEST = 10_000_000  # characters of a file: thousands of examples
 # Chosen by tests/benchmarks/learning.py on validation writers.
-MARGIN = 2.0  # by how much an example's own character then leads, in logits over the temperature
-SHARPNESS = 20.0  # how fast what is gained falls with 1 - cosine
+MARGIN = 16.0  # by how much an example's own character then leads, in logits over the temperature
+SHARPNESS = 5.0  # how fast what is gained falls with 1 - cosine; a hand's repeats are at 0.3 or so
 
 
 class Example(NamedTuple):
