@@ -375,6 +375,13 @@ def small_model(path: Path, **told: str) -> Path:
     return path
 
 
+def test_a_model_of_another_version_is_named(tmp_path):
+    assert Recognizer(small_model(tmp_path / "x.onnx", format="1")).classes == "あいう"
+    path = small_model(tmp_path / "x.onnx", format="2")
+    with pytest.raises(DataError, match=r"x\.onnx: expected a model of format 1, found one of '2'"):
+        Recognizer(path)
+
+
 def test_a_file_may_say_what_is_right(tmp_path):
     recognizer = Recognizer(small_model(tmp_path / "x.onnx", stroke_counts="3 2 2"))
     assert (recognizer.classes, recognizer.size, recognizer.temperature) == ("あいう", 64, 1.5)

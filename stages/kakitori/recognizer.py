@@ -35,6 +35,7 @@ TOO_NEW = (
     r"|Opset (?P<opset>\d+) is under development.* till opset (?P<to_opset>\d+)"
 )
 NO_BACKGROUND = -1e30  # a logit that no picture falls below, finite as JSON wants it
+FORMAT = 1  # of what a file's metadata says; those that say nothing of it are of this one
 ASK = "strokes"  # input of models that can say more than the class: bool, whether they should
 
 
@@ -261,6 +262,12 @@ class _Member:
         self.path, self.session, self.threads = path, open_session(path), threads
         self.gains: Gains | None = None  # of what it was told
         self._metadata = self.session.get_modelmeta().custom_metadata_map
+        if self._metadata.get("format", str(FORMAT)) != str(FORMAT):
+            raise DataError(
+                f"{path}: expected a model of format {FORMAT}, found one of "
+                f"{self._metadata['format'][:20]!r}, of another version of Kakitori; `pip install "
+                "--upgrade kakitori`, or an export of this version"
+            )
         wanted = {"classes", "size", "temperature", "threshold", "deciles"}
         missing = wanted - self._metadata.keys()
         if missing:
