@@ -1,16 +1,26 @@
 """The server of `make demo` over real sockets; of the page itself: tests/browser/test_demo.py."""
 
+import hashlib
+import json
 import os
 import re
+import shutil
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kakitori.results import demo
+from kakitori import context, outputs
+from kakitori.errors import DataError
+from kakitori.reading import shipped
+from kakitori.results import demo, packing
+from tests import tables
+from tests.projects import ROOT
+from tests.test_recognizer import small_model
 
 SECRET = b"of another folder"
 
@@ -146,3 +156,44 @@ def test_an_aborted_download_says_nothing(port, capfd):
     assert threading.active_count() <= served
     assert capfd.readouterr() == ("", "")
     assert ask(port, "/")[0] == 200
+
+
+def test_a_clone_without_a_run_shows_what_ships(tmp_path, monkeypatch):
+    """No table of characters, no export, none of the libraries that read them."""
+    ships = tmp_path / "model"
+    ships.mkdir()
+    model = small_model(ships / "model.onnx")
+    packed, characters = packing.pack(tables.characters("あいう"))
+    (ships / "strokes.bin").write_bytes(packed)
+    outputs.write_json(ships / "characters.json", characters)
+    about = {"model": "cnn", "sha256": hashlib.sha256(model.read_bytes()).hexdigest()}
+    outputs.write_json(ships / "model.json", about)
+    (ships / "LICENSE").write_text("CC BY-SA 4.0, KanjiVG\n", "utf-8")
+    monkeypatch.setattr(shipped, "FOLDER", ships)
+    root = tmp_path / "clone"
+    shutil.copytree(ROOT / "demo", root / "demo", ignore=shutil.ignore_patterns("node_modules"))
+    shutil.copy2(ROOT / "LICENSE", root)
+    runtime = root / "demo/node_modules/onnxruntime-web/dist"
+    runtime.mkdir(parents=True)
+    for name in demo.RUNTIME:
+        (runtime / name).write_text("runs")
+    for library in ("pandas", "cv2", "torch", "dvc"):
+        monkeypatch.setitem(sys.modules, library, None)
+    assert demo.export_of(root) == model
+    demo.build(root, root / "models/demo", model)
+    built = root / "models/demo"
+    assert (built / "model.onnx").read_bytes() == model.read_bytes()
+    assert (built / "strokes.bin").read_bytes() == packed
+    settings = json.loads((built / "model.json").read_text("utf-8"))
+    assert settings["version"] == about and "".join(settings["classes"]) == "あいう"
+    assert settings["alphabets"]["hiragana"] == "あいう" and not settings["alphabets"]["digits"]
+    assert settings["priors"]["text"] == context.weights("text", "あいう").tolist()
+    assert "CC BY-SA 4.0, KanjiVG" in (built / "NOTICE.txt").read_text("utf-8")
+    # Its own run comes first.
+    (root / "models/exports").mkdir()
+    shutil.copy2(model, root / demo.FALLBACK)
+    assert demo.export_of(root) == root / demo.FALLBACK
+    model.write_bytes(model.read_bytes() + b"x")
+    (root / demo.FALLBACK).unlink()
+    with pytest.raises(DataError, match=r"expected the file that model\.json is about"):
+        demo.export_of(root)

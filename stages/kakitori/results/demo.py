@@ -78,6 +78,8 @@ def build(root: Path, folder: Path, model: Path) -> dict[str, int]:
             shutil.copy2(runtime / name, part / "ort")
         sizes["runtime"] = _bytes(part / "ort")
         notice = _notice(root, [source["credit"] for source in about["sources"]])
+        if settings["version"]:
+            notice += f"\n{shipped.file('LICENSE').read_text('utf-8')}"
         (part / "NOTICE.txt").write_text(notice, "utf-8")
     return sizes
 
