@@ -11,7 +11,7 @@
 
 import { extent } from "./drawing.js";
 
-export { lookAlikes, match, STRICTNESS, USUAL } from "./matching.js";
+export { lookAlikes, match, STRICTNESS, strokesOf, USUAL } from "./matching.js";
 
 const FOLDER = new URL(".", import.meta.url);
 const MAX_PIXELS = 100_000_000; // as in recognize.py
@@ -214,10 +214,10 @@ async function dimensions(blob) {
  *
  * @param {object} [options]
  * @param {string|URL} [options.folder] where the files lie; this module's folder
- * @returns {Promise<Map<string, {strokes: number[][][], ways: number[][][][], ordered: boolean,
+ * @returns {Promise<Map<string, {strokes: number[][][], ways: (number[][][]|number[])[], ordered: boolean,
  *     source: string, credit: string}>>} by character its polylines in the unit square, in the order
  *     of writing, other right ways to write it, and whether order and direction are true; those
- *     traced from a font have none. Its property `same` is for `lookAlikes`.
+ *     traced from a font have none. Its properties `same` and `confused` are for `lookAlikes`.
  * @throws {KakitoriError} not-loaded
  */
 export async function loadCharacters({ folder = FOLDER } = {}) {
@@ -235,8 +235,9 @@ export async function loadCharacters({ folder = FOLDER } = {}) {
 }
 
 /** Per character its source, its strokes and other ways to write it, as `pack` in demo.py writes
- * them; `same` of the table are groups that no shape tells apart. */
-function unpacked({ characters, sources, same = [] }, bytes) {
+ * them; `same` of the table are groups that no shape tells apart, `confused` those that people
+ * confuse. */
+function unpacked({ characters, sources, same = [], confused = [] }, bytes) {
   let place = 0;
   const byte = () => bytes[place++];
   const list = (read) => Array.from({ length: byte() }, read);
@@ -246,13 +247,15 @@ function unpacked({ characters, sources, same = [] }, bytes) {
     const lines = (count) =>
       Array.from({ length: count }, () => list(() => [byte() / 255, byte() / 255]));
     const strokes = lines(byte());
+    let form = strokes;
     const ways = list(() => {
       const count = byte();
-      return count ? lines(count) : strokes.map(() => strokes[byte()]);
+      if (count) return (form = lines(count));
+      return form.map(() => byte()).map((k) => (k > 127 ? k - 256 : k));
     });
     table.set(character, { strokes, ways, source: name, ...about });
   }
-  return Object.assign(table, { same });
+  return Object.assign(table, { same, confused });
 }
 
 /** Whether a module with one instruction on 128 bits is one that this browser would run. */

@@ -1,6 +1,6 @@
 /** The view that shows how a character is written and says what was written otherwise. */
 
-import { lookAlikes, match, STRICTNESS, USUAL } from "./kakitori.js";
+import { lookAlikes, match, STRICTNESS, strokesOf, USUAL } from "./kakitori.js";
 import { Pad } from "./pad.js";
 import { language, percent, text } from "./texts.js";
 
@@ -162,12 +162,14 @@ export class Practise {
 
   /** The strokes of the way of writing that a drawing is nearest to. */
   taken({ way }) {
-    return way ? this.reference.ways[way - 1] : this.reference.strokes;
+    return strokesOf(this.reference.strokes, this.reference.ways, way);
   }
 
   get alike() {
     const { reference } = this;
-    reference.alike ??= lookAlikes(this.character, this.table, this.table.same);
+    reference.alike ??= lookAlikes(
+      ...[this.character, this.table, this.table.same, this.table.confused],
+    );
     return reference.alike;
   }
 

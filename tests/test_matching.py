@@ -7,6 +7,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from kakitori import matching
+from kakitori.matching import pairing, shapes
 from tests.benchmarks import matching as benchmark
 from tests.test_kanjivg import OFFICIAL
 
@@ -55,7 +56,7 @@ def test_assignment_is_as_cheap_as_scipys():
     rng = np.random.default_rng(0)
     for rows in range(1, 12):
         costs = rng.random((rows, rows + rows // 3))
-        found = matching.assignment(costs)
+        found = pairing.assignment(costs)
         assert len(set(found)) == rows
         best = costs[linear_sum_assignment(costs)].sum()
         assert costs[range(rows), found].sum() == pytest.approx(best)
@@ -65,7 +66,7 @@ def test_pairs_in_order_are_the_cheapest_of_all():
     costs = np.random.default_rng(1).random((3, 4)) / 3
 
     def price(pairs):
-        return sum(costs[p] for p in pairs) + matching.LEFT / 2 * (7 - 2 * len(pairs))
+        return sum(costs[p] for p in pairs) + pairing.LEFT / 2 * (7 - 2 * len(pairs))
 
     every = [
         list(zip(rows, columns, strict=True))
@@ -73,13 +74,13 @@ def test_pairs_in_order_are_the_cheapest_of_all():
         for rows in itertools.combinations(range(3), n)
         for columns in itertools.combinations(range(4), n)
     ]
-    assert price(matching.in_order(costs)) == pytest.approx(min(map(price, every)))
+    assert price(pairing.in_order(costs)) == pytest.approx(min(map(price, every)))
 
 
 def test_warped_distance_is_that_of_the_recursion():
     rng = np.random.default_rng(2)
     one, other = rng.random((2, 3, 6, 2))
-    for a, b, found in zip(one, other, matching.warped_distance(one, other), strict=True):
+    for a, b, found in zip(one, other, shapes.warped_distance(one, other), strict=True):
         total = {(-1, -1): 0.0}
         for i, j in itertools.product(range(6), range(6)):
             d = np.hypot(*(a[i] - b[j]))
@@ -91,7 +92,7 @@ def test_warped_distance_is_that_of_the_recursion():
 def test_as_few_strokes_as_can_be_are_out_of_order():
     """Over all orders of five: back in place, those that stay are in order; none fewer would do."""
     for order in itertools.permutations(range(5)):
-        swapped, early, late = matching.out_of_order(list(order))
+        swapped, early, late = pairing.out_of_order(list(order))
         named = [*itertools.chain(*swapped), *early, *late]
         assert len(set(named)) == len(named)
         rest = [k for k in order if k not in named]
@@ -105,15 +106,69 @@ def test_as_few_strokes_as_can_be_are_out_of_order():
             assert len(rest) == most
 
 
-def test_correct_writing_is_accepted_and_faults_are_named():
-    """500 characters in 25 hands that no tolerance was chosen on."""
-    made = benchmark.written(OFFICIAL, benchmark.SEED)
+@pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.long)])
+def test_correct_writing_is_accepted_and_faults_are_named(count):
+    """Characters in 25 hands that no tolerance was chosen on."""
+    made = benchmark.written(OFFICIAL, benchmark.SEED, count=count)
     found = benchmark.measure(made, benchmark.SEED)
     rates = {name: right / total for name, (right, total) in found.items()}
     assert rates.pop("correct writing accepted") >= 0.95
-    assert len(rates) == 3 and min(rates.values()) >= 0.88, rates
+    assert len(rates) == 3 and min(rates.values()) >= 0.90, rates
     right, total = benchmark.taken_for_another(made)
     assert right / total < 0.03
+
+
+def test_two_strokes_as_one_and_one_as_two_are_no_faults_unless_counted():
+    corner = [
+        [[20, 20], [80, 20]],
+        [[80, 20], [80, 80]],
+        [[20, 20], [20, 80]],
+        [[20, 80], [80, 80]],
+    ]
+    whole = [[*corner[0], corner[1][1]], *corner[2:]]
+    found = matching.match(whole, corner)
+    assert found.accepted and found.joined == [[1, 2]] and not found.missing
+    found = matching.match(corner, whole)
+    assert found.accepted and found.split == [[1, 2]] and not found.extra
+    assert not matching.match(corner, whole, judged=["shape", "count"]).accepted
+
+
+def test_a_split_stroke_may_be_finished_later():
+    """The upright of 王 in two parts, the second after the bar between."""
+    upright = [[50, 20], [50, 85]]
+    bars = [[[20, y], [80, y]] for y in (20, 50, 85)]
+    parts = [[50, 20], [50, 52]], [[50, 52], [50, 85]]
+    found = matching.match(
+        [bars[0], parts[0], bars[1], parts[1], bars[2]], [bars[0], upright, *bars[1:]]
+    )
+    assert (found.accepted, found.split) == (True, [[2, 4]])
+
+
+def test_another_order_is_a_way_and_its_numbers_are_told():
+    bars = [[[20, y], [80, y]] for y in (20, 50, 85)]
+    king = [bars[0], [[50, 20], [50, 85]], *bars[1:]]
+    last = [king[k] for k in (0, 2, 3, 1)]
+    assert not matching.match(last, king).accepted
+    found = matching.match(last, king, ways=[[0, 2, 1, 3], [0, 2, 3, 1]])
+    assert (found.accepted, found.way, found.drawn) == (True, 2, [1, 2, 3, 4])
+    turned = [king[0][::-1], *king[1:]]
+    assert matching.match(turned, king).reversed == [1]
+    assert matching.match(turned, king, ways=[[~0, 1, 2, 3]]).accepted
+
+
+def test_a_check_mark_is_not_backwards():
+    """A dot of 冫 with a hook before it, as people write it."""
+    ice = [[[20, 20], [35, 35]], [[15, 80], [40, 50]]]
+    touched = [ice[0], [[12, 55], [20, 80], [40, 58]]]
+    assert matching.match(touched, ice).accepted
+    assert matching.match([ice[0], ice[1][::-1]], ice).reversed == [2]
+
+
+def test_look_alikes_of_people_come_first():
+    rng = np.random.default_rng(3)
+    table = {name: rng.random((2, 5, 2)) for name in "甲乙丙丁戊己庚辛壬癸子丑"}
+    assert next(iter(matching.look_alikes("甲", table, confused=["甲丑"]))) == "丑"
+    assert "丑" not in matching.look_alikes("甲", table, same=["甲丑"])
 
 
 def test_a_look_alike_is_not_accepted_and_what_differs_is_said():

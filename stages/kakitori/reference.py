@@ -1,23 +1,29 @@
 """How characters are written: strokes to compare with, from the table that `characters` makes."""
 
 import json
-from collections.abc import Iterator, Sequence
+import zipfile
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from kakitori import matching
 from kakitori.errors import DataError
+from kakitori.matching import shapes
+
+if TYPE_CHECKING:
+    from kakitori.writing import kanjivg
 
 COLUMNS = ["character", "forms", "decomposition"]
 TRUE = ("kanjivg", "kaisho")  # sources that know order and direction; those of others are traced
 
 # Components with more than one right order: of the strokes in KanjiVG's order, the numbers from 0
-# in the other. Those above the line are of KanjiVG's variant files, or of the same kind (when an
-# upright comes among its bars), and hold in every character with that component, not only in those
-# that have a file. Those below have no file: they are what else people write, by the drawings that
-# docs/practice.md names.
+# in the other; one with an r runs from its end there. Those above the line are of KanjiVG's variant
+# files, or of the same kind (when an upright comes among its bars), or the ministry's guide to
+# stroke order of 1958 says that they have two (上 取 厳 必 発 感 馬 無 興), and hold in every
+# character with that component, not only in those that have a file. Those below have no such
+# source: they are what else people write, by the drawings that docs/practice.md names.
 ORDERS = {
     "卜": ["1 0"],  # 止, 上, 点: the bar before the upright
     "王": ["0 2 3 1", "0 2 1 3"],
@@ -44,9 +50,15 @@ ORDERS = {
     "咼": ["0 1 3 2 4 5 6 7 8"],
     "兆": ["0 3 1 2 4 5"],
     "必": ["1 2 0 3 4"],
-    "無": ["0 1 2 7 3 4 5 6 8 9 10 11"],
+    "無": ["0 1 2 7 3 4 5 6 8 9 10 11", "0 1 3 4 5 6 2 7 8 9 10 11"],
     "聿": ["0 1 2 4 3", "0 1 2 5 3 4"],
     "卩": ["1 0"],
+    "戊": ["1 0 2 3 4"],  # as in 感
+    "戌": ["1 0 2 3 4 5"],
+    "戍": ["1 0 2 3 4 5"],
+    "匕": ["0r 1"],  # 比, 北: its first from the left, as brushes write it
+    "叉": ["0 2 1"],  # the dot after what it stands in
+    "糸 left": ["0 1 2 4 3 5"],  # three dots from left to right
     # ---------------------------------------------------------------------------------------------
     "忄": ["2 0 1"],
     "礻": ["0 1 3 2"],
@@ -81,6 +93,27 @@ ORDERS = {
 }
 LEVELS = 255  # of a coordinate in strokes.bin
 WAYS = 16  # orders of a character at most, where several components have more than one
+SAME = 0.04  # of the frame: strokes that nowhere run further apart are the same
+INCOMPLETE = ("NoDot",)  # variant files that are not other ways to write the whole character
+
+
+# Characters of as many strokes that people take for each other, beside those that a measure finds.
+_CONFUSED = (
+    "わねれ めぬ うら るろ こい さち あお はけ ソンリ シツ クワウフ クタ コユエヨ チテ ナメ "
+    "ヌスマ ムマアヤ ルレ 八人入 土士 未末 矢失 田由甲申 己已巳 千干于 日曰 牛午 貝見 石右古 "
+    "左右 名各 天夫夭 犬太 王五 手毛 本未末 旦且 旧旦 勾匂勿 戌戍成 戊戌 綱網 幣弊 才寸 束来 "
+    "果東 刀力 久夕 反友 囚四 因囚 困囲 鳥烏 侍待持特 性姓 快決 位泣 沖仲 波彼披 拍泊 "
+    "招沼沿治 油抽押 坂阪 技抜投 役没投 抗坑択 防坊妨 枚牧板 場湯陽揚 除院 陸陵隆 宣宜 "
+    "暮墓幕募 壁璧 往住 微徴徹 連運 科料 粋砕枠 緑線 遇偶隅 治冶 史央 光先 兄只 公分 合会全企 "
+    "化仏仁 大丈 丸九 瓜爪 兵丘 宇字 官宮 薄簿 矛予 又叉 孟盂 汨泊 萩荻 祇祗 亨享 刺剌 柿杮 "
+    "壺壼 日目 白自 問間 貸賃 項頂 経径 輪輸 論輪"
+)
+CONFUSED = tuple(_CONFUSED.split())
+
+
+# A way to write a character: strokes, or another order of those of the form before it, as numbers
+# from 0, ~k for one that runs from its end.
+Way = list[np.ndarray] | list[int]
 
 
 class Reference(NamedTuple):
@@ -94,18 +127,18 @@ class Reference(NamedTuple):
 
     strokes: list[np.ndarray]
     ordered: bool
-    ways: list[list[np.ndarray]]
+    ways: list[Way]
     alike: dict[str, list[np.ndarray]]
 
 
-def read(path: Path, characters: set[str]) -> dict[str, Reference]:
+def read(path: Path, characters: set[str], archive: Path | None = None) -> dict[str, Reference]:
     """References of `characters` from a table like data/characters.parquet, the true form of each
-    where it has one, which needs pandas and pyarrow; or from a strokes.bin, with its
-    characters.json beside it.
+    where it has one, with what other forms KanjiVG has (in `archive`, or as pip brings it), which
+    needs pandas and pyarrow; or from a strokes.bin, with its characters.json beside it.
 
     Raises DataError for a file that is missing or is neither, and for characters that it lacks.
     """
-    known = _packed(path) if path.suffix == ".bin" else _table(path, characters)
+    known = _packed(path) if path.suffix == ".bin" else _table(path, characters, archive)
     without = "".join(sorted(characters - known.keys()))
     if without:
         raise DataError(
@@ -114,13 +147,14 @@ def read(path: Path, characters: set[str]) -> dict[str, Reference]:
     # Only here: a page brings its own.
     from kakitori.writing.charset import LOOK_ALIKES
 
-    models = {character: one.strokes for character, one in known.items()}
+    looks = matching.Looks({character: one.strokes for character, one in known.items()})
     return {
-        c: known[c]._replace(alike=matching.look_alikes(c, models, LOOK_ALIKES)) for c in characters
+        c: known[c]._replace(alike=matching.look_alikes(c, looks, LOOK_ALIKES, CONFUSED))
+        for c in characters
     }
 
 
-def _table(path: Path, characters: set[str]) -> dict[str, Reference]:
+def _table(path: Path, characters: set[str], archive: Path | None) -> dict[str, Reference]:
     """The characters of a table, other ways to write them for those of `characters` alone."""
     try:
         # Only here: recognising does without.
@@ -141,11 +175,12 @@ def _table(path: Path, characters: set[str]) -> dict[str, Reference]:
     except Exception as error:  # Arrow raises its own kinds for what is no parquet or lacks columns
         reason = str(error).splitlines()[0]
         raise DataError(f"{path}: expected the table of characters, found: {reason}") from None
+    others = variants(characters, archive)
     return {
         character: Reference(
             lines(best(forms)),
             best(forms)["source"] in TRUE,
-            [w.strokes for w in ways(forms, tree)] if character in characters else [],
+            ways(forms, tree, others.get(character, ())) if character in characters else [],
             {},
         )
         for character, forms, tree in table.itertuples()
@@ -176,12 +211,46 @@ def unpack(packed: bytes, about: dict) -> dict[str, Reference]:
     for character in about["characters"]:
         source = about["sources"][next(rest)]
         strokes = [stroke() for _ in range(next(rest))]
-        ways = []
+        ways, form = [], strokes
         for _ in range(next(rest)):
             count = next(rest)  # 0 where only the order is another
-            written = [stroke() for _ in range(count)]
-            ways.append(written or [strokes[next(rest)] for _ in strokes])
+            if count:
+                form = [stroke() for _ in range(count)]
+                ways.append(form)
+            else:
+                numbers = [next(rest) for _ in form]
+                ways.append([k - 256 if k > 127 else k for k in numbers])
         found[character] = Reference(strokes, source["ordered"], ways, {})
+    return found
+
+
+def variants(
+    characters: Collection[str], archive: Path | None = None
+) -> "dict[str, list[kanjivg.Character]]":
+    """Other forms and orders of characters that KanjiVG has files for: brush-regular ones, those of
+    printed type, older ones. None where KanjiVG is not installed and no archive is given."""
+    # Only here: recognising does without.
+    try:
+        from kakitori.writing import kanjivg
+
+        release = kanjivg.release(archive or Path())
+    except (ImportError, DataError):
+        return {}
+    if release.is_dir():
+        names = [path.name for path in release.glob("*-*.svg")]
+    else:
+        with zipfile.ZipFile(release) as bundle:
+            names = [Path(name).name for name in bundle.namelist() if name.endswith(".svg")]
+    wanted = {f"{ord(character):05x}": character for character in characters}
+    having: dict[str, list[str]] = {}
+    for name in sorted(names):
+        code, _, form = name.removesuffix(".svg").partition("-")
+        if code in wanted and form and form not in INCOMPLETE:
+            having.setdefault(form, []).append(wanted[code])
+    found: dict[str, list[kanjivg.Character]] = {}
+    for form, able in having.items():
+        for one in kanjivg.read(release, able, form):
+            found.setdefault(one.character, []).append(one)
     return found
 
 
@@ -190,25 +259,44 @@ def lines(form: dict) -> list[np.ndarray]:
     return [np.asarray(flat, np.float64).reshape(-1, 2) for flat in form["strokes"]]
 
 
-class Way(NamedTuple):
-    """Another right way to write a character: its strokes, and their numbers in the model's where
-    only the order is another."""
+def ways(
+    forms: Sequence[dict], decomposition: str, others: "Iterable[kanjivg.Character]" = ()
+) -> list[Way]:
+    """Other right ways to write a character than its best form: its strokes in another order; other
+    true forms, each followed by its other orders. None where the best form is not true.
 
-    strokes: list[np.ndarray]
-    order: list[int] | None
-
-
-def ways(forms: Sequence[dict], decomposition: str) -> list[Way]:
-    """Other right ways to write a character than its best form: in another order, or in another
-    true form, such as KanjiVG's brush-regular one. None where the best form is not true."""
+    others : what `variants` gives of the character. One that differs from a form in the order of
+        its strokes alone is an order.
+    """
     model = best(forms)
     if model["source"] not in TRUE:
         return []
-    strokes = lines(model)
     tree = json.loads(decomposition) if decomposition else {}
-    found = [Way([strokes[k] for k in order], order) for order in orders(tree, len(strokes))]
-    others = [lines(f) for f in forms if f["source"] in TRUE and f["source"] != model["source"]]
-    return found + [Way(other, None) for other in others]
+    known = [(lines(model), orders(tree, len(model["strokes"])))]
+    further = [(lines(f), []) for f in forms if f["source"] in TRUE and f is not model]
+    further += [
+        (list(one.strokes), orders(json.loads(one.tree.to_json()), len(one.strokes)))
+        for one in others
+    ]
+    for strokes, own in further:
+        same = ((order_among(strokes, form), theirs) for form, theirs in known)
+        order, theirs = next((pair for pair in same if pair[0]), (None, []))
+        if order is None:
+            known.append((strokes, own))
+        elif order != sorted(order) and order not in theirs:
+            theirs.append(order)
+    (_, found), *rest = known
+    return found + [way for strokes, own in rest for way in (strokes, *own)]
+
+
+def order_among(strokes: list[np.ndarray], form: list[np.ndarray]) -> list[int] | None:
+    """The numbers in a form of these strokes, if they are the same but for their order."""
+    if len(strokes) != len(form):
+        return None
+    one, other = (np.stack([shapes.resampled(s) for s in lines]) for lines in (strokes, form))
+    far = np.abs(one[:, None] - other[None]).max((2, 3))
+    order = far.argmin(1).tolist()
+    return order if far.min(1).max() < SAME and len(set(order)) == len(order) else None
 
 
 def orders(tree: dict, count: int) -> list[list[int]]:
@@ -217,23 +305,27 @@ def orders(tree: dict, count: int) -> list[list[int]]:
     found = [list(range(count))]
     for element, strokes in _components(tree):
         for text in ORDERS.get(element, ()):
-            numbers = [int(number) for number in text.split()]
+            numbers = [int(number.rstrip("r")) for number in text.split()]
             if len(numbers) != len(strokes):
                 continue
+            turned = [number.endswith("r") for number in text.split()]
             for order in list(found):
-                places = sorted(order.index(k) for k in strokes)
+                places = [place for place, k in enumerate(order) if k in strokes]
                 if [order[place] for place in places] != strokes or len(found) > WAYS:
                     continue
                 other = order.copy()
-                for place, k in zip(places, numbers, strict=True):
-                    other[place] = strokes[k]
+                for place, k, back in zip(places, numbers, turned, strict=True):
+                    other[place] = ~strokes[k] if back else strokes[k]
                 if other not in found:
                     found.append(other)
     return found[1:]
 
 
 def _components(tree: dict) -> Iterator[tuple[str, list[int]]]:
-    yield tree.get("element", ""), sorted(tree.get("strokes", ()))
+    """Elements with their strokes, once by name and once by name and position."""
+    strokes = sorted(tree.get("strokes", ()))
+    yield tree.get("element", ""), strokes
+    yield f"{tree.get('element', '')} {tree.get('position', '')}", strokes
     for part in tree.get("parts", ()):
         yield from _components(part)
 

@@ -1,11 +1,12 @@
 """demo/matching.js says the same as kakitori.matching."""
 
+import functools
 import json
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Route
 
 from kakitori import matching
 from tests.benchmarks import matching as benchmark
@@ -13,7 +14,7 @@ from tests.projects import ROOT
 from tests.test_matching import FILE, REFERENCES
 
 ORIGIN = "http://kakitori.test/"  # answered by the test itself, since modules need an origin
-SOURCE = (ROOT / "demo/matching.js").read_text("utf-8")
+MODULES = ("matching", "fitting", "alikes", "pairing", "shapes")
 ALL = """async (cases) => {
     const { lookAlikes, match } = await import("/matching.js");
     return cases.map(({ drawn, reference, ordered, ways, alike, judged }) =>
@@ -22,13 +23,18 @@ ALL = """async (cases) => {
 }"""
 
 
+def serve(body: str, route: Route) -> None:
+    route.fulfill(content_type="text/javascript", body=body)
+
+
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
     with browser.new_page() as page:
         blank = {"content_type": "text/html", "body": "<!doctype html>"}
         page.route(ORIGIN, lambda route: route.fulfill(**blank))
-        script = {"content_type": "text/javascript", "body": SOURCE}
-        page.route(f"{ORIGIN}matching.js", lambda route: route.fulfill(**script))
+        for name in MODULES:
+            body = (ROOT / f"demo/{name}.js").read_text("utf-8")
+            page.route(f"{ORIGIN}{name}.js", functools.partial(serve, body))
         page.goto(ORIGIN)
         yield page
 
@@ -60,10 +66,12 @@ def faulty(rng: np.random.Generator) -> dict:
             drawn[k : k + 1] = [drawn[k][:3], drawn[k][2:]]
     near = [[s + rng.normal(0, 0.1, 2) for s in reference] for _ in range(3)]
     other = reference[1:] + reference[:1]
+    numbers = rng.permutation(len(reference))
+    order = [int(k if rng.random() < 0.8 else ~k) for k in numbers]
     plain = {
         "drawn": drawn,
         "reference": reference,
-        "ways": [other] if rng.random() < 0.5 else [],
+        "ways": [[order], [other], [other, order], [order, order[::-1]], []][rng.integers(5)],
         "alike": dict(zip("甲乙丙", near, strict=True)),
     }
     judged = [what for what in matching.STRICTNESS if rng.random() < 0.8]
