@@ -7,7 +7,6 @@ characters and of 2,000 others as the page has them. Needs Debian's chromium.
 """
 
 import argparse
-import functools
 import random
 import shutil
 import sys
@@ -15,14 +14,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "stages")]
 
 from tests.benchmarks import real_hands  # noqa: E402
 from tests.browser.conftest import FLAGS  # noqa: E402
-from tests.browser.test_matching import MODULES, ORIGIN, serve  # noqa: E402
+from tests.browser.test_matching import opened  # noqa: E402
 
 from kakitori import reference  # noqa: E402
 from kakitori.results import demo  # noqa: E402
@@ -83,15 +82,6 @@ def main() -> None:
             ]
             told(path.name, page.evaluate(TIMED, given | {"drawings": lines}))
         browser.close()
-
-
-def opened(page: Page) -> None:
-    blank = {"content_type": "text/html", "body": "<!doctype html>"}
-    page.route(ORIGIN, lambda route: route.fulfill(**blank))
-    for name in MODULES:
-        body = (ROOT / f"demo/{name}.js").read_text("utf-8")
-        page.route(f"{ORIGIN}{name}.js", functools.partial(serve, body))
-    page.goto(ORIGIN)
 
 
 def told(name: str, timed: list[dict]) -> None:

@@ -27,16 +27,21 @@ def serve(body: str, route: Route) -> None:
     route.fulfill(content_type="text/javascript", body=body)
 
 
+def opened(page: Page) -> Page:
+    """A page that can import the modules."""
+    blank = {"content_type": "text/html", "body": "<!doctype html>"}
+    page.route(ORIGIN, lambda route: route.fulfill(**blank))
+    for name in MODULES:
+        body = (ROOT / f"demo/{name}.js").read_text("utf-8")
+        page.route(f"{ORIGIN}{name}.js", functools.partial(serve, body))
+    page.goto(ORIGIN)
+    return page
+
+
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
     with browser.new_page() as page:
-        blank = {"content_type": "text/html", "body": "<!doctype html>"}
-        page.route(ORIGIN, lambda route: route.fulfill(**blank))
-        for name in MODULES:
-            body = (ROOT / f"demo/{name}.js").read_text("utf-8")
-            page.route(f"{ORIGIN}{name}.js", functools.partial(serve, body))
-        page.goto(ORIGIN)
-        yield page
+        yield opened(page)
 
 
 def test_shared_cases(page):
