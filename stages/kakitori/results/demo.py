@@ -141,7 +141,7 @@ def strokes_for(root: Path, model: Path) -> tuple[bytes, dict]:
 
     from kakitori.results import packing
 
-    return packing.pack(pd.read_parquet(table))
+    return packing.pack(pd.read_parquet(table), root / "data/external/kanjivg.zip")
 
 
 def _notice(root: Path, credits: list[str]) -> str:

@@ -74,7 +74,7 @@ def write(root: Path, folder: Path, largest: int = LARGEST) -> dict:
             f"{root / 'params.yaml'}: synthesize.glyphs: expected kanjivg among them, whose "
             f"strokes ship too, found {', '.join(settings.synthesize.sources())}"
         )
-    packed, characters = packing.pack(written)
+    packed, characters = packing.pack(written, root / "data/external/kanjivg.zip")
     about = {
         "model": settings.model,
         "classes": len(recognizer.classes),
