@@ -24,7 +24,7 @@ from tests.browser.conftest import FLAGS  # noqa: E402
 from tests.browser.test_matching import opened  # noqa: E402
 
 from kakitori import reference  # noqa: E402
-from kakitori.results import demo  # noqa: E402
+from kakitori.results import packing  # noqa: E402
 from kakitori.writing import charset, kanjivg  # noqa: E402
 
 OTHERS = 2000
@@ -100,7 +100,7 @@ def told(name: str, timed: list[dict]) -> None:
 def thinned(strokes: list[np.ndarray]) -> list[list[list[float]]]:
     """Polylines simplified as the page's are."""
     lines = [np.asarray(stroke, np.float32)[:, None] for stroke in strokes]
-    return [cv2.approxPolyDP(line, demo.TOLERANCE, False)[:, 0].tolist() for line in lines]
+    return [cv2.approxPolyDP(line, packing.TOLERANCE, False)[:, 0].tolist() for line in lines]
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ import pytest
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from kakitori import outputs
+from kakitori import outputs, reference
 from kakitori.corpora.photos import prepare_ink
 from kakitori.drawing import draw, has_lines
 from kakitori.errors import DataError
@@ -481,7 +481,7 @@ def test_a_stroke_in_bytes_is_where_it_was(shown):
         assert len(table[character]["strokes"]) == len(full)
         for packed, stroke in zip(table[character]["strokes"], full, strict=True):
             packed = np.array(packed)
-            assert np.abs(packed[[0, -1]] - stroke[[0, -1]]).max() <= 0.5 / demo.LEVELS + 1e-6
+            assert np.abs(packed[[0, -1]] - stroke[[0, -1]]).max() <= 0.5 / reference.LEVELS + 1e-6
             assert max(to_line(point, packed) for point in stroke) < 0.006
 
 
