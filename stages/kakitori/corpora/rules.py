@@ -4,6 +4,7 @@ Lines are looked for nearly level, and in the picture on its side, nearly uprigh
 as demo/rules.js has them. Needs NumPy alone.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -48,9 +49,7 @@ class Line(NamedTuple):
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """First and last row of it by column, from `first` to `last`."""
-        height = self.height(6 * np.arange(self.length))
-        half = 5 * self.thickness + 4
-        return -((half - height) // 10), (height + half) // 10
+        return _rows(self)
 
     def between(self, first: int, last: int) -> "Line":
         """The same line from one column to another."""
@@ -58,6 +57,13 @@ class Line(NamedTuple):
         left, right = self.height(start + length), self.height(start + 5 * length)
         middle = self.middle + (left + right - self.left - self.right) // 2
         return Line(first, last, self.thickness, left, middle, right)
+
+
+@functools.lru_cache(64)
+def _rows(line: Line) -> tuple[np.ndarray, np.ndarray]:
+    height = line.height(6 * np.arange(line.length))
+    half = 5 * line.thickness + 4
+    return -((half - height) // 10), (height + half) // 10
 
 
 class Rules(NamedTuple):
@@ -158,11 +164,10 @@ def _extended(line: Line, mask: np.ndarray) -> Line:
     height, width = mask.shape
     columns = np.arange(width)
     at = line.height(6 * (columns - line.first)) // 10
-    there = np.zeros(width, bool)
     half = line.thickness // 2 + 1
-    for step in range(-half, half + 1):
-        rows = at + step
-        there |= mask[np.clip(rows, 0, height - 1), columns] & (rows >= 0) & (rows < height)
+    rows = at + np.arange(-half, half + 1)[:, None]
+    there = mask[rows.clip(0, height - 1), columns] & (rows >= 0) & (rows < height)
+    there = there.any(0)
     before, after = there[: line.first + 1][::-1], there[line.last :]
     return line.between(line.first - _goes_on(before), line.last + _goes_on(after))
 
@@ -179,24 +184,19 @@ def drawn(shape: tuple[int, int], lines: Lines) -> np.ndarray:
     mask = np.zeros(shape, bool)
     for part, found in zip((mask, mask.T), lines, strict=True):
         for line in found:
-            rows, columns = _band(line, len(part))
-            part[rows, columns] |= line_band(line, len(part))
+            where, band = _band(line, len(part))
+            part[where] |= band
     return mask
 
 
-def _band(line: Line, height: int) -> tuple[slice, slice]:
-    """The rows and columns in which a line and a pixel on either side of it lie."""
+def _band(line: Line, height: int) -> tuple[tuple[slice, slice], np.ndarray]:
+    """The rows and columns in which a line and a pixel on either side of it lie, and which of
+    their pixels it is."""
     tops, bottoms = line.rows()
     low, high = max(int(tops.min()) - 1, 0), min(int(bottoms.max()) + 2, height)
-    return slice(low, max(high, low)), slice(line.first, line.last + 1)
-
-
-def line_band(line: Line, height: int) -> np.ndarray:
-    """A line's pixels, and a pixel on either side, of the rows and columns that `_band` names."""
-    tops, bottoms = line.rows()
-    rows, _ = _band(line, height)
-    row = np.arange(rows.start, rows.stop)[:, None]
-    return (row >= tops - 1) & (row <= bottoms + 1)
+    row = np.arange(low, high)[:, None]
+    where = slice(low, max(high, low)), slice(line.first, line.last + 1)
+    return where, (row >= tops - 1) & (row <= bottoms + 1)
 
 
 def _ends(mask: np.ndarray, line: Line, away: int = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -219,8 +219,8 @@ def _cross(other: np.ndarray, line: Line, crossing: np.ndarray) -> None:
     reach = line.thickness // 2 + 1
     both = spread(near[0][None], reach, 1) & spread(near[1][None], reach, 1)
     both |= (near[0] & far[0]) | (near[1] & far[1])
-    rows, columns = _band(line, len(other))
-    crossing[rows, columns] |= both & line_band(line, len(other))
+    where, band = _band(line, len(other))
+    crossing[where] |= both & band
 
 
 def _is_tied(other: np.ndarray, lines: list[Line]) -> bool:
