@@ -3,6 +3,7 @@
 import { allowed, grouped, parted, ranked, weights } from "./context.js";
 import { draw, extent, hasLines } from "./drawing.js";
 import * as memory from "./memory.js";
+import { orientationOf, turned } from "./orientation.js";
 import { prepare, prepareInk, within } from "./photos.js";
 
 const answers = { load, recognise, preprocess, learn, forget, saveMemory, loadMemory };
@@ -138,11 +139,14 @@ async function preprocess({ strokes, file, pixels }) {
 }
 
 async function opened(file) {
+  const orientation = await orientationOf(file);
   try {
-    return await createImageBitmap(file, {
+    const picture = await createImageBitmap(file, {
       colorSpaceConversion: "none", // Pillow leaves profiles aside as well
       premultiplyAlpha: "none",
+      imageOrientation: orientation > 1 ? "none" : "from-image",
     });
+    return orientation > 1 ? turned(picture, orientation) : picture;
   } catch (error) {
     throw coded("no-image", error.message);
   }

@@ -87,12 +87,23 @@ def test_names_that_climb_out_are_refused(tmp_path, suffix, name):
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar"])
-def test_an_archive_in_an_archive_is_refused(tmp_path, suffix):
+def test_nothing_but_an_archive_in_an_archive_is_refused(tmp_path, suffix):
     path = make(tmp_path / f"x.{suffix}", {"inner.zip": b"PK"})
     with pytest.raises(DataError, match="archive in an archive"):
         archives.files(tmp_path)
     with pytest.raises(DataError, match="archive in an archive"):
         list(archives.read_each(path, ["inner.zip"]))
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar"])
+def test_an_archive_beside_files_in_an_archive_is_listed(tmp_path, suffix):
+    content = {"a/1.dat": b"x", "a/more.7z": b"7z", "a/inner.zip": b"PK", "__MACOSX/b.zip": b"PK"}
+    path = make(tmp_path / f"x.{suffix}", content)
+    found = archives.listing(tmp_path)
+    assert [file.name for file in found.files] == ["a/1.dat"]
+    assert found.passed_over[f"{path}: a/inner.zip"] == archives.INNER_ARCHIVE
+    assert f"{path}: a/more.7z" in found.passed_over
+    assert list(archives.read_each(path, ["a/1.dat"])) == [("a/1.dat", b"x")]
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

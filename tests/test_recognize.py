@@ -5,12 +5,14 @@ import io
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 import recognize
 from kakitori.reading import command
+from tests import tables
 from tests.test_folders import picture
 
 
@@ -47,6 +49,28 @@ def fill(folder, names) -> None:
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(picture())
+
+
+def test_one_bad_file_of_pen_strokes_gets_its_line(tmp_path, read):
+    """Of several files, and of several drawings in one; and a character that nobody knows."""
+    level = {"strokes": [[[0, 5], [10, 5]]]}
+    for name, content in {
+        "a": json.dumps([level, {"strokes": "none"}, level]),
+        "b": "no JSON",
+        "c": json.dumps(level | {"character": "☃"}),
+        "d": json.dumps(level),
+    }.items():
+        (tmp_path / f"{name}.json").write_text(content)
+    tables.characters("一").to_parquet(tmp_path / "characters.parquet")
+    files = [argument for name in "abcde" for argument in ("--pen", tmp_path / f"{name}.json")]
+    status, out, _ = read("--json", "--characters", tmp_path / "characters.parquet", *files)
+    lines = [json.loads(line) for line in out.splitlines()]
+    names = ["a.json:1", "a.json:2", "a.json:3", "b.json:1", "c.json:1", "d.json:1", "e.json:1"]
+    assert [Path(line["file"]).name for line in lines] == names
+    wrong = {Path(line["file"]).name: line["error"] for line in lines if "error" in line}
+    assert list(wrong) == ["a.json:2", "b.json:1", "c.json:1", "e.json:1"]
+    assert "expected a character whose strokes are known, found ☃" in wrong["c.json:1"]
+    assert "4 of 7 could not be read" in status
 
 
 def test_one_bad_file_of_two_hundred_gets_its_line(tmp_path, read):

@@ -130,6 +130,14 @@ def test_segments_of_other_levels_are_no_samples(tmp_path):
         unipen.sources(tmp_path, "raw/x")
 
 
+@pytest.mark.parametrize("level", ["DIGIT", "LETTER", "character"])
+def test_single_characters_by_other_names(tmp_path, level):
+    """UNIPEN's section 1a segments digits, and says so."""
+    label = {"DIGIT": "7", "LETTER": "k"}.get(level, "十")
+    content = HEAD + f'.SEGMENT {level} 0-1 OK "{label}"\n' + block(CROSS)
+    assert characters(write(tmp_path / "a.dat", content).read(32)) == label
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "euc_jp", "shift_jis", "iso2022_jp"])
 def test_labels_in_the_encodings_of_japan(tmp_path, encoding):
     labels = "亜ソ表能あア、A々"  # the second bytes of ソ, 表 and 能 in Shift_JIS are backslashes

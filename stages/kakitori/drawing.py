@@ -41,6 +41,22 @@ def read(path: Path) -> list[Drawing]:
     Raises DataError for a file that is missing or holds anything else, and for a drawing of more
     than MOST_STROKES or MOST_POINTS.
     """
+    drawings = read_each(path)
+    for drawing in drawings:
+        if isinstance(drawing, DataError):
+            raise drawing
+    return drawings
+
+
+def read_each(path: Path) -> list[Drawing | DataError]:
+    """The same, with what is wrong in place of each drawing that cannot be read, or of the file."""
+    try:
+        return _read_each(path)
+    except DataError as error:
+        return [error]
+
+
+def _read_each(path: Path) -> list[Drawing | DataError]:
     try:
         content = json.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -51,10 +67,13 @@ def read(path: Path) -> list[Drawing]:
     drawings = content if several else [content]
     if not drawings:
         raise DataError(f"{path}: expected a drawing or more, found an empty list")
-    return [
-        _drawing(drawing, f"{path}: drawing {k}" if several else f"{path}")
-        for k, drawing in enumerate(drawings, 1)
-    ]
+    found: list[Drawing | DataError] = []
+    for k, drawing in enumerate(drawings, 1):
+        try:
+            found.append(_drawing(drawing, f"{path}: drawing {k}" if several else f"{path}"))
+        except DataError as error:
+            found.append(error)
+    return found
 
 
 def _drawing(found: object, where: str) -> Drawing:

@@ -131,16 +131,19 @@ class Reference(NamedTuple):
     alike: dict[str, list[np.ndarray]]
 
 
-def read(path: Path, characters: set[str], archive: Path | None = None) -> dict[str, Reference]:
+def read(
+    path: Path, characters: set[str], archive: Path | None = None, strict: bool = True
+) -> dict[str, Reference]:
     """References of `characters` from a table like data/characters.parquet, the true form of each
     where it has one, with what other forms KanjiVG has (in `archive`, or as pip brings it), which
     needs pandas and pyarrow; or from a strokes.bin, with its characters.json beside it.
 
-    Raises DataError for a file that is missing or is neither, and for characters that it lacks.
+    Raises DataError for a file that is missing or is neither, and where it is `strict`, for
+    characters that it lacks.
     """
     known = _packed(path) if path.suffix == ".bin" else _table(path, characters, archive)
     without = "".join(sorted(characters - known.keys()))
-    if without:
+    if without and strict:
         raise DataError(
             f"{path}: expected strokes of {without}, found {len(known):,} other characters"
         )
@@ -151,6 +154,7 @@ def read(path: Path, characters: set[str], archive: Path | None = None) -> dict[
     return {
         c: known[c]._replace(alike=matching.look_alikes(c, looks, LOOK_ALIKES, CONFUSED))
         for c in characters
+        if c in known
     }
 
 

@@ -274,6 +274,22 @@ def test_jpeg_files_nearly(shown, side, turned):
     assert np.abs(np.reshape(found, (64, 64)) - there.astype(int)).mean() < 1.5
 
 
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+def test_turned_as_its_exif_says(shown, kind):
+    """Of kinds whose orientation browsers do not all know."""
+    files = []
+    for orientation in range(1, 9):
+        exif, buffer = Image.Exif(), io.BytesIO()
+        exif[0x0112] = orientation
+        image = ImageOps.expand(drawn("愛", 200), (30, 10, 5, 60), 255)
+        image.save(buffer, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+        files.append(buffer.getvalue())
+    for content, levels in zip(files, asked(shown.page, "preprocess", files), strict=True):
+        there = prepare(content, 64).astype(int)
+        assert np.abs(np.reshape(levels, (64, 64)) - there).max() <= 2
+    assert likeness(prepare(files[0], 64), prepare(files[5], 64)) < 0.6, "they do turn it"
+
+
 def test_answers_and_probabilities_are_pythons(shown):
     given = [shown.site.strokes(character) for character in TEXT]
     recognizer = shown.site.recognizer

@@ -32,6 +32,7 @@ _ARCHIVE = re.compile(
     r"\.(zip|tar|tgz|tbz2?|txz|7z|rar|alz|(tar\.)?(gz|bz2|xz|zst))$", re.IGNORECASE
 )
 NO_FILE = "no plain file: a pipe, a device or a sparse file"
+INNER_ARCHIVE = "an archive in an archive; unpack the outer one"
 OTHER_ARCHIVE = "an archive of a kind that is not read; unpack it, or pack it as zip or tar"
 _READABLE = re.compile(r"\.(zip|tar|tgz|tar\.gz|tbz2?|tar\.bz2|txz|tar\.xz)$", re.IGNORECASE)
 
@@ -142,8 +143,8 @@ def members(archive: Path) -> list[str]:
     """The files in a zip or tar, in its order, and then the names that links in it give them.
 
     Raises DataError for damage, for a name that leads out of the folder it would be unpacked to
-    or comes twice, for encrypted members, members of over MAX_MEMBER bytes and archives in the
-    archive.
+    or comes twice, for encrypted members, members of over MAX_MEMBER bytes and archives that are
+    all that is in the archive.
     """
     return list(_inside(archive).files)
 
@@ -169,10 +170,15 @@ def _members(archive: Path, size: int, changed: int) -> _Inside:
         for entry in _entries(archive, bundle):
             if entry.link is not None:
                 links[posixpath.normpath(entry.name)] = entry.link
+            elif entry.plain and _ARCHIVE.search(entry.name):
+                passed_over[entry.name] = INNER_ARCHIVE
             elif entry.plain:
                 names.append(entry.name)
             else:
                 passed_over[entry.name] = NO_FILE
+    inner = next((name for name, why in passed_over.items() if why == INNER_ARCHIVE), None)
+    if inner and not any(map(visible, names)):
+        raise DataError(f"{archive}: expected data files, found {inner!r} alone, {INNER_ARCHIVE}")
     member = _linked(archive, names, links, passed_over)
     everything = (*names, *member)
     twice = next((a for a, b in itertools.pairwise(sorted(everything)) if a == b), None)
@@ -335,11 +341,6 @@ def _entries(archive: Path, bundle: zipfile.ZipFile | tarfile.TarFile) -> Iterat
                 top = posixpath.dirname(posixpath.normpath(name))
                 link = "../" * len(PurePosixPath(top).parts) + raw.linkname
                 link = raw.linkname if raw.linkname.startswith("/") else link
-        if _ARCHIVE.search(name) and plain:
-            raise DataError(
-                f"{archive}: expected data files, found {name!r}, an archive in an archive; "
-                "unpack the outer one"
-            )
         if size > MAX_MEMBER:
             raise DataError(
                 f"{archive}: expected members of at most {MAX_MEMBER:,} bytes, found {name!r} "

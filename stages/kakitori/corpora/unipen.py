@@ -33,7 +33,8 @@ from kakitori.corpora.tree import codepoint_of, is_character, shown
 from kakitori.errors import DataError
 from kakitori.writing.charset import jis_table
 
-LEVELS = (b"CHARACTER", b"CHAR", b"KANJI")  # what the hierarchy may call single characters
+# What the hierarchy may call single characters.
+LEVELS = (b"CHARACTER", b"CHAR", b"KANJI", b"DIGIT", b"LETTER")
 MOST = 200  # strokes in one character: more is a wrong delineation, not a character
 # What a file can mean: a point is part of a character, of another reading of it, of its neighbour.
 MOST_SHARED = 8  # characters that a point is part of, on the mean

@@ -41,20 +41,33 @@ class Picture(NamedTuple):
 
 def pen_drawings(files: list[Path], characters: Path, judged: list[str]) -> list[Picture]:
     """The drawings of files of pen strokes, compared with the table `characters` where they say
-    what was meant."""
-    drawings = [(file, k, one) for file in files for k, one in enumerate(drawing.read(file), 1)]
-    meant = {one.character for _, _, one in drawings if one.character}
-    references = reference.read(characters, meant) if meant else {}
-    return [
-        Picture(
-            f"{file}:{k}",
-            one.character,
-            one.strokes,
-            one.character
-            and matching.match(one.strokes, *references[one.character], judged=judged),
-        )
-        for file, k, one in drawings
+    what was meant; what is wrong with those that cannot be."""
+    drawings = [
+        (f"{file}:{k}", one) for file in files for k, one in enumerate(drawing.read_each(file), 1)
     ]
+    meant = {one.character for _, one in drawings if isinstance(one, drawing.Drawing)} - {None}
+    references = reference.read(characters, meant, strict=False) if meant else {}
+    return [_pen_drawing(name, one, references, judged) for name, one in drawings]
+
+
+def _pen_drawing(
+    name: str,
+    found: drawing.Drawing | DataError,
+    references: dict[str, reference.Reference],
+    judged: list[str],
+) -> Picture:
+    name = tree.shown(name)
+    if isinstance(found, DataError):
+        return Picture(name, None, found)
+    strokes, character = found
+    if not character:
+        return Picture(name, None, strokes)
+    if character not in references:
+        lacking = f"expected a character whose strokes are known, found {character}"
+        return Picture(name, character, DataError(lacking))
+    return Picture(
+        name, character, strokes, matching.match(strokes, *references[character], judged=judged)
+    )
 
 
 def views(picture: Picture, size: int) -> np.ndarray | str:
