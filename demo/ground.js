@@ -103,13 +103,14 @@ export function isDark(image) {
   const second = BigInt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0));
   const third = BigInt(values.reduce((sum, v) => sum + (v - mean) ** 3, 0));
   if (!shaded && 2n * third ** 2n * BigInt(values.length) < second ** 3n) {
+    const votes = edgesOf(dark).filter((edge) => 2 * sumOf(edge) > edge.length).length;
+    if (votes === 0 || votes === 4) return votes === 0;
     const light = each(dark, (v) => 1 - v);
     const full = [fullEdges(dark), fullEdges(light)].map((edges) => edges.filter(Boolean).length);
-    if (full.includes(3) && full[0] + full[1] === 3) {
+    if (votes === 2 || (full.includes(3) && full[0] + full[1] === 3)) {
       return largestSquare(dark) < largestSquare(light);
     }
-    const votes = edgesOf(dark).filter((edge) => 2 * sumOf(edge) > edge.length).length;
-    if (votes !== 2) return votes < 2;
+    return votes < 2;
   }
   return third <= 0n;
 }

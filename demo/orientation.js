@@ -1,6 +1,6 @@
 /**
- * Which way up a WebP or PNG file says that it is, as Pillow's ImageOps.exif_transpose turns it.
- * Browsers know that of a JPEG file; of these two some do and some do not.
+ * Which way up a WebP file says that it is, as Pillow's ImageOps.exif_transpose turns it. Browsers know
+ * that of JPEG and PNG files.
  */
 
 const TURNED = {
@@ -13,22 +13,17 @@ const TURNED = {
   8: (w) => [0, -1, 1, 0, 0, w],
 };
 
-/** The orientation that a file's EXIF has, 2 to 8; 1 where it has none or is of another kind. */
+/** The orientation that a WebP file's EXIF has, 2 to 8; 1 where it has none or is no WebP file. */
 export async function orientationOf(file) {
   const read = async (start, length) =>
     new DataView(await file.slice(start, start + length).arrayBuffer());
   const head = await read(0, 12);
-  if (head.byteLength < 12) return 1;
-  const webp = text(head, 0) === "RIFF" && text(head, 8) === "WEBP";
-  const png = head.getUint32(0) === 0x89504e47;
-  if (!webp && !png) return 1;
-  for (let at = webp ? 12 : 8; at + 8 <= file.size; ) {
+  if (head.byteLength < 12 || text(head, 0) !== "RIFF" || text(head, 8) !== "WEBP") return 1;
+  for (let at = 12; at + 8 <= file.size; ) {
     const chunk = await read(at, 8);
-    const length = chunk.getUint32(webp ? 4 : 0, webp);
-    const kind = text(chunk, webp ? 0 : 4);
-    if (kind === "EXIF" || kind === "eXIf") return inExif(await read(at + 8, length));
-    if (kind === "IDAT") return 1; // what matters stands before the pixels
-    at += webp ? 8 + length + (length % 2) : 12 + length;
+    const length = chunk.getUint32(4, true);
+    if (text(chunk, 0) === "EXIF") return inExif(await read(at + 8, length));
+    at += 8 + length + (length % 2);
   }
   return 1;
 }

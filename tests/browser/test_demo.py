@@ -276,7 +276,7 @@ def test_jpeg_files_nearly(shown, side, turned):
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG"])
 def test_turned_as_its_exif_says(shown, kind):
-    """Of kinds whose orientation browsers do not all know."""
+    """Of kinds beside JPEG; of WebP, browsers leave it aside."""
     files = []
     for orientation in range(1, 9):
         exif, buffer = Image.Exif(), io.BytesIO()

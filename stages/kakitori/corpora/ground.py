@@ -46,7 +46,8 @@ def is_dark(image: np.ndarray) -> bool:
     """Whether ink is darker than its ground: it takes less room, and so lies further from the mean
     (the third moment); where much is neither dark nor light, of octaves, since shadows divide.
     Where both take about as much, as in a character that is cut out closely, the ground is what the
-    picture's edges show, or, where three are strokes as in 田, what has the larger squares."""
+    picture's edges show, or, where they are of two minds or strokes as in 田, what has the larger
+    squares."""
     small = np.asarray(Image.fromarray(image).reduce(min(max(max(image.shape) // FINE, 1), 4)))
     low, high, shaded = _levels(small)
     dark = 2 * small.astype(np.int16) < low + high
@@ -57,12 +58,13 @@ def is_dark(image: np.ndarray) -> bool:
     away = values - values.sum() // values.size
     second, third = int((away**2).sum()), int((away**3).sum())
     if not shaded and 2 * third**2 * values.size < second**3:  # skewness below 0.7
-        full = _full(dark), _full(~dark)
-        if 3 in map(sum, full) and sum(map(sum, full)) == 3:
-            return largest_square(dark) < largest_square(~dark)
         votes = sum(2 * int(edge.sum()) > len(edge) for edge in _edges(dark))
-        if votes != 2:
-            return votes < 2
+        if votes in (0, 4):
+            return not votes
+        full = sum(_full(dark)), sum(_full(~dark))
+        if votes == 2 or (3 in full and sum(full) == 3):
+            return largest_square(dark) < largest_square(~dark)
+        return votes < 2
     return third <= 0
 
 
@@ -81,9 +83,9 @@ def _paper_within(dark: np.ndarray) -> tuple[slice, slice] | None:
     slices = []
     for lines in (dark, dark.T):
         most = len(lines) // RIM
-        few = 2 * lines.sum(1) < lines.shape[1]
-        first = int(few[:most].argmax()) if few[:most].any() else most
-        last = int(few[::-1][:most].argmax()) if few[::-1][:most].any() else most
+        many = (2 * lines.sum(1) >= lines.shape[1]).tolist()
+        first = (*many[:most], False).index(False)
+        last = (*many[::-1][:most], False).index(False)
         slices.append(slice(first, len(lines) - last))
     paper = dark[slices[0], slices[1]][LINE:-LINE, LINE:-LINE]
     if not paper.size or any(3 * edge.sum() > len(edge) for edge in _edges(paper)):
