@@ -5,9 +5,10 @@
     python tests/benchmarks/peers.py DRAWINGS.zip … [--model models/exports/int8.onnx] [--every 10]
 
 DRAWINGS.zip holds a file as `recognize.py --pen` reads it. Each is asked for the drawings whose
-character it knows, and for those that all of them know. Look-alikes count as one for everyone. Times
-are of one drawing on one thread, preprocessing included; kanjidraw is of Python alone. Strokes that a
-peer was made of flatter it: Tegaki's model is of Tomoe's, kanjidraw's table of KanjiVG's.
+character it knows, and for those that all of them know. Look-alikes count as one for everyone.
+Times are of one drawing on one thread, preprocessing included; kanjidraw is of Python alone.
+Strokes that a peer was made of flatter it: Tegaki's model is of Tomoe's, kanjidraw's table of
+KanjiVG's.
 """
 
 import argparse

@@ -677,7 +677,8 @@ def test_every_file_of_the_folder_is_asked_for(shown):
     there = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     asked_for = {url.removeprefix(shown.site.url).split("#")[0] for url in shown.requests}
     # The icon is for people; whether a browser without a window asks for it is its own affair.
-    assert there - asked_for <= {"NOTICE.txt", "index.html", "icon.svg"}
+    package = {"package.json", "README.md", "kakitori.d.ts"}
+    assert there - asked_for <= {"NOTICE.txt", "index.html", "icon.svg", *package}
     assert asked_for - there <= {""}
     notice = (folder / "NOTICE.txt").read_text("utf-8")
     for owner in ("Kakitori", "Ulrich Apel", "CC BY-SA 3.0", "Microsoft"):
