@@ -183,7 +183,7 @@ def _members(archive: Path, size: int, changed: int) -> _Inside:
     everything = (*names, *member)
     twice = next((a for a, b in itertools.pairwise(sorted(everything)) if a == b), None)
     if twice is not None:
-        raise DataError(f"{archive}: expected every name once, found {twice!r} again")
+        raise DataError(f"{archive}: expected every name once, found {_short(twice)!r} again")
     return _Inside(everything, member, passed_over)
 
 
@@ -269,14 +269,15 @@ def read_each(
                     content = stream.read(most)
             except DAMAGED as error:
                 raise DataError(
-                    f"{archive}: {entry.name}: expected a readable member, found: {error}"
+                    f"{archive}: {_short(entry.name)}: expected a readable member, found: "
+                    f"{_short(error)}"
                 ) from None
             for name in names[entry.name]:
                 yield name, content
             left.difference_update(names[entry.name])
             if not left:
                 return
-    raise DataError(f"{archive}: expected the member {min(left)!r}, found no such file")
+    raise DataError(f"{archive}: expected the member {_short(min(left))!r}, found no such file")
 
 
 def check_memory(what: str, size: int) -> None:
@@ -292,13 +293,20 @@ def check_memory(what: str, size: int) -> None:
         )
 
 
+def _short(said: str | Exception) -> str:
+    """A name in an archive, or an error, on a line: names may hold anything, errors quote them, and
+    tarfile has a line for each compression that a file is not of."""
+    text = shown(said if isinstance(said, str) else " ".join(str(said).split()))
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
 def _open(archive: Path) -> zipfile.ZipFile | tarfile.TarFile:
     is_zip = archive.suffix.lower() == ".zip"
     try:
         return zipfile.ZipFile(archive) if is_zip else tarfile.open(archive)
     except DAMAGED as error:
         kind = "zip" if is_zip else "tar"
-        raise DataError(f"{archive}: expected a {kind} archive, found: {error}") from None
+        raise DataError(f"{archive}: expected a {kind} archive, found: {_short(error)}") from None
 
 
 class _Entry(NamedTuple):
@@ -322,13 +330,13 @@ def _entries(archive: Path, bundle: zipfile.ZipFile | tarfile.TarFile) -> Iterat
         parts = PurePosixPath(name.replace("\\", "/"))
         if not name or parts.is_absolute() or ".." in parts.parts or re.match(r"[A-Za-z]:", name):
             raise DataError(
-                f"{archive}: expected names inside the archive's own folder, found {name!r}, "
-                "which climbs out of it or is none"
+                f"{archive}: expected names inside the archive's own folder, found "
+                f"{_short(name)!r}, which climbs out of it or is none"
             )
         if raw.is_dir() if is_zip else raw.isdir():
             continue
         if is_zip and raw.flag_bits & 1:
-            raise DataError(f"{archive}: expected no password, found {name!r} encrypted")
+            raise DataError(f"{archive}: expected no password, found {_short(name)!r} encrypted")
         if is_zip:
             # Only where Unix wrote it are the upper bits those of a file's kind.
             kind = stat.S_IFMT(raw.external_attr >> 16) if raw.create_system == 3 else 0
@@ -343,8 +351,8 @@ def _entries(archive: Path, bundle: zipfile.ZipFile | tarfile.TarFile) -> Iterat
                 link = raw.linkname if raw.linkname.startswith("/") else link
         if size > MAX_MEMBER:
             raise DataError(
-                f"{archive}: expected members of at most {MAX_MEMBER:,} bytes, found {name!r} "
-                f"with {size:,}"
+                f"{archive}: expected members of at most {MAX_MEMBER:,} bytes, found "
+                f"{_short(name)!r} with {size:,}"
             )
         yield _Entry(name, size, raw, plain and link is None, link)
 
@@ -368,7 +376,7 @@ def _zip_link(archive: Path, bundle: zipfile.ZipFile, entry: zipfile.ZipInfo) ->
             return stream.read(4096).decode("utf-8", "surrogateescape")
     except DAMAGED as error:
         raise DataError(
-            f"{archive}: {entry.filename}: expected a readable link, found: {error}"
+            f"{archive}: {_short(entry.filename)}: expected a readable link, found: {_short(error)}"
         ) from None
 
 
@@ -390,7 +398,7 @@ def _headers(archive: Path, bundle: tarfile.TarFile) -> Iterator[tarfile.TarInfo
                 return
         except DAMAGED as error:
             raise DataError(
-                f"{archive}: offset {start}: expected a tar header, found: {error}"
+                f"{archive}: offset {start}: expected a tar header, found: {_short(error)}"
             ) from None
         if bundle.offset <= start:
             raise DataError(f"{archive}: offset {start}: expected a tar header, found a bad size")

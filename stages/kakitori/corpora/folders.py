@@ -17,7 +17,7 @@ from kakitori.corpora.images import Normalised
 from kakitori.corpora.photos import frames, prepare
 from kakitori.corpora.source import CHUNK, Reject, Samples
 from kakitori.corpora.tree import CODE, character_of, shown
-from kakitori.errors import DataError
+from kakitori.errors import DataError, is_shortage
 
 PART = 16_384  # pictures in one source: enough for all cores of a machine, 67 MB at 64 pixels
 _ADDRESS = re.compile(r"<\S+ object at 0x[0-9a-f]+>")
@@ -85,6 +85,8 @@ class Source:
             try:
                 yield name, (self.root / name).read_bytes()
             except OSError as error:
+                if is_shortage(error):
+                    raise
                 yield name, error
 
 

@@ -4,6 +4,7 @@ Needs NumPy and Pillow alone.
 """
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,9 @@ def frames(image: Path | bytes) -> int:
     first; 1 where it cannot be told."""
     try:
         file = io.BytesIO(image) if isinstance(image, bytes) else image
-        with Image.open(file, formats=("TIFF", "GIF", "WEBP", "PNG")) as opened:
-            return getattr(opened, "n_frames", 1)
+        with warnings.catch_warnings():  # as `levels` does
+            warnings.simplefilter("ignore")
+            with Image.open(file, formats=("TIFF", "GIF", "WEBP", "PNG")) as opened:
+                return getattr(opened, "n_frames", 1)
     except Exception:  # Pillow's decoders raise a dozen kinds
         return 1

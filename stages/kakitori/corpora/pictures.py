@@ -5,13 +5,14 @@ All forms go through the same checks and give the same levels. Needs NumPy and P
 
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from kakitori.errors import DataError
+from kakitori.errors import DataError, is_shortage
 
 Source = str | Path | bytes | BinaryIO | Image.Image | np.ndarray
 
@@ -39,17 +40,14 @@ def levels(source: Source) -> np.ndarray:
     Where 255 is not white (16 bits, floats), the range is stretched. What is drawn on nothing is
     drawn on white, unless it is white itself.
 
-    Raises DataError, which names the picture, for one that cannot be read or is too large.
+    Raises DataError, which names the picture, for one that cannot be read or is too large;
+    MemoryError and OSError where the system lacks memory or file handles.
     """
     name = _name(source)
     try:
-        if isinstance(source, np.ndarray):
-            return _levels(_of_array(source))
-        if isinstance(source, Image.Image) and not _undecoded_jpeg(source):
-            return _levels(_opened(source))
-        file = _file(source)
-        with Image.open(file, formats=KINDS) as image:
-            return _levels(_opened(image))
+        with warnings.catch_warnings():  # of tags that are no matter, and of sizes that we check
+            warnings.simplefilter("ignore")
+            return _read(source)
     except DataError as error:
         raise DataError(f"{name}: {error}") from None
     except UnidentifiedImageError:
@@ -57,8 +55,19 @@ def levels(source: Source) -> np.ndarray:
             f"{name}: expected an image, found no {', '.join(KINDS[:-1])} or {KINDS[-1]}"
         ) from None
     except Exception as error:  # Pillow's decoders raise a dozen kinds, SyntaxError among them
+        if is_shortage(error):
+            raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise DataError(f"{name}: expected an image, found: {reason}") from None
+
+
+def _read(source: Source) -> np.ndarray:
+    if isinstance(source, np.ndarray):
+        return _levels(_of_array(source))
+    if isinstance(source, Image.Image) and not _undecoded_jpeg(source):
+        return _levels(_opened(source))
+    with Image.open(_file(source), formats=KINDS) as image:
+        return _levels(_opened(image))
 
 
 def side(source: Source) -> int:
@@ -68,7 +77,7 @@ def side(source: Source) -> int:
         return max(source.shape[:2])
     if isinstance(source, Image.Image):
         return max(source.size)
-    with Image.open(_file(source)) as image:
+    with Image.open(_file(source), formats=KINDS) as image:
         return max(image.size)
 
 

@@ -12,7 +12,7 @@ import unicodedata
 from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 
-from kakitori.errors import DataError
+from kakitori.errors import DataError, is_shortage
 
 CODE = re.compile(r"U\+([0-9A-F]{4,6})", re.IGNORECASE)  # how a folder names its character
 PICTURES = {
@@ -36,7 +36,8 @@ class Tree(NamedTuple):
 def walk(root: Path) -> Tree:
     """Everything below a folder but hidden files.
 
-    Raises DataError for a folder that cannot be read itself, and for links that multiply.
+    Raises DataError for a folder that cannot be read itself, and for links that multiply; OSError
+    where the system lacks file handles.
     """
     files: list[str] = []
     passed_over: dict[str, str] = {}
@@ -66,6 +67,8 @@ def walk(root: Path) -> Tree:
             else:
                 passed_over[name] = "no plain file: a pipe, a socket or a device"
         except OSError as error:
+            if is_shortage(error):
+                raise
             if not name:
                 raise DataError(
                     f"{shown(root)}: expected a folder that can be read, found: {error.strerror}"

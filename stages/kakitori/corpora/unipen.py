@@ -17,7 +17,6 @@ says `.INCLUDE apa/data/apa00/app0032.dat`, which is below `include/` and has th
 beside them describe writers and tablets.
 """
 
-import contextlib
 import dataclasses
 import itertools
 import re
@@ -30,7 +29,7 @@ import numpy as np
 from kakitori.corpora import archives, pen
 from kakitori.corpora.source import Pen, Reject, Samples
 from kakitori.corpora.tree import codepoint_of, is_character, shown
-from kakitori.errors import DataError
+from kakitori.errors import DataError, is_shortage
 from kakitori.writing.charset import jis_table
 
 # What the hierarchy may call single characters.
@@ -204,8 +203,14 @@ def _heads(files: list[archives.File]) -> Iterator[tuple[archives.File, bytes]]:
     for root, group in itertools.groupby(files, lambda file: file.root):
         if root.is_dir():
             for file in group:
-                with contextlib.suppress(OSError), (root / file.name).open("rb") as stream:
-                    yield file, stream.read(4096)
+                try:
+                    with (root / file.name).open("rb") as stream:
+                        head = stream.read(4096)
+                except OSError as error:
+                    if is_shortage(error):
+                        raise
+                    continue
+                yield file, head
         else:
             names = [file.name for file in group]
             for name, head in archives.read_each(root, names, most=4096):

@@ -11,7 +11,7 @@ import json
 from importlib import metadata
 from pathlib import Path
 
-from kakitori.errors import DataError
+from kakitori.errors import DataError, is_shortage
 
 FOLDER = Path(__file__).parent / "model"
 MODEL, ABOUT = "model.onnx", "model.json"
@@ -51,6 +51,8 @@ def about() -> dict:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
+        if is_shortage(error):
+            raise
         raise DataError(f"{path}: expected JSON about the model, found: {error}") from None
 
 

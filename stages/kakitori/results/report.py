@@ -88,6 +88,8 @@ def _writers(table: pd.DataFrame) -> list[dict]:
 def _picture(path: Path) -> str:
     """A picture as a data URL, in fewer colours where that is smaller."""
     whole, few = path.read_bytes(), io.BytesIO()
-    Image.open(path).convert("RGB").quantize(COLOURS).save(few, "PNG", optimize=True)
+    Image.open(path, formats=("PNG",)).convert("RGB").quantize(COLOURS).save(
+        few, "PNG", optimize=True
+    )
     content = min(whole, few.getvalue(), key=len)
     return "data:image/png;base64," + base64.b64encode(content).decode()
