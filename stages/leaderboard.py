@@ -21,7 +21,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
     path, readme = ROOT / "metrics/leaderboard.csv", ROOT / "README.md"
-    with stage.ended_well("leaderboard"), outputs.alone("leaderboard", "leaderboard"):
+    with (
+        stage.ended_well("leaderboard"),
+        outputs.alone("leaderboard", "leaderboard"),
+        outputs.together(),
+    ):
         old = path.read_text("utf-8") if path.is_file() else ""
         table = leaderboard.merge(old, leaderboard.gather(ROOT))
         if table.empty:

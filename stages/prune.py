@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("source", metavar="NAME")
     parser.add_argument("target", metavar="START")
     options = parser.parse_args()
-    with stage.ended_well("prune"), outputs.alone("prune", "prune"):
+    with stage.ended_well("prune"), outputs.alone("prune", "prune"), outputs.together():
         prune(options.source, options.target)
 
 

@@ -8,6 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pytest
 
 from kakitori import outputs
@@ -120,6 +122,81 @@ def test_reserved_room_is_there(tmp_path):
         outputs.reserve(file, 100_000)
     found = (tmp_path / "a").stat()
     assert found.st_size == 100_000 and found.st_blocks * 512 >= 100_000
+
+
+# --- together ------------------------------------------------------------------------------------
+
+
+def write(folder: Path, text: str) -> None:
+    """What a stage writes: files and folders in either order, some of them within others."""
+    with outputs.whole(folder / "metrics/a.json") as part:
+        part.write_text(text)
+    with outputs.whole_folder(folder / "data/b") as part:
+        with outputs.whole(part / "one") as inner:
+            inner.write_text(text)
+        assert (part / "one").read_text() == text, "is in place at once"
+    with outputs.whole(folder / "models/c") as part:
+        part.write_text(text)
+
+
+def test_results_of_a_stage_take_their_places_together(tmp_path):
+    names = ["data/b/one", "metrics/a.json", "models/c"]
+    write(tmp_path, "before")
+    with pytest.raises(ZeroDivisionError), outputs.together():
+        write(tmp_path, "after")
+        raise ZeroDivisionError
+    assert left(tmp_path) == names
+    assert {(tmp_path / name).read_text() for name in names} == {"before"}
+    with outputs.together():
+        write(tmp_path, "after")
+        write(tmp_path, "again")  # the same once more, for which the last counts
+        with outputs.whole(tmp_path / ".checkpoints/run/1.pt") as part:
+            part.write_text("")
+        with outputs.whole(tmp_path / "elsewhere/c") as part:
+            part.write_text("")
+        assert (tmp_path / ".checkpoints/run/1.pt").is_file(), "checkpoints do not wait"
+        assert (tmp_path / "elsewhere/c").is_file(), "nor does what is no result of a stage"
+        assert {(tmp_path / name).read_text() for name in names} == {"before"}
+    assert left(tmp_path) == [".checkpoints/run/1.pt", *names[:1], "elsewhere/c", *names[1:]]
+    assert {(tmp_path / name).read_text() for name in names} == {"again"}
+
+
+def test_an_error_of_the_last_renaming_names_the_output(tmp_path):
+    with pytest.raises(IsADirectoryError) as caught, outputs.together():
+        with outputs.whole(tmp_path / "data/a") as part:
+            part.write_text("")
+        (tmp_path / "data/a").mkdir()
+    assert caught.value.filename == str(tmp_path / "data/a") and left(tmp_path) == []
+
+
+# --- HDF5 ----------------------------------------------------------------------------------------
+
+
+def fill(file: h5py.File) -> None:
+    images = file.create_dataset("images", (50, 64, 64), np.uint8)
+    images.attrs["corpus"] = "raw/x"
+    for k in range(50):
+        images[k] = k
+    file["pen/points"] = np.zeros((100, 2), np.float32)
+
+
+def test_hdf5_files_are_as_h5py_writes_them(tmp_path):
+    with h5py.File(tmp_path / "plain.h5", "w") as file:
+        fill(file)
+    with outputs.hdf5(tmp_path / "ours.h5", 50 * 64 * 64 + 800) as file:
+        fill(file)
+    assert (tmp_path / "ours.h5").read_bytes() == (tmp_path / "plain.h5").read_bytes()
+    assert left(tmp_path) == ["ours.h5", "plain.h5"]
+
+
+def test_where_no_room_can_be_reserved_files_are_made_longer(tmp_path, monkeypatch):
+    def unknown(*_):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", unknown, raising=False)
+    with open(tmp_path / "a", "wb") as file:
+        outputs.reserve(file, 100)
+    assert (tmp_path / "a").stat().st_size == 100
 
 
 # --- one writer at a time ------------------------------------------------------------------------

@@ -1,9 +1,12 @@
 """The command line over the files that people have; what a model answers is tested elsewhere."""
 
+import contextlib
 import csv
+import errno
 import io
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from PIL import Image
 
 import recognize
-from kakitori.reading import command
+from kakitori.reading import command, shipped
 from tests import tables
 from tests.test_folders import picture
 
@@ -187,3 +190,71 @@ def test_bad_arguments_end_in_one_line(tmp_path, read, monkeypatch, arguments, m
     (tmp_path / "gone").symlink_to("nowhere")
     status, _, err = read(*arguments)
     assert message in (err if status == 2 else status)
+
+
+# --- what the system refuses ---------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def printing_to(monkeypatch, stream):
+    with monkeypatch.context() as inside, stream:
+        inside.setattr(sys, "stdout", stream)
+        yield
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is Linux's")  # noqa: PTH110
+@pytest.mark.parametrize("kind", [[], ["--json"], ["--csv"]], ids=["table", "json", "csv"])
+def test_a_full_disk_under_the_answers_is_one_line(tmp_path, read, monkeypatch, kind):
+    fill(tmp_path, ["a.png"])
+    with printing_to(monkeypatch, open("/dev/full", "w")):
+        status, _, err = read(*kind, tmp_path)
+    assert status.startswith("recognize: standard output: expected room on the disk, found it full")
+    assert len(status.splitlines()) == 1 and not err
+
+
+def test_a_closed_pipe_ends_it_silently(tmp_path, read, monkeypatch):
+    fill(tmp_path, ["a.png"])
+    end, start = os.pipe()
+    os.close(end)
+    with printing_to(monkeypatch, os.fdopen(start, "w")):
+        assert read(tmp_path)[::2] == (command.CLOSED, "")
+
+
+@pytest.mark.parametrize("path", [".", "U+5341/a.png"], ids=["folder", "file"])
+def test_without_file_handles_nothing_is_passed_over(tmp_path, read, monkeypatch, path):
+    resource = pytest.importorskip("resource")
+    monkeypatch.setattr(shipped, "about", dict)
+    fill(tmp_path, ["U+5341/a.png"])
+    assert read(tmp_path)[0] == 0  # imports what it needs
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as last:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (last.fileno() + 1, before[1]))
+        try:
+            status, out, _ = read("--model", "any.onnx", tmp_path / path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    assert not out and len(status.splitlines()) == 1
+    assert re.match(rf"recognize: {tmp_path}\S*: expected a file handle, found none left", status)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (PermissionError(errno.EACCES, "x", "why/1.png"), "why/1.png: expected to be let in"),
+        (OSError(errno.EROFS, "x", "why"), "why: expected to write, found a file system"),
+        (OSError(errno.ENOSPC, "x", "why/\n.png"), r"why/\n.png: expected room on the disk"),
+        (MemoryError(), "expected memory, found none left"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "why"), "why: Is a directory"),
+        (KeyboardInterrupt(), "interrupted"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(tmp_path, read, monkeypatch, error, expected):
+    fill(tmp_path, ["a.png"])
+
+    def refuse(*_):
+        raise error
+
+    monkeypatch.setattr(recognize, "explain", refuse)
+    status, out, err = read("--explain", tmp_path / "why", tmp_path / "a.png")
+    assert status.startswith(f"recognize: {expected}") and len(status.splitlines()) == 1
+    assert not out and not err

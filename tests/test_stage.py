@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,7 +19,12 @@ needs_full = pytest.mark.skipif(not FULL.exists(), reason="/dev/full is Linux's"
 
 
 def said(raised: BaseException) -> str:
-    with pytest.raises(SystemExit) as caught, stage.ended_well("train"):
+    with (
+        pytest.MonkeyPatch.context() as inside,
+        pytest.raises(SystemExit) as caught,
+        stage.ended_well("train"),
+    ):
+        inside.setattr(outputs, "mute", lambda: None)  # it would silence pytest
         raise raised
     line = caught.value.code
     assert isinstance(line, str) and line.startswith("train: ") and len(line.splitlines()) == 1
@@ -81,6 +87,16 @@ def test_the_output_is_named_that_had_no_room(tmp_path, monkeypatch):
         (DataError("a.h5: expected x, found y"), "a.h5: expected x, found y"),
         (FileNotFoundError(errno.ENOENT, "x", "a.h5"), "a.h5: expected a file, found none; `dvc"),
         (IsADirectoryError(errno.EISDIR, "Is a directory", "a"), "a: expected a file, found: Is a"),
+        (
+            BrokenPipeError(errno.EPIPE, "Broken pipe"),
+            "expected a reader of what it prints, found a",
+        ),
+        # As Python's tempfile puts any reason.
+        (
+            FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"),
+            "name another (T",
+        ),
+        (KeyboardInterrupt(), "interrupted; nothing was left half-written, and the results before"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
@@ -117,6 +133,33 @@ def test_two_stages_at_once(tmp_path, monkeypatch):
     assert len(ran) == 1
 
 
+def refused() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_was_kept_is_told(monkeypatch):
+    """DVC removes the results before a stage runs."""
+    with pytest.raises(OSError) as caught:
+        refused()
+    assert said(caught.value).endswith(
+        "; nothing was left half-written, and the results before it were kept"
+    )
+    monkeypatch.setenv("DVC_STAGE", "train")
+    assert said(caught.value).endswith("`dvc checkout` brings back the results before")
+
+
+@needs_full
+def test_results_are_in_place_before_the_last_word(tmp_path, monkeypatch):
+    """As with the output of a stage in a file on a disk that it has just filled."""
+    monkeypatch.setattr(outputs, "LOCKS", tmp_path / ".checkpoints")
+    monkeypatch.setattr(sys, "argv", ["stages/extract.py"])
+    with FULL.open("w") as full, monkeypatch.context() as inside, pytest.raises(SystemExit) as end:
+        inside.setattr(sys, "stdout", full)
+        stage.run(lambda _: None, "doc")
+    assert end.value.code.startswith(f"extract: standard output: {ROOM}")
+    assert end.value.code.endswith("; the results are in place")
+
+
 @pytest.mark.parametrize("read", [pd.read_parquet, pd.read_csv, open])
 def test_a_file_that_is_not_there_is_named(tmp_path, read):
     path = tmp_path / "index.parquet"
@@ -125,3 +168,28 @@ def test_a_file_that_is_not_there_is_named(tmp_path, read):
         stage.ended_well("split"),
     ):
         read(path)
+
+
+def without_end(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+@pytest.mark.parametrize("damage", [without_end, lambda path: path.write_bytes(b"no such thing")])
+@pytest.mark.parametrize("kind", ["h5", "parquet"])
+def test_a_damaged_result_of_an_earlier_stage_is_one_line(tmp_path, kind, damage):
+    path = tmp_path / f"a.{kind}"
+    if kind == "h5":
+        with h5py.File(path, "w") as file:
+            file["images"] = np.zeros(1000)
+    else:
+        pd.DataFrame({"sample": range(1000)}).to_parquet(path)
+    damage(path)
+    with pytest.raises(Exception) as caught:
+        h5py.File(path) if kind == "h5" else pd.read_parquet(path)
+    assert "found one damaged: " in said(caught.value)
+
+
+def test_a_shard_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        h5py.File(tmp_path / "shard-000.h5")
+    assert said(caught.value).startswith(f"train: {tmp_path}/shard-000.h5: expected a file, found")

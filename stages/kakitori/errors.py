@@ -32,6 +32,7 @@ REFUSALS = {  # what was expected of the system, what was found, what to do
     errno.ENOSPC: ROOM,
     errno.EDQUOT: ("room on the disk", "the quota used up", ROOM[2]),
     errno.EFBIG: ("room for a file", "a limit on its size (ulimit -f)", "raise it"),
+    errno.EPIPE: ("a reader of what it prints", "a closed pipe", "let it read to the end"),
     errno.EROFS: ("to write", "a file system that is read-only", "work in a folder of your own"),
     errno.EACCES: ("to be let in", "no permission", "look at the rights of file and folder"),
     errno.EPERM: ("to be let in", "no permission", "look at the rights of file and folder"),
@@ -41,6 +42,8 @@ REFUSALS = {  # what was expected of the system, what was found, what to do
     errno.ENOMEM: MEMORY,
     errno.EIO: ("a disk that works", "it failing", "look at the machine's log"),
 }
+# What is lacking whatever file is being read: no reason to leave that one out.
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _KINDS = (OSError, MemoryError, RuntimeError, ImportError)
 _LIBRARIES = {"cv2", "onnxruntime", "safetensors_rust"}  # whose errors are of their own kinds
 _SAID = (  # by libraries that pass on no number
@@ -55,14 +58,19 @@ _SAID = (  # by libraries that pass on no number
 )
 
 
-def refusal(error: BaseException) -> str | None:
-    """What the system refused, in one line: where, as far as the error knows, what was expected and
-    found, and what to do; None for errors of another kind."""
+def refusal(error: BaseException, place: str = "") -> str | None:
+    """What the system refused, in one line: where, as far as the error knows, or else `place`; what
+    was expected and found, and what to do; None for errors of another kind."""
     text = str(error)
     number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
     library = type(error).__module__.partition(".")[0]
     if not isinstance(error, _KINDS) and library not in _LIBRARIES:
         return None
+    if "No usable temporary directory" in text:  # tempfile's, an ENOENT whatever the reason
+        return (
+            "expected a folder for temporary files that can be written to, found none: make room "
+            "in one or name another (TMPDIR)"
+        )
     if number is None and (told := re.search(r"errno[ =]+(\d+)|os error (\d+)", text)):
         number = int(told[1] or told[2])  # HDF5's, Arrow's; Rust's
     if number is None:
@@ -73,5 +81,11 @@ def refusal(error: BaseException) -> str | None:
     named = getattr(error, "filename", None)
     if named is None and (told := re.search(r"name = '([^']+)'", text)):
         named = told[1]  # HDF5's
-    where = f"{named}: " if named else ""
+    where = f"{named or place}: " if named or place else ""
     return f"{where}expected {expected}, found {found}: {remedy}"
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether the system ran out of something (memory, file handles) while a file was read, rather
+    than the file being what cannot be read."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in _SHORT

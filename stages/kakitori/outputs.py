@@ -1,12 +1,14 @@
-"""Outputs that appear whole or not at all, and one writer at a time: written beside their place,
-then renamed, by the script that holds the lock."""
+"""Outputs that appear whole or not at all, those of a stage together, and one writer at a time:
+written beside their places, then renamed, by the script that holds the lock."""
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,12 +17,16 @@ from typing import IO, TYPE_CHECKING
 from kakitori.errors import DataError
 
 if TYPE_CHECKING:  # its import takes a third of a second, which every worker process would pay
+    import h5py
     import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = ROOT / ".checkpoints"  # in no git and no DVC; another checkout has its own
 STAGES = "stages"  # the lock of everything that DVC runs; other scripts have one each
 HELD = "KAKITORI_LOCK"  # tells the processes that a holder starts which lock it holds
+FOLDERS = ("data", "models", "metrics")  # of ROOT, with the outputs of stages
+
+_PART = re.compile(r"\.(.+)\.(\d+)(-old)?\.part")
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's <fcntl.h> and <linux/fs.h>
 
@@ -29,53 +35,93 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux's <fcntl.h> and <linux/fs.h>
 def whole(path: Path) -> Iterator[Path]:
     """A path to write a file to; it becomes `path` when the block ends well, else it goes. An
     OSError of the block that names no file names `path`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = _part(path)
-    with _named(path, part):
-        try:
-            yield part
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    with _written(path) as part:
+        yield part
 
 
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Like `whole`, for a folder, which takes the place of whatever stood at `path`: at once where
     the system can exchange two names (Linux), else there is nothing for a few microseconds."""
+    with _written(path) as part:
+        part.mkdir()
+        yield part
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Outputs of a stage that are written in the block take their places when it ends well, which
+    is renaming alone and needs no room; else all that stood there before stands. What is written
+    elsewhere, checkpoints and the files of a folder not yet in place among them, takes its own at
+    once."""
+    global _waiting
+    parts = _waiting = {}
+    try:
+        yield
+        for path, part in parts.items():
+            with _named(path, part):
+                _place(part, path)
+    finally:
+        _waiting = None
+        for part in parts.values():
+            _remove(part)
+
+
+_waiting: dict[Path, Path] | None = None  # outputs, and where they are until `together` ends
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = _part(path)
     with _named(path, part):
         try:
-            part.mkdir()
             yield part
-            _place(part, path)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+            if _waiting is not None and _is_of_a_stage(path):
+                _waiting[path] = part
+            else:
+                _place(part, path)
+                _remove(part)
+        except BaseException:
+            _remove(part)
+            raise
+
+
+def _is_of_a_stage(path: Path) -> bool:
+    here = path.relative_to(ROOT).parts if path.is_relative_to(ROOT) else ("",)
+    return here[0] in FOLDERS and not any(map(_PART.fullmatch, here))
 
 
 def _part(path: Path) -> Path:
     """Where this process writes what becomes `path`: no other's, so that two meet nowhere. What
     processes that are no more have left there goes."""
-    left = re.compile(rf"\.{re.escape(path.name)}\.(\d+)(-old)?\.part")
     for entry in path.parent.iterdir():
-        if (found := left.fullmatch(entry.name)) and not _works(int(found[1])):
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
+        left = _PART.fullmatch(entry.name)
+        if left and left[1] == path.name and not _works(int(left[2])):
+            _remove(entry)
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def _place(part: Path, path: Path) -> None:
-    """Rename `part` to `path`; what stood there is then at `part`, or nowhere."""
-    if path.is_dir() and not path.is_symlink():
+    """Rename `part` to `path`; a folder that stood there is then at `part`, or nowhere."""
+    if part.is_dir() and path.is_dir() and not path.is_symlink():
         if _exchanged(part, path):
             return
         old = part.with_name(f"{part.stem}-old.part")
         path.replace(old)
         part.replace(path)
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
     else:
-        path.unlink(missing_ok=True)
+        if part.is_dir():  # a file or a link in the place of a folder
+            path.unlink(missing_ok=True)
         part.replace(path)
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir() and not part.is_symlink():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
 
 
 def _exchanged(one: Path, other: Path) -> bool:
@@ -104,10 +150,53 @@ def reserve(file: IO[bytes], size: int) -> None:
     """Make an open file `size` bytes long, all zero, with room on the disk for each: OSError where
     there is none. A file that was only made longer gets its room page by page, and a full disk then
     kills whoever writes to a memory map of it."""
-    if hasattr(os, "posix_fallocate") and size:
-        os.posix_fallocate(file.fileno(), 0, size)
-    else:
-        file.truncate(size)
+    try:
+        os.posix_fallocate(file.fileno(), 0, max(size, 1))
+    except (AttributeError, OSError) as error:  # no such function, or not on this file system
+        if getattr(error, "errno", None) not in (
+            None,
+            errno.EOPNOTSUPP,
+            errno.EINVAL,
+            errno.ENOSYS,
+        ):
+            raise
+    file.truncate(size)
+
+
+@contextlib.contextmanager
+def hdf5(path: Path, size: int) -> Iterator["h5py.File"]:
+    """A new HDF5 file with room for `size` bytes and as much about them as is usual; OSError where
+    there is none. HDF5 cannot close a file whose last bytes find the disk full: it says so once
+    more for each object, and then breaks down."""
+    import h5py
+
+    spare = path.with_name(f".{path.name}.spare")
+    with _named(path, spare), contextlib.ExitStack() as stack:
+        stack.callback(spare.unlink, missing_ok=True)
+        with open(spare, "wb") as room:
+            reserve(room, SPARE)
+        file = h5py.File(path, "w")
+        try:
+            with open(file.id.get_vfd_handle(), "wb", closefd=False) as same:
+                reserve(same, size + SPARE)
+        except OSError:
+            stack.close()  # so that what HDF5 has yet to write finds room
+            file.close()
+            raise
+    with file:
+        yield file
+        file.flush()
+        end = file.id.get_filesize()
+    os.truncate(path, end)
+
+
+SPARE = 1 << 16  # bytes; what HDF5 writes about our data is a few thousand
+
+
+def mute() -> None:
+    """Print no more, not even what is waiting: Python would say at its end that it could not."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # stdout closed, or a test's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # -------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import functools
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kakitori import outputs
+from kakitori.corpora.tree import shown
 from kakitori.errors import DataError, SettingsError, refusal
 
 if TYPE_CHECKING:  # what a script needs that reads settings; the page is built without
@@ -52,7 +54,7 @@ def run(
 
     with ended_well(name):
         settings = params.load()
-        with outputs.alone(name) if writes else contextlib.nullcontext():
+        with outputs.alone(name) if writes else contextlib.nullcontext(), outputs.together():
             if measure_energy:
                 from kakitori.results import energy
 
@@ -60,7 +62,11 @@ def run(
                     main(settings)
             else:
                 main(settings)
-    print(f"{name}: {time.perf_counter() - started:.1f} s")
+    try:
+        print(f"{name}: {time.perf_counter() - started:.1f} s", flush=True)
+    except OSError as error:
+        outputs.mute()
+        sys.exit(f"{name}: standard output: {refusal(error) or error}; the results are in place")
 
 
 @contextlib.contextmanager
@@ -70,15 +76,33 @@ def ended_well(name: str) -> Iterator[None]:
     try:
         yield
     except (DataError, SettingsError) as error:
-        sys.exit(f"{name}: {error}")
+        sys.exit(f"{name}: {shown(str(error))}")
+    except KeyboardInterrupt:
+        sys.exit(f"{name}: interrupted; {_kept()}")
     except Exception as error:
         said = refusal(error)
         if said:
-            sys.exit(f"{name}: {said}; no output was left half-written")
-        absent = isinstance(error, FileNotFoundError) and (error.filename or str(error))
-        if absent:  # pyarrow says the path alone, as the error's text
-            path = Path(os.fsdecode(absent))
+            outputs.mute()  # what is not yet printed may be what failed
+            sys.exit(f"{name}: {said}; {_kept()}")
+        if isinstance(error, FileNotFoundError):
+            # pyarrow says the path alone, as the error's text; HDF5 says it within.
+            told = re.search(r"name = '(.+?)'", str(error))
+            path = Path(os.fsdecode(error.filename or (told[1] if told else str(error))))
             sys.exit(f"{name}: {path}: expected a file, found none; {outputs.remedy(path)}")
         if isinstance(error, OSError) and error.filename is not None:
             sys.exit(f"{name}: {error.filename}: expected a file, found: {error.strerror}")
+        library = type(error).__module__.partition(".")[0]
+        if library == "pyarrow" or (isinstance(error, OSError) and error.errno is None):  # HDF5's
+            sys.exit(
+                f"{name}: expected files as earlier stages wrote them, found one damaged: "
+                f"{' '.join(str(error).split())[:200]}; `dvc status` names it, `dvc checkout` "
+                "brings it back"
+            )
         raise
+
+
+def _kept() -> str:
+    """What is left of earlier runs; DVC removes outputs before it begins."""
+    if "DVC_STAGE" in os.environ:
+        return "nothing was left half-written, and `dvc checkout` brings back the results before"
+    return "nothing was left half-written, and the results before it were kept"

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
-import h5py
 import numpy as np
 from tqdm import tqdm
 
+from kakitori import outputs
 from kakitori.corpora import etl
 from kakitori.corpora.source import Reject, Source
 from kakitori.errors import DataError
@@ -113,7 +113,10 @@ def _write_shard(job: tuple[Source, Path, int]) -> tuple[dict, list[Reject], dic
     count = len(samples.codepoint)
     contrast = np.empty(count, np.uint8)
     digest, look = np.empty(count, np.int64), np.empty(count, np.int64)
-    with h5py.File(path, "w") as file:
+    names = () if samples.pen is None else ("points", "strokes", "samples")
+    pen = {name: getattr(samples.pen, name) for name in names}
+    room = count * size * size + sum(array.nbytes for array in pen.values())
+    with outputs.hdf5(path, room) as file:
         dataset = file.create_dataset("images", (count, size, size), np.uint8)
         dataset.attrs["polarity"] = "0 = paper, 255 = full ink"
         dataset.attrs["corpus"] = source.corpus
@@ -130,9 +133,8 @@ def _write_shard(job: tuple[Source, Path, int]) -> tuple[dict, list[Reject], dic
         if start != count:
             raise DataError(f"{source}: expected {count} images, found {start}")
         dataset.attrs["images_crc32"] = checksum
-        if samples.pen is not None:
-            for name in ("points", "strokes", "samples"):
-                file[f"pen/{name}"] = getattr(samples.pen, name)
+        for name, array in pen.items():
+            file[f"pen/{name}"] = array
     columns = {
         "row": np.arange(count, dtype=np.int32),
         "codepoint": samples.codepoint.astype(np.int32),

@@ -5,10 +5,10 @@ After Gyohten et al. 2020: images of partial characters with a presence vector o
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
+from kakitori import outputs
 from kakitori.corpora import images, synthesis
 from kakitori.writing.handwriting import Hand, StrokeTable, draw_layers, draw_page
 
@@ -34,13 +34,13 @@ def write(characters: pd.DataFrame, path: Path, writers: int, classes: int, seed
     sources = synthesis.glyph_forms(characters)
     text = synthesis.text_of("ETL9G", set(characters["character"]), classes)
     tables = [StrokeTable.of(forms, text) for forms in sources.values()]
-    with h5py.File(path, "w") as file:
+    total = writers * len(text)
+    shape = {"images": (SIZE, SIZE), "layers": (SIZE, SIZE), "presence": (MOST_STROKES,)}
+    with outputs.hdf5(path, total * (2 * SIZE * SIZE + MOST_STROKES + 11)) as file:
         file.attrs["sources"] = ", ".join(sources)
-        total = writers * len(text)
-        shape = {"images": (SIZE, SIZE), "layers": (SIZE, SIZE), "presence": (MOST_STROKES,)}
         for name, rest in shape.items():
             file.create_dataset(name, (total, *rest), np.uint8)
-        for name, kind in (
+        for name, kind in (  # eleven bytes
             ("codepoint", "i4"),
             ("strokes", "i2"),
             ("source", "i1"),

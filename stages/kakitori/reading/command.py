@@ -1,6 +1,6 @@
 """The program `kakitori`: images of single characters in, answers out."""
 
-import os
+import errno
 import sys
 import time
 from argparse import Namespace
@@ -11,7 +11,7 @@ import numpy as np
 
 from kakitori import monitoring, outputs
 from kakitori.corpora import tree
-from kakitori.errors import DataError
+from kakitori.errors import DataError, refusal
 from kakitori.reading import arguments, inputs, shipped
 from kakitori.reading.answers import TOP, Csv, Json, Reading, Table
 from kakitori.reading.inputs import Picture
@@ -38,12 +38,23 @@ def main(
         options = arguments.parse(command, project)
         answer(options, project, explain, name)
     except DataError as error:
-        sys.exit(f"{name}: {error}")
+        sys.exit(f"{name}: {tree.shown(str(error))}")
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is not flushed
+        outputs.mute()
         sys.exit(CLOSED)
-    except OSError as error:
-        sys.exit(f"{name}: {tree.shown(error.filename or 'files')}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        outputs.mute()
+        sys.exit(f"{name}: interrupted")
+    except Exception as error:
+        # Pictures of --explain have names; what else it writes goes to where answers go.
+        writes = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        said = refusal(error, "standard output" if writes else "")
+        if not said and isinstance(error, OSError):
+            said = f"{error.filename or 'files'}: {error.strerror or error}"
+        if not said:
+            raise
+        outputs.mute()
+        sys.exit(f"{name}: {tree.shown(said)}")
 
 
 def answer(options: Namespace, project: Path | None, explain: Explain | None, name: str) -> None:

@@ -12,6 +12,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
+from kakitori import outputs
 from kakitori.results.lettering import lettered
 from kakitori.writing.radicals import Part
 from kakitori.writing.strokes import Strokes
@@ -39,7 +40,8 @@ def draw(path: Path, name: str, strokes: Strokes, tree: Part | None) -> None:
         axes.axis("off")
     figure.tight_layout()
     # Without the creation date and version the same picture is the same file.
-    plt.savefig(path, dpi=120, bbox_inches="tight", metadata={"Software": None})
+    with outputs.whole(path) as part:
+        plt.savefig(part, format="png", dpi=120, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
 
 

@@ -68,8 +68,11 @@ def _read(root: Path, name: str) -> dict:
     def refuse(constant: str) -> None:
         raise DataError(f"{name}: expected numbers, found {constant}; {AGAIN}")
 
-    text = (root / name).read_text("utf-8")
+    content = (root / name).read_bytes()
     try:
-        return json.loads(text, parse_constant=refuse)
-    except json.JSONDecodeError as error:
+        found = json.loads(content.decode("utf-8"), parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{name}: expected JSON, found: {error}; {AGAIN}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{name}: expected an object, found {type(found).__name__}; {AGAIN}")
+    return found
