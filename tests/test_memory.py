@@ -103,9 +103,9 @@ def test_a_memory_is_a_small_file_that_another_recogniser_takes(model, tmp_path)
     ("changes", "message"),
     [
         ({"kakitori": "model"}, "found: kakitori: 'model'"),
-        ({"size": 128}, "found: cannot reshape"),
-        ({"size": -1}, "found: size: -1"),
-        ({"size": 1e9}, "found: size: 1000000000"),
+        ({"size": 128}, "as the model's, found 128"),
+        ({"size": -1}, "as the model's, found -1"),
+        ({"size": 1e9}, "as the model's, found 1000000000"),
         ({"examples": [["日", "AAAA"]]}, "found: Error -3"),
         ({"examples": [["日", "å"]]}, "found: "),
         ({"examples": [["鬱", None]]}, "examples of the model's 4 classes, found 鬱"),
