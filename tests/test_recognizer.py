@@ -1,6 +1,9 @@
 import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-from kakitori import monitoring
+from kakitori import monitoring, params
 from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.recognizer import OLDEST_RUNTIME, Recognizer, prepare
@@ -348,6 +351,19 @@ def test_a_foreign_onnx_file_is_refused(tmp_path):
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), tmp_path / "x.onnx")
     with pytest.raises(DataError, match="expected Kakitori's metadata"):
         Recognizer(tmp_path / "x.onnx")
+
+
+def test_nobody_is_told_what_is_read(tmp_path):
+    """ONNX Runtime's telemetry leaves the number of its session among temporary files."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import kakitori.recognizer"],
+        env={
+            **{k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"},
+            "TMPDIR": str(tmp_path),
+            "PYTHONPATH": str(params.ROOT / "stages"),
+        },
+    )
+    assert done.returncode == 0 and not list(tmp_path.iterdir())
 
 
 TOLD = {

@@ -5,6 +5,12 @@ from kakitori import Recognizer
 print(Recognizer().read("photo.png"))
 """
 
+import os
+
+# The wheels of ONNX Runtime (1.31.1) tell its makers on the network what is run, unless this stands
+# before they are imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 
 def __getattr__(name: str) -> object:
     # Only when it is asked for: ONNX Runtime takes a while to import, and stages do without.
