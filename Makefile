@@ -11,6 +11,7 @@
 # make bench   the speed of the stages beside this machine's limits; docs/speed.md
 # make study   after a repro: the leak of a random split, robustness, a map of the classes
 PYTHON ?= python3
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED = 1
 
@@ -56,10 +57,11 @@ study: setup
 
 setup: .venv/ready
 
-.venv/ready: requirements.lock
+.venv/ready: requirements.lock requirements.in
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"expected Python 3.11 to 3.13, found {v.major}.{v.minor}; name another with make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.lock
+	$(PIP) --require-hashes --no-deps -r requirements.lock
+	$(PIP) -r requirements.in  # torch, and what this platform alone needs besides
 	touch $@
 
 # Produced files only: data/raw, data/external, models/pretrained and DVC's cache stay.
