@@ -9,10 +9,12 @@ import multiprocessing
 import os
 import runpy
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as kakitori does, which comes too late here
 ROOT = Path(__file__).resolve().parents[1]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
@@ -50,6 +52,7 @@ def _become(
     os.chdir(root)
     os.environ.clear()
     os.environ.update(variables)
+    tempfile.tempdir = None  # what was imported may have asked for it
     sys.dont_write_bytecode = False  # the project's own, and its copies'
     sys.argv = [script, *arguments]
     ours = {str(ROOT), str(ROOT / "stages"), ""}

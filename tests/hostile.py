@@ -1,6 +1,6 @@
 """Damaged and hostile files by the thousand, for every reader of what comes from outside.
 
-    PYTHONPATH=stages python -m tests.hostile 1000000    # 1,000,000 in all, and a table of counts
+    PYTHONPATH=stages python -m tests.hostile 1000000 [SEED]   # so many in all; a table of counts
 
 A reader must end in an error of ours or in samples, within five seconds, and may lose nothing in
 silence: of files with a fixed number of records all are read, listed as left out, or refused.
@@ -14,6 +14,7 @@ import json
 import signal
 import struct
 import sys
+import tarfile
 import tempfile
 import time
 import zipfile
@@ -23,9 +24,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from onnx import TensorProto, helper
 from PIL import Image, ImageDraw
 
-from kakitori import drawing, params
+from kakitori import drawing, monitoring, params
 from kakitori.corpora import (
     archives,
     casia,
@@ -39,6 +41,9 @@ from kakitori.corpora import (
 )
 from kakitori.corpora.source import Samples
 from kakitori.errors import DataError, SettingsError
+from kakitori.reading import memory
+from kakitori.recognizer import Recognizer
+from kakitori.results import metrics
 from kakitori.writing import kanjivg
 
 LIMIT = 5  # seconds for one input
@@ -131,6 +136,40 @@ def _zip() -> bytes:
     return out.getvalue()
 
 
+def _tar() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as bundle:
+        for name in ("x/U+3042/a.png", "x/U+4E9C/a.png"):
+            entry, content = tarfile.TarInfo(name), _picture("PNG")
+            entry.size = len(content)
+            bundle.addfile(entry, io.BytesIO(content))
+    return out.getvalue()
+
+
+def _release() -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bundle:
+        bundle.writestr(zipfile.ZipInfo("kanji/05341.svg"), _svg())
+    return out.getvalue()
+
+
+def _told() -> bytes:
+    """What the file of a model says of itself."""
+    seen = monitoring.signals(np.zeros((4, 8, 8), np.uint8), np.ones(4))
+    told = {"classes": "ab", "size": "8", "temperature": "1.5", "threshold": "0.9"}
+    told |= {"background": "-2", "stroke_counts": "2 1", "deciles": monitoring.reference(seen)}
+    return "\n".join(f"{key}\t{value}" for key, value in told.items()).encode("latin-1")
+
+
+def _memory() -> bytes:
+    image = np.zeros((8, 8), np.uint8)
+    image[1:7, 3:5] = 255
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "memory.json"
+        memory.write(path, [memory.Example(c, image) for c in "十一"], 8)
+        return path.read_bytes()
+
+
 def _pen() -> bytes:
     strokes = [[[10, 50], [90, 48.5]], [[50, 10], [52, 60], [49, 95]]]
     return json.dumps([{"character": "十", "strokes": strokes}, {"strokes": strokes}]).encode()
@@ -184,6 +223,41 @@ def _read_settings(path: Path) -> int:
     return 1
 
 
+def _read_release(path: Path) -> int:
+    if not (read := list(kanjivg.read(path, ["十"]))):
+        raise DataError("no 十, which `characters` then says")
+    return len(read)
+
+
+def _read_memory(path: Path) -> int:
+    return len(memory.read(path, 8, "十一"))
+
+
+def _read_model(path: Path) -> int:
+    """A network of one step that says of itself what stands in the file."""
+    lines = (line.partition("\t") for line in path.read_bytes().decode("latin-1").split("\n"))
+    told = {key: value for key, _, value in lines}
+    value = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 1, None, None])
+    out = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", None])
+    graph = helper.make_graph(
+        [helper.make_node("Flatten", ["input"], ["logits"])], "g", [value], [out]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    helper.set_model_props(model, told)
+    file = path.with_suffix(".onnx")
+    file.write_bytes(model.SerializeToString())
+    try:
+        return len(Recognizer(file).classes)
+    finally:
+        file.unlink()
+
+
+def _read_metrics(path: Path) -> int:
+    with contextlib.suppress(FileNotFoundError):  # of the next file: this one was read
+        metrics.read(path.parent.parent)
+    return 1
+
+
 def _records(length: int, size: int) -> int:
     return size // length
 
@@ -203,6 +277,7 @@ def readers() -> dict[str, Reader]:
         ("k49-train-labels.npz", _npz(np.arange(4, dtype=np.uint8))),
     ]
     settings = (params.ROOT / "params.yaml").read_bytes()
+    extract = (params.ROOT / "metrics/extract.json").read_bytes()
     return {
         **sets,
         "CASIA .gnt": Reader([("a.gnt", _gnt())], _read_corpus(casia), 0.15),
@@ -210,10 +285,15 @@ def readers() -> dict[str, Reader]:
         "UNIPEN": Reader([("a.dat", _unipen())], _read_corpus(unipen), 0.15),
         "Kuzushiji-49 .npz": Reader(npz, _read_corpus(kuzushiji), 0.02, lambda size: 4, True),
         "folders of pictures": Reader(pictures, _read_corpus(folders), 0.05),
-        "zip of pictures": Reader([("x.zip", _zip())], _read_corpus(folders), 0.03),
+        "zip of pictures": Reader([("x.zip", _zip())], _read_corpus(folders), 0.02),
+        "tar of pictures": Reader([("x.tar.gz", _tar())], _read_corpus(folders), 0.01),
         "photos": Reader(pictures, _read_photo, 0.02),
         "pen strokes": Reader([("a.json", _pen())], _read_pen, 0.139),
-        "KanjiVG": Reader([("05341.svg", _svg())], _read_svg, 0.19),
+        "KanjiVG": Reader([("05341.svg", _svg())], _read_svg, 0.15),
+        "KanjiVG's archive": Reader([("kanjivg.zip", _release())], _read_release, 0.01),
+        "a model of itself": Reader([("told", _told())], _read_model, 0.01),
+        "examples of a hand": Reader([("memory.json", _memory())], _read_memory, 0.01),
+        "metrics": Reader([("metrics/extract.json", extract)], _read_metrics, 0.01),
         "params.yaml": Reader([("params.yaml", settings)], _read_settings, 0.001),
     }
 
@@ -305,14 +385,14 @@ def attack(name: str, reader: Reader, count: int, folder: Path, seed: int = 0) -
 
 
 def main() -> None:
-    total = int(sys.argv[1])
+    total, seed = (int(number) for number in [*sys.argv[1:], 0][:2])
     cv2.setNumThreads(1)
     print("| reader | inputs | read | refused | wrong | seconds |\n|---|---|---|---|---|---|")
     sums = np.zeros(4, int)
     for name, reader in readers().items():
         count, started = round(total * reader.share), time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
-            outcome = attack(name, reader, count, Path(folder) / "x")
+            outcome = attack(name, reader, count, Path(folder) / "x", seed)
         read, refused = outcome.pop("read"), outcome.pop("refused")
         row = [count, read, refused, sum(outcome.values())]
         sums += row

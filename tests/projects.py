@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -98,13 +99,18 @@ class Project:
         return self.script(f"stages/{name}.py", *arguments, check=check)
 
     def script(
-        self, script: str, *arguments: str, check: bool = True, limit: float = LIMIT
+        self,
+        script: str,
+        *arguments: str,
+        check: bool = True,
+        limit: float = LIMIT,
+        variables: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess:
         """The same as `run("python", script, ...)`, but that the process is a fork (see forks.py)
-        and begins seconds earlier."""
-        command = ("python", script, *arguments)
+        and begins seconds earlier. `variables` are added to its environment."""
+        command, around = ("python", script, *arguments), environment() | (variables or {})
         with tempfile.TemporaryDirectory() as folder:
-            process = forks.start(self.root, script, arguments, environment(), Path(folder))
+            process = forks.start(self.root, script, arguments, around, Path(folder))
             process.join(limit)
             if hung := process.exitcode is None:
                 _abort(process.pid)
