@@ -72,6 +72,7 @@ class Recognizer:
 
     Attributes
     ----------
+    candidates : as they were given.
     deciles : of what monitoring.py watches, on validation, as JSON.
     background : the logit, after the temperature, of a picture that is none of the classes.
     examples : what it was told (`learn`).
@@ -105,6 +106,7 @@ class Recognizer:
                     f"{self.size} pixels of {self.path}, found {len(other.classes):,} classes and "
                     f"{other.size} pixels"
                 )
+        self.candidates = candidates
         self._allowed = context.allowed(candidates, self.classes)
         # What may not be answered stands beside nothing.
         alone = len(self.classes) + np.arange(len(self.classes))

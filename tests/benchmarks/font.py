@@ -14,9 +14,10 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "stages"))
+sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
 from kakitori.recognizer import Recognizer, prepare  # noqa: E402
+from tests.benchmarks import people  # noqa: E402
 
 SIDE = 128  # pixels of a drawing, its em three quarters of that
 
@@ -33,12 +34,7 @@ def main() -> None:
         drawing = Image.new("L", (SIDE, SIDE), 255)
         ImageDraw.Draw(drawing).text((SIDE / 2, SIDE / 2), character, 0, font, anchor="mm")
         images.append(prepare(drawing, recognizer.size))
-    read = recognizer.read_normalised(np.stack(images))
-    first = [top[0][0] == c for top, c in zip(read, recognizer.classes, strict=True)]
-    five = [c in [a for a, _ in top] for top, c in zip(read, recognizer.classes, strict=True)]
-    print(f"{options.font.name}: top-1 {np.mean(first):.2%}, top-5 {np.mean(five):.2%}")
-    wrong = [f"{c}→{top[0][0]}" for top, c in zip(read, recognizer.classes, strict=True)]
-    print("misread:", " ".join(w for w, right in zip(wrong, first, strict=True) if not right))
+    people.say(options.font.name, recognizer, np.stack(images), list(recognizer.classes), 100)
 
 
 if __name__ == "__main__":

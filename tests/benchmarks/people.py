@@ -1,0 +1,124 @@
+"""How well a model reads what people drew, pictures in folders called after their character.
+
+    python tests/benchmarks/people.py tomoe.zip kanjicanvas.zip
+    python tests/benchmarks/people.py --candidates katakana omniglot-katakana.zip
+    python tests/benchmarks/people.py --prior text tomoe.zip
+    python tests/benchmarks/people.py --strokes 令入富 --pens 0.02 0.04 0.07
+
+One row an archive: drawings, those of characters that may be answered (all figures are of these),
+top-1, top-1 where any look-alike counts, top-5, the expected calibration error, the share answered
+surely and what of all drawings is wrong and sure. `--strokes` draws characters from KanjiVG's
+strokes instead (data/characters.parquet), with pens of some shares of the side.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
+
+from kakitori import context  # noqa: E402
+from kakitori.corpora import folders  # noqa: E402
+from kakitori.recognizer import Recognizer, prepare  # noqa: E402
+from kakitori.results import scoring  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("archives", nargs="*", type=Path)
+    parser.add_argument("--model", type=Path, default=ROOT / "models/exports/int8.onnx")
+    parser.add_argument("--candidates", default="")
+    parser.add_argument("--prior", default="")
+    parser.add_argument("--misread", type=int, default=0, help="so many of them are named")
+    parser.add_argument("--strokes", default="", metavar="CHARACTERS")
+    parser.add_argument("--pens", nargs="+", type=float, default=[0.02, 0.04, 0.07])
+    options = parser.parse_args()
+    recognizer = Recognizer(
+        options.model, threads=0, candidates=options.candidates, prior=options.prior
+    )
+    for archive in options.archives:
+        images, labels = read(archive, recognizer.size)
+        say(archive.name, recognizer, images, labels, options.misread)
+    for pen in options.pens if options.strokes else ():
+        images = drawn(options.strokes, pen, recognizer.size)
+        say(f"pen of {pen:.0%}", recognizer, images, list(options.strokes), options.misread)
+
+
+def read(archive: Path, size: int) -> tuple[np.ndarray, list[str]]:
+    """Normalised images uint8 (N, size, size) and their characters."""
+    images, labels = [], []
+    for source in folders.sources(archive, archive.stem):
+        samples = source.read(size)
+        images += [chunk.images for chunk in samples.chunks]
+        labels += [chr(point) for point in samples.codepoint]
+    return np.concatenate(images), labels
+
+
+def drawn(characters: str, pen: float, size: int) -> np.ndarray:
+    """The strokes of data/characters.parquet, normalised uint8 (N, size, size)."""
+    import pandas as pd
+
+    from tests.benchmarks import photos
+
+    table = pd.read_parquet(ROOT / "data/characters.parquet").set_index("character")["strokes"]
+    lines = [[np.reshape(s, (-1, 2)) for s in table[c]] for c in characters]
+    return np.stack([prepare(photos.drawn(strokes, pen), size) for strokes in lines])
+
+
+def say(
+    name: str, recognizer: Recognizer, images: np.ndarray, labels: list[str], misread: int = 0
+) -> None:
+    found, answers = scored(recognizer, images, labels)
+    words = [
+        f"{name}: {found['samples']:,} of {len(labels):,} drawings",
+        *(f"{key} {found[key]:.2%}" for key in ("top1", "top1_alike", "top5")),
+        f"ECE {found['ece']:.4f}",
+        f"sure {found['coverage']:.1%}",
+        f"wrong and sure {found['wrong_and_sure']:.2%}",
+    ]
+    print(", ".join(words))
+    wrong = [f"{c}→{a}" for c, a in zip(labels, answers, strict=True) if a not in ("", c)]
+    if misread and wrong:
+        print("misread:", " ".join(wrong[:misread]))
+
+
+def scored(
+    recognizer: Recognizer, images: np.ndarray, labels: list[str]
+) -> tuple[dict[str, float], list[str]]:
+    """Figures as `scoring.score` gives them, of the drawings whose character may be answered, and
+    the answer to each drawing, "" where its character may not."""
+    number = {c: k for k, c in enumerate(recognizer.classes)}
+    allowed = context.allowed(recognizer.candidates, recognizer.classes)
+    rows = [k for k, c in enumerate(labels) if c in number and allowed[number[c]]]
+    truth = np.array([number[labels[k]] for k in rows])
+    p = recognizer.probabilities(images[rows])
+    of_truth = p[np.arange(len(p)), truth]
+    best = np.array([number[top[0][0]] for top in recognizer.read_normalised(images[rows], 1)])
+    with np.errstate(divide="ignore"):
+        predictions = scoring.Predictions(
+            truth,
+            best,
+            (p > of_truth[:, None]).sum(1),
+            p[np.arange(len(p)), best],
+            np.log(of_truth),
+        )
+    sure = predictions.confidences >= recognizer.threshold
+    figures = scoring.score(predictions, context.alike(recognizer.classes))
+    figures |= {
+        "samples": len(rows),
+        "coverage": float(sure.mean()),
+        "wrong_and_sure": float((sure & ~predictions.right).mean()),
+    }
+    answers = [""] * len(labels)
+    for k, answer in zip(rows, best, strict=True):
+        answers[k] = recognizer.classes[answer]
+    return figures, answers
+
+
+if __name__ == "__main__":
+    main()
