@@ -16,8 +16,9 @@ from PIL import Image, ImageDraw, ImageFont
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
-from kakitori.recognizer import Recognizer, prepare  # noqa: E402
 from tests.benchmarks import people  # noqa: E402
+
+from kakitori.recognizer import Recognizer, prepare  # noqa: E402
 
 SIDE = 128  # pixels of a drawing, its em three quarters of that
 

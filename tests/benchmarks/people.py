@@ -62,7 +62,6 @@ def read(archive: Path, size: int) -> tuple[np.ndarray, list[str]]:
 def drawn(characters: str, pen: float, size: int) -> np.ndarray:
     """The strokes of data/characters.parquet, normalised uint8 (N, size, size)."""
     import pandas as pd
-
     from tests.benchmarks import photos
 
     table = pd.read_parquet(ROOT / "data/characters.parquet").set_index("character")["strokes"]
