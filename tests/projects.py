@@ -25,7 +25,7 @@ TINY = {
         "classes": 60,
         "workers": 2,
     },
-    "train": {"epochs": 12, "batch": 32, "learning_rate": 0.002},
+    "train": {"epochs": 5, "batch": 48, "learning_rate": 0.004},
     "quantize": {
         "calibration_samples": 128,
         "calibration": ["minmax", "percentile"],

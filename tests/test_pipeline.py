@@ -231,6 +231,21 @@ def test_glyph_sources_are_mixed_over_the_writers(project):
     assert abs(np.log(ink[1][0] / ink[1][1])) < 0.25 < abs(np.log(ink[0][0] / ink[0][1]))
 
 
+def test_what_no_source_draws_is_named_and_counted(project):
+    """Of the first 182 characters beyond ETL9 the last three have no file in KanjiVG."""
+    few = {"glyphs": ["kanjivg"], "sets": ["ALPHABET"], "classes": 182}
+    project.set(synthesize=few)
+    done = project.stage("characters", check=False)
+    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1
+    assert "expected at most 0 characters missing from kanjivg" in done.stderr
+    assert "found 3: 〇〜…" in done.stderr
+    assert not (project.root / "data/characters.parquet").exists()
+    project.set(synthesize=few | {"max_missing": 3})
+    said = project.stage("characters").stdout
+    known = set(pd.read_parquet(project.root / "data/characters.parquet")["character"])
+    assert "〇〜…" in said and not set("〇〜…") & known and "ゔ" in known
+
+
 def test_a_character_is_shown(finished):
     done = finished.stage("characters", "--show", "あ")
     assert done.stdout.startswith("metrics/plots/characters/あ.png")
