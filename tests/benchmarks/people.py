@@ -4,11 +4,13 @@
     python tests/benchmarks/people.py --candidates katakana omniglot-katakana.zip
     python tests/benchmarks/people.py --prior text tomoe.zip
     python tests/benchmarks/people.py --strokes 令入富 --pens 0.02 0.04 0.07
+    python tests/benchmarks/people.py --test 5000 --prior text    # drawn as often as in text
 
 One row an archive: drawings, those of characters that may be answered (all figures are of these),
 top-1, top-1 where any look-alike counts, top-5, the expected calibration error, the share answered
 surely and what of all drawings is wrong and sure. `--strokes` draws characters from KanjiVG's
-strokes instead (data/characters.parquet), with pens of some shares of the side.
+strokes instead (data/characters.parquet), with pens of some shares of the side. `--test` draws
+samples of the pipeline's test part by lot, with a prior as often as the prior says.
 """
 
 import argparse
@@ -36,6 +38,7 @@ def main() -> None:
     parser.add_argument("--prior", default="")
     parser.add_argument("--misread", type=int, default=0, help="so many of them are named")
     parser.add_argument("--strokes", default="", metavar="CHARACTERS")
+    parser.add_argument("--test", type=int, default=0, metavar="COUNT")
     parser.add_argument("--pens", nargs="+", type=float, default=[0.02, 0.04, 0.07])
     options = parser.parse_args()
     recognizer = Recognizer(
@@ -47,6 +50,11 @@ def main() -> None:
     for pen in options.pens if options.strokes else ():
         images = drawn(options.strokes, pen, recognizer.size)
         say(f"pen of {pen:.0%}", recognizer, images, list(options.strokes), options.misread)
+    if options.test:
+        allowed = context.allowed(options.candidates, recognizer.classes)
+        weights = allowed * context.weights(options.prior, recognizer.classes)
+        images, labels = tested(options.test, recognizer.classes, weights)
+        say("test part", recognizer, images, labels, options.misread)
 
 
 def read(archive: Path, size: int) -> tuple[np.ndarray, list[str]]:
@@ -57,6 +65,23 @@ def read(archive: Path, size: int) -> tuple[np.ndarray, list[str]]:
         images += [chunk.images for chunk in samples.chunks]
         labels += [chr(point) for point in samples.codepoint]
     return np.concatenate(images), labels
+
+
+def tested(count: int, classes: str, weights: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """So many samples of the test part by lot, each of a class as often as `weights` (C,) says."""
+    from kakitori.learning import data
+
+    index = data.placed_index(ROOT)
+    test = index[index["part"] == "test"]
+    number = {ord(c): k for k, c in enumerate(classes)}
+    chances = weights[test["codepoint"].map(number).to_numpy()]
+    rng = np.random.default_rng(0)
+    rows, times = np.unique(
+        rng.choice(len(test), count, p=chances / chances.sum()), return_counts=True
+    )
+    part = data.load_part(ROOT, test.iloc[rows], "test", list(classes))
+    again = np.repeat(np.arange(len(rows)), times)
+    return part.images[:, 0].numpy()[again], [classes[k] for k in part.labels.numpy()[again]]
 
 
 def drawn(characters: str, pen: float, size: int) -> np.ndarray:
