@@ -344,10 +344,10 @@ def file_of(folder: Path) -> Path:
     return folder / "a.png"
 
 
-OTHERS = [name for name in params.known_models() if name != committed.settings().model]
-# What has something of its own in the stages after training. The others' files are those that
-# test_formats.py makes and reads; `make test-long` takes them all the way too.
-OWN = ("cascade", "rnn", "seq2seq", "stroke")
+OTHERS = [name for name in params.known_models() if name != TINY["model"]]
+# The default, and what has something of its own in the stages after training. The others' files are
+# those that test_formats.py makes and reads; `make test-long` takes them all the way too.
+OWN = ("cascade", "cnn", "rnn", "seq2seq", "stroke")
 FEW = {  # test_formats.py makes every format, test_int8.py has ranges found in every way
     "formats": {"all": ["fp32", "int8"]},
     "calibration": ["minmax"],
