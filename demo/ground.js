@@ -106,17 +106,16 @@ export function isDark(image) {
     const votes = edgesOf(dark).filter((edge) => 2 * sumOf(edge) > edge.length).length;
     if (votes === 0 || votes === 4) return votes === 0;
     const light = each(dark, (v) => 1 - v);
+    if (votes === 2) return largestSquare(dark) < largestSquare(light);
     const full = [fullEdges(dark), fullEdges(light)].map((edges) => edges.filter(Boolean).length);
-    if (votes === 2 || (full.includes(3) && full[0] + full[1] === 3)) {
-      return largestSquare(dark) < largestSquare(light);
-    }
-    return votes < 2;
+    if (!full.includes(3) || full[0] + full[1] === 4) return votes < 2;
   }
   return third <= 0n;
 }
 
 /** What lies within a frame, or on a table around it: left, top, right and bottom; or null. */
 function paperWithin(dark) {
+  if (9 * sumOf(dark.data) > 5 * dark.data.length) return null;
   const [[top, bottom], [left, right]] = [dark, transposed(dark)].map((lines) => {
     const most = part(lines.height, RIM);
     const many = (y) => 2 * sumOf(rowOf(lines, y)) >= lines.width;

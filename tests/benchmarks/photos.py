@@ -239,6 +239,7 @@ ROWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "red on green": lambda a: np.where(a[..., None] < 128, (200, 30, 30), (30, 117, 30)).astype(
         np.uint8
     ),
+    "white on black": lambda a: 255 - a,
     "table": lambda a: table(a, (0.06, 0.06, 0.06, 0.06)),
     "wide table": lambda a: table(a, (0.1, 0.1, 0.1, 0.1), 70),
     "table at two sides": lambda a: table(a, (0.07, 0, 0.1, 0)),
@@ -268,14 +269,16 @@ ROWS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def drawings(table: Path, count: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """Some characters of a table, those that look like lines and boxes among them, drawn."""
+def drawings(table: Path, count: int, known_to: str = "", seed: int = 0) -> dict[str, np.ndarray]:
+    """Some characters of a table, those that look like lines and boxes among them, drawn; of those
+    that a model knows."""
     import pandas as pd
 
     known = pd.read_parquet(table, columns=["character", "strokes"]).set_index("character")
     rng = np.random.default_rng(seed)
-    names = [c for c in LIKE_LINES if c in known.index]
-    others = [c for c in known.index if c not in names]
+    possible = [c for c in known.index if not known_to or c in known_to]
+    names = [c for c in LIKE_LINES if c in possible]
+    others = [c for c in possible if c not in names]
     names += rng.choice(others, max(count - len(names), 0), replace=False).tolist()
     return {
         name: drawn(
@@ -334,7 +337,7 @@ def main() -> None:
         geometry(drawings(options.table, options.characters))
         return
     recognizer = Recognizer(options.model, threads=0)
-    alone = drawings(options.table, 2 * options.characters)
+    alone = drawings(options.table, 2 * options.characters, recognizer.classes)
     images = np.stack([prepare(image, recognizer.size) for image in alone.values()])
     read = recognizer.read_normalised(images, 1)
     right = [c for c, top in zip(alone, read, strict=True) if top and top[0][0] == c]

@@ -46,8 +46,8 @@ def is_dark(image: np.ndarray) -> bool:
     """Whether ink is darker than its ground: it takes less room, and so lies further from the mean
     (the third moment); where much is neither dark nor light, of octaves, since shadows divide.
     Where both take about as much, as in a character that is cut out closely, the ground is what the
-    picture's edges show, or, where they are of two minds or strokes as in 田, what has the larger
-    squares."""
+    picture's edges show, unless three are strokes as in 田, or, where they are of two minds, what
+    has the larger squares."""
     small = np.asarray(Image.fromarray(image).reduce(min(max(max(image.shape) // FINE, 1), 4)))
     low, high, shaded = _levels(small)
     dark = 2 * small.astype(np.int16) < low + high
@@ -61,10 +61,11 @@ def is_dark(image: np.ndarray) -> bool:
         votes = sum(2 * int(edge.sum()) > len(edge) for edge in _edges(dark))
         if votes in (0, 4):
             return not votes
-        full = sum(_full(dark)), sum(_full(~dark))
-        if votes == 2 or (3 in full and sum(full) == 3):
+        if votes == 2:
             return largest_square(dark) < largest_square(~dark)
-        return votes < 2
+        full = sum(_full(dark)), sum(_full(~dark))
+        if 3 not in full or sum(full) == 4:
+            return votes < 2
     return third <= 0
 
 
@@ -79,7 +80,10 @@ def _full(mask: np.ndarray) -> list[bool]:
 
 def _paper_within(dark: np.ndarray) -> tuple[slice, slice] | None:
     """What lies within a frame, or on a table around it: within the rows and columns along the
-    edges of which half is dark. None where no light paper begins there, but light writing."""
+    edges of which half is dark. None where no light paper begins there, which takes about half of
+    the picture, but light writing."""
+    if 9 * int(dark.sum()) > 5 * dark.size:
+        return None
     slices = []
     for lines in (dark, dark.T):
         most = len(lines) // RIM

@@ -78,7 +78,7 @@ Lines = list[list[Line]]  # the level and the upright ones
 
 def ruled(mask: np.ndarray) -> Rules:
     """Rules from edge to edge, or else the box of a cell and what lies across it."""
-    sides = (mask, mask.T)
+    sides = (mask, np.ascontiguousarray(mask.T))
     lines = [level_lines(side) for side in sides]
     chosen, box = [], None
     for side, found in zip(sides, lines, strict=True):
@@ -162,6 +162,8 @@ def _line(thin: np.ndarray, mask: np.ndarray, top: int) -> Line | None:
 def _extended(line: Line, mask: np.ndarray) -> Line:
     """As far as there is ink where it would go on, be it of strokes that hide it."""
     height, width = mask.shape
+    if line.length == width:
+        return line
     columns = np.arange(width)
     at = line.height(6 * (columns - line.first)) // 10
     half = line.thickness // 2 + 1
@@ -174,6 +176,8 @@ def _extended(line: Line, mask: np.ndarray) -> Line:
 
 def _goes_on(there: np.ndarray) -> int:
     """How many places there is ink from the first one on, but for small gaps."""
+    if len(there) < 2:
+        return 0
     places = np.append(0, np.flatnonzero(there))
     ends = np.flatnonzero(np.diff(places) > GAP + 1)
     return int(places[ends[0]] if len(ends) else places[-1])
