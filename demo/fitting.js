@@ -19,6 +19,7 @@ const OTHER = 0.04;
 const JOINED = 0.03;
 const JOINED_FAR = 0.12;
 const NEARER = 0.01;
+const LONGER = 1.2;
 const MERGES = 3;
 const TRIED = 2;
 const MEETING = 0.1;
@@ -101,7 +102,8 @@ function glued(list, a, b, both) {
 }
 
 /** Whether a merged stroke is its counterpart: near it, and beginning and ending where that does and
- * as long; where one of the three fails, the strokes must lie no worse than before. */
+ * nearer to its length than to its parts'; where one of the three fails, the strokes must lie no worse
+ * than before. */
 function wholly(before, fit, { a, b, ofColumns }) {
   const pair = fit.pairs.find((p) => p[ofColumns ? 1 : 0] === Math.min(a, b));
   if (!pair) return false;
@@ -113,7 +115,8 @@ function wholly(before, fit, { a, b, ofColumns }) {
   const gap = (k, n) => between(one[k], one[k + 1], whole[n], whole[n + 1]);
   const begins = gap(0, 0) < gap(0, SEAM + 2);
   const ends = gap(SEAM - 2, SEAM - 2) < gap(SEAM - 2, SEAM);
-  const agreeing = begins + ends + (length(one) > Math.sqrt(longest * length(whole)));
+  const long = length(one) > Math.min(LONGER * longest, Math.sqrt(longest * length(whole)));
+  const agreeing = begins + ends + long;
   return agreeing === 3 || (agreeing === 2 && fit.far < before.far + NEARER);
 }
 

@@ -183,7 +183,9 @@ export class Practise {
     ];
     if (found.accepted) {
       const key = ["order", "direction"].every((k) => found.judged.includes(k)) ? "goodOrder" : "good";
-      const way = found.way ? [{ key: "way", values: { count } }] : [];
+      const ways = this.reference.ways.slice(0, found.way);
+      const other = ways.every(([first]) => typeof first === "number") ? "order" : "way";
+      const way = found.way ? [{ key: other, values: { count } }] : [];
       return [{ key, values: { count }, kind: "good" }, ...way, ...notes];
     }
     if (found.alike) {

@@ -38,6 +38,7 @@ OTHER = 0.04  # what it takes for faults to be told by another way than the firs
 JOINED = 0.03  # what it takes for two strokes to be one, or one to be two
 JOINED_FAR = 0.12  # from this mean distance on they are not
 NEARER = 0.01  # by so much all strokes together may be further away once two are one
+LONGER = 1.2  # a stroke longer than the longer part by this is more than that part
 MERGES = 3  # so many at most
 TRIED = 2  # of the ways to merge two
 MEETING = 0.1  # from this distance on one stroke does not begin where another ends
@@ -186,7 +187,8 @@ def _glued(table: np.ndarray, a: int, b: int, both: np.ndarray) -> np.ndarray:
 
 def _wholly(before: Fit, fit: Fit, merge: Merge) -> bool:
     """Whether a merged stroke is its counterpart: near it, and beginning and ending where that does
-    and as long; where one of the three fails, the strokes must lie no worse than before."""
+    and nearer to its length than to its parts'; where one of the three fails, the strokes must lie
+    no worse than before."""
     a, b, columns = merge
     pair = next((p for p in fit.pairs if p[columns] == min(a, b)), None)
     if pair is None or fit.turned[pair] or fit.distances[pair] > JOINED_FAR:
@@ -198,7 +200,8 @@ def _wholly(before: Fit, fit: Fit, merge: Merge) -> bool:
     longest = max(lengths(parts[a]), lengths(parts[b]))
     begins = between(one[0], whole[0]) < between(one[0], whole[POINTS + 1])
     ends = between(one[POINTS - 1], whole[POINTS - 1]) < between(one[POINTS - 1], whole[POINTS])
-    agreeing = int(begins) + int(ends) + int(lengths(one) > np.sqrt(longest * lengths(whole)))
+    long = lengths(one) > min(LONGER * longest, np.sqrt(longest * lengths(whole)))
+    agreeing = int(begins) + int(ends) + int(long)
     return agreeing == 3 or (agreeing == 2 and fit.far < before.far + NEARER)
 
 
