@@ -51,6 +51,8 @@ def main() -> None:
     references = references_of(names, every if options.alike else set(), archive)
     for path, known in chosen.items():
         known = [one for one in known if one.character in references]
+        if len(deviations(path.name)) > MOST * len(files[path]):
+            print(f"{path.name}: more than {MOST:.0%} of its drawings are listed as deviations")
         accepted = judge(path, known, references)
         if options.faults:
             plant(accepted, references)
@@ -88,8 +90,6 @@ def judge(path: Path, known: list[drawing.Drawing], references: dict) -> list[dr
         else:
             faults = "+".join(k for k in KINDS if getattr(found, k))
             refused["listed" if kind == "listed" else faults].append(one.character)
-    if total["listed"] > MOST * len(known):
-        print(f"{path.name}: more than {MOST:.0%} of its drawings are listed as deviations")
     rest = total[0] + total[1]
     print(
         f"{path.name}: {sum(right.values()) / len(known):.1%} of {len(known)}; {total['listed']} "
