@@ -373,8 +373,8 @@ def pairs(folder: Path, times: int) -> Iterator[tuple]:
         ends = []
         for number in range(times):
             ordered = pair[:: 1 - 2 * (number % 2)]
-            # At once, or at some moment of the first.
-            after = rng.choice([0.0, rng.random() * usual[ordered[0]]])
+            # At once, or at some moment of the first, which begins sooner as a fork.
+            after = rng.choice([0.0, rng.random() * usual[ordered[0]] / 2])
             ends.append(meet(project, ordered, after))
         turns = ends.count(["in turn"])
         wrong = [[] if found == ["in turn"] else found for found in ends]
