@@ -217,6 +217,23 @@ def test_a_second_writer_is_told_who_the_first_is():
     assert outputs.HELD not in os.environ
 
 
+def test_a_first_writer_that_has_just_begun_is_waited_for(checkout):
+    """It holds the lock before it says who it is."""
+    with outputs.alone("train"):
+        os.environ.pop(outputs.HELD)
+        about = checkout / ".checkpoints/stages.json"
+        said = about.read_text()
+        about.write_text(said[:9])
+        late = threading.Timer(0.2, about.write_text, [said])
+        late.start()
+        with pytest.raises(DataError, match=r"found train \(process"):
+            outputs.alone("extract").__enter__()
+        late.join()
+        about.unlink()
+        with pytest.raises(DataError, match="found one, perhaps"):
+            outputs.alone("extract").__enter__()
+
+
 def test_who_is_under_way(checkout):
     exports = checkout / "models/exports/int8.onnx"
     assert outputs.under_way(exports) == "" and "dvc repro" in outputs.remedy(exports)

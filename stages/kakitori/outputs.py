@@ -216,13 +216,20 @@ def alone(script: str, lock: str = STAGES) -> Iterator[None]:
         return
     LOCKS.mkdir(exist_ok=True)
     held = filelock.FileLock(path)
-    try:
-        held.acquire(timeout=0)
-    except filelock.Timeout:
-        raise DataError(
-            f"{path}: expected no other script that writes in this folder, found "
-            f"{_holder(lock) or 'one'}, perhaps of an interrupted run: wait for it, or end it"
-        ) from None
+    until = time.monotonic() + 1  # who has just begun, or is about to end, does not say who it is
+    while True:
+        try:
+            held.acquire(timeout=0)
+            break
+        except filelock.Timeout:
+            who = _holder(lock)
+            if not who and time.monotonic() < until:
+                time.sleep(0.05)
+                continue
+            raise DataError(
+                f"{path}: expected no other script that writes in this folder, found "
+                f"{who or 'one'}, perhaps of an interrupted run: wait for it, or end it"
+            ) from None
     about = path.with_suffix(".json")
     try:
         with contextlib.suppress(OSError):  # a full disk: others then do not learn who it is
