@@ -41,13 +41,12 @@ def settled(model: nn.Module) -> nn.Module:
     resnet's begin so, and a signal without a range has no scale either."""
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.momentum = None  # the mean of all passes, which one gives already
+            module.momentum = 0.96  # what thirty passes of these images come to
             if not module.weight.any():
                 nn.init.constant_(module.weight, 0.5)
     scaled = torch.from_numpy(IMAGES)[:, None].float() / 127.5 - 1
     with torch.no_grad():
-        for _ in range(3):
-            model.train()(scaled)
+        model.train()(scaled)
     return model.eval()
 
 

@@ -601,7 +601,7 @@ def test_an_architecture_that_does_not_exist(project):
 @pytest.mark.parametrize(
     ("group", "change", "message"),
     [
-        ("train", {"learning_rate": "1e-2"}, "train.learning_rate: expected number"),
+        ("train", {"learning_rate": "fast"}, "train.learning_rate: expected number"),
         ("split", {"test_group": 3}, "split.test_group: expected one of"),
     ],
 )
@@ -716,7 +716,7 @@ def test_real_files_take_the_place_of_synthetic_ones(finished, project):
         (lambda p: p.write_bytes(p.read_bytes()[:-100]), "ETL9G_01: offset"),
         (lambda p: p.write_bytes(b""), "found 0 bytes"),
         (lambda p: p.write_bytes(b"\0" * 8199), "expected a JIS X 0208 code, found 0x0000"),
-        (lambda p: p.rename(p.with_name("notes.txt")), "no file of this set"),
+        (lambda p: p.rename(p.with_name("notes.txt")), "found no such file"),
         (lambda p: p.unlink(), "found no such file"),
     ],
     ids=["truncated", "empty", "no codes", "strange name", "empty folder"],

@@ -310,7 +310,10 @@ def test_pen_strokes_are_read_and_compared(finished, tmp_path, references):
 @pytest.mark.parametrize(
     ("drawing", "message"),
     [
-        ({"character": "鬱", "strokes": CROSS}, "strokes.parquet: expected strokes of 鬱"),
+        (
+            {"character": "鬱", "strokes": CROSS},
+            "pen.json:1: expected a character whose strokes are known, found 鬱",
+        ),
         ({"strokes": [[]]}, "pen.json: stroke 1: expected points"),
     ],
 )
