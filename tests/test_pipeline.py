@@ -429,7 +429,7 @@ def test_every_architecture_goes_all_the_way(samples, tmp_path, model):
         assert "sequence" not in evaluate
     if model == "stroke":
         found = evaluate["feedback"]["int8"]
-        assert found["samples"] == 72 and 0 <= found["missing_recall"] <= 1
+        assert found["samples"] == 10 * 24 and 0 <= found["missing_recall"] <= 1
         recognizer = Recognizer(project.root / "models/exports/int8.onnx")
         meant, count = recognizer.classes[7], recognizer.stroke_counts[7]
         done = project.stage("recognize", "--feedback", meant, "--json", str(file_of(tmp_path)))
