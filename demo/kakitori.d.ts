@@ -84,10 +84,13 @@ export interface LoadOptions {
 
 export function load(options?: LoadOptions): Promise<Kakitori>;
 
+export type Way = Stroke[] | number[];
+
 export interface Reference {
   strokes: Stroke[];
-  /** Other right ways to write it. */
-  ways: Stroke[][];
+  /** Other right ways to write it: strokes, or the order in which those before them come, numbers
+   * from 0, ~k for stroke k from its end. */
+  ways: Way[];
   /** Whether order and direction are true. */
   ordered: boolean;
   source: string;
@@ -124,12 +127,15 @@ export interface Match {
 
 export interface MatchOptions {
   ordered?: boolean;
-  ways?: Stroke[][];
+  ways?: Way[];
   alike?: Map<string, Stroke[]>;
   judged?: Judged[];
 }
 
 export function match(drawn: Stroke[], reference: Stroke[], options?: MatchOptions): Match;
+
+/** The strokes of one of the ways to write a character, as `match` numbers them. */
+export function strokesOf(reference: Stroke[], ways: Way[], way: number): Stroke[];
 
 /** The characters that look most like one, with their strokes, for `match`. */
 export function lookAlikes(
