@@ -97,7 +97,7 @@ export interface Reference {
   credit: string;
 }
 
-export type Characters = Map<string, Reference> & { same: string[] };
+export type Characters = Map<string, Reference> & { same: string[]; confused: string[] };
 
 export function loadCharacters(options?: { folder?: string | URL }): Promise<Characters>;
 
@@ -142,4 +142,5 @@ export function lookAlikes(
   character: string,
   table: Characters,
   same?: string[],
+  confused?: string[],
 ): Map<string, Stroke[]>;
