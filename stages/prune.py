@@ -23,14 +23,14 @@ def main() -> None:
     parser.add_argument("target", metavar="START")
     options = parser.parse_args()
     with stage.ended_well("prune"), outputs.alone("prune", "prune"), outputs.together():
-        prune(options.source, options.target)
+        prune(options.source, options.target, params.load().archs["compact"].net)
 
 
-def prune(source: str, target: str) -> None:
+def prune(source: str, target: str, net: dict) -> None:
+    """net : widths and rank, as `archs.compact.net` has them."""
     found = saved.describe(saved.PRETRAINED, source)
     if found.model != "cnn":
         raise DataError(f"{found.path}: expected a model of cnn, found one of {found.model}")
-    net = params.load().archs["compact"].net
     small = compact.build(found.classes, None, found.size, **net)
     pruning.prune(found.network(), small)
     path = saved.PRETRAINED / f"{target}.safetensors"

@@ -84,9 +84,9 @@ def test_files(tmp_path, monkeypatch, capsys):
     save_file(cnn.build(classes, None, 64).state_dict(), tmp_path / "large.safetensors")
     about = {"model": "cnn", "net": {}, "size": 64, "classes": classes}
     (tmp_path / "large.json").write_text(json.dumps(about), "utf-8")
-    prune_files("large", "start")
-    found = saved.describe(tmp_path, "start")
     options = committed.settings().archs["compact"].net
+    prune_files("large", "start", options)
+    found = saved.describe(tmp_path, "start")
     assert (found.model, found.net, found.classes) == ("compact", options, list(classes))
     compact.build(found.classes, None, 64, **options).load_state_dict(found.state)
     assert "parameters of large became" in capsys.readouterr().out
