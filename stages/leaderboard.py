@@ -4,8 +4,8 @@
 
 Takes the rows of metrics/leaderboard.csv, of DVC's experiments and of this working tree, the newest
 of each model and dataset; writes metrics/leaderboard.csv, metrics/leaderboard.png (errors against
-bytes, latency and energy) and the table in README.md. The best are those that read validation best;
-test is looked at last.
+bytes, latency and energy) and the table in docs/results.md. The best are those that read validation
+best; test is looked at last.
 """
 
 import argparse
@@ -13,14 +13,14 @@ import argparse
 from kakitori import outputs, stage
 from kakitori.errors import DataError
 from kakitori.params import ROOT
-from kakitori.results import leaderboard, tradeoffs
+from kakitori.results import documents, leaderboard, tradeoffs
 
 
 def main() -> None:
     argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     ).parse_args()
-    path, readme = ROOT / "metrics/leaderboard.csv", ROOT / "README.md"
+    path, page = ROOT / "metrics/leaderboard.csv", ROOT / "docs/results.md"
     with (
         stage.ended_well("leaderboard"),
         outputs.alone("leaderboard", "leaderboard"),
@@ -30,13 +30,14 @@ def main() -> None:
         table = leaderboard.merge(old, leaderboard.gather(ROOT))
         if table.empty:
             raise DataError("expected a finished run, found none; `dvc repro` makes one")
-        text = leaderboard.placed(readme.read_text("utf-8"), leaderboard.markdown(table))
+        ranking = leaderboard.markdown(table)
+        text = documents.placed(page.read_text("utf-8"), "leaderboard", ranking)
         outputs.write_csv(path, table)
         with outputs.whole(path.with_suffix(".png")) as part:
             tradeoffs.draw(part, table)
-        with outputs.whole(readme) as part:
+        with outputs.whole(page) as part:
             part.write_text(text, "utf-8")
-    print(leaderboard.markdown(table), end="")
+    print(ranking, end="")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from kakitori.reading import shipped
-from kakitori.results import card, leaderboard, metrics
+from kakitori.results import card, documents, leaderboard, metrics
 from tests import committed
 from tests.benchmarks import bench
 
@@ -18,59 +18,28 @@ BENCH = committed.metrics("bench")
 TABLE = leaderboard.parse(committed.text("metrics/leaderboard.csv"))
 # Its other models are trained again when several changes of the data have come together.
 OF_THIS_DATA = TABLE["dataset"].iloc[0] == MEASURED["evaluate"]["dataset"]["fingerprint"]
+DOCUMENTS = documents.of(MEASURED, BY_HAND, leaderboard.markdown(TABLE), shipped.about())
+RESULTS = committed.text("docs/results.md")
 
 
-def rows() -> list[str]:
-    """README's lines about the default run, made from the metrics."""
-    evaluate, quantize = MEASURED["evaluate"], MEASURED["quantize"]
-    train, carbon = MEASURED["train"], MEASURED["carbon"]
-    onnx, int8, writers = evaluate["onnx"], evaluate["int8"], evaluate["by_writer"]
-    (hard,) = evaluate["hard"].values()
-    minutes, seconds = divmod(round(carbon["total_seconds"]), 60)
-    compact = TABLE.set_index("model").loc["compact"]
-    latency = f"{quantize['onnx']['latency_ms']:.2f} ms, {quantize['int8']['latency_ms']:.2f} ms"
-    return [
-        f"| its measured stages, one after the other | {minutes} min {seconds} s |",
-        f"| test top-1, float32 ({evaluate['test_samples']:,} samples, "
-        f"{evaluate['test_writer_groups']} unseen writers) | {onnx['top1']:.2%}; 95 % interval "
-        f"over writers {100 * onnx['top1_low']:.2f} to {onnx['top1_high']:.2%} |",
-        f"| test top-5, float32 | {onnx['top5']:.2%} |",
-        f"| test top-1, INT8 | {int8['top1']:.2%} |",
-        f"| the best and the worst writer of them | {writers['best']:.2%}, "
-        f"{writers['worst']:.2%} |",
-        f"| *difficult writers* ({hard['samples']:,} samples by {hard['writer_groups']} with "
-        f"hurried hands and bad pens), INT8 | {hard['int8']['top1']:.2%} |",
-        f"| calibration error (ECE), INT8 | {int8['ece']:.4f} |",
-        f"| model size: float32, INT8 | {quantize['onnx']['bytes'] / 1e6:.2f} MB, "
-        f"{quantize['int8']['bytes'] / 1e6:.2f} MB |",
-        f"| one image on one thread: float32, INT8 | {latency} |",
-        f"| parameters, multiply-adds | {train['parameters'] / 1e6:.2f} M, "
-        f"{train['multiply_adds'] / 1e6:.0f} M |",
-        "| *compact*, learned from a cnn of nine epochs: test top-1, size, one image: INT8 "
-        f"(*Xeon, font*) | {compact['int8_top1']:.2%}, {compact['int8_bytes'] / 1e6:.2f} MB, "
-        f"{compact['int8_latency_ms']:.2f} ms |",
-        f"| energy of a whole run (codecarbon's estimate) | {1000 * carbon['total_kwh']:.1f} Wh |",
-        "| the same model with a random split, which knows the hands that it is tested on, INT8 "
-        f"(*Xeon, font*) | {LEAK['random']['test']['top1']:.2%} |",
-        f"| synthesize (*Xeon*) | {BENCH['synthesize']['rate']:,.0f} images/s | `make bench` |",
-        "| extract, fifty files of 607,200 records as ETL9G has "
-        "(start of processes included) | "
-        f"{BENCH['extract']['rate']:,.0f} records/s | `make bench` |",
-        *(f"| {row['what']} | {row['figure']} | {row['command']} |" for row in BY_HAND),
-    ]
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_tables_of_a_document_are_made_of_the_metrics(name):
+    text = committed.text(name)
+    for mark, table in DOCUMENTS[name].items():
+        assert documents.placed(text, mark, table) == text, (
+            f"{name}: {mark}: stale; `python stages/documents.py` writes it anew"
+        )
 
 
-@pytest.mark.parametrize("row", rows(), ids=lambda row: row.split("|")[1].strip()[:40])
-def test_a_figure_of_the_readme_is_in_the_metrics(row):
-    assert row in README, f"README.md: expected this row, found another: {row}"
+def test_a_figure_by_hand_says_at_which_commit_it_was_seen():
+    for row in BY_HAND:
+        assert row["of"] in (documents.SHIPPED, documents.DEFAULT)
+        assert re.match(r"[0-9a-f]{7}", row["commit"]) and row["command"].startswith("`")
 
 
-def test_no_row_of_the_readme_goes_unchecked():
-    known = {row.split("|")[1] for row in rows()}
-    section = README.split("## Measured")[1].split("\n## ")[0]
-    found = {line.split("|")[1] for line in section.splitlines() if line.startswith("| ")}
-    # INT4's is checked against docs/compression.md, below.
-    assert found - {" what ", " the same, INT4 weights (*Xeon, font*) "} == known
+def test_the_readme_shows_at_most_eight_figures():
+    assert DOCUMENTS["README.md"]["figures"].count("\n") <= 2 + 8
+    assert len(README.splitlines()) <= 110
 
 
 def test_the_studys_figures_of_the_leak_are_those_measured():
@@ -103,17 +72,16 @@ def test_what_the_readme_says_of_the_data():
     extract, split = MEASURED["extract"], MEASURED["split"]
     scripts = extract["classes_by_script"]
     kana, kanji = scripts["hiragana"], scripts["kanji"]
-    assert f"{extract['classes']:,} classes ({kana} hiragana, {kanji:,} kanji)" in README
-    assert "forty synthetic writers" in README
+    assert f"{extract['classes']:,} classes: {kana} hiragana and {kanji:,} kanji" in README
+    assert re.search(r"forty\s+synthetic writers", README)
     assert extract["corpora"]["synthetic/ETL9G"]["writer_groups"] == 40
-    assert "ten test writers are in neither" in README
+    assert "Ten test writers are in neither" in RESULTS
     assert split["test"]["writer_groups"] == 10 and not split["leaks_writers"]
 
 
-def test_the_readmes_leaderboard_is_the_one_in_the_metrics():
-    assert leaderboard.placed(README, leaderboard.markdown(TABLE)) == README
+def test_the_leaderboard_is_whole_and_says_of_what_data_it_is():
     assert not TABLE.isna().any(axis=None)
-    assert f"fingerprint `{TABLE['dataset'].iloc[0]}`" in README
+    assert f"`{TABLE['dataset'].iloc[0]}`" in RESULTS
     if not OF_THIS_DATA:
         return
     own = TABLE.set_index("model").loc[MEASURED["train"]["model"]]
@@ -132,10 +100,6 @@ def test_compressions_figures_of_compact_are_the_leaderboards():
             text,
         )
     assert f"It trained for {compact['train_seconds'] / 60:.1f} minutes" in text
-    size, test, latency = re.search(
-        r"\| INT4 weights \| (.+?) \| .+? \| (.+?) % \| .+? \| (.+?) \|", text
-    ).groups()
-    assert f"| the same, INT4 weights (*Xeon, font*) | {test}%, {size} MB, {latency} ms |" in README
     (hard,) = MEASURED["evaluate"]["hard"].values()
     assert f"(cnn, three epochs: {100 * hard['int8']['top1']:.2f} %)" in text or not OF_THIS_DATA
 

@@ -80,15 +80,6 @@ def test_only_the_newest_dataset_is_shown():
     assert len(widths) == 1
 
 
-def test_the_table_takes_its_place_in_the_readme():
-    text = f"before\n{leaderboard.START}\nold\n{leaderboard.END}\nafter\n"
-    found = leaderboard.placed(text, "new\n")
-    assert found == f"before\n{leaderboard.START}\nnew\n{leaderboard.END}\nafter\n"
-    assert leaderboard.placed(found, "new\n") == found
-    with pytest.raises(DataError, match=r"README\.md: expected <!-- leaderboard -->"):
-        leaderboard.placed("nothing", "new\n")
-
-
 def test_another_table_is_not_overwritten():
     with pytest.raises(DataError, match=r"leaderboard\.csv: expected the columns model,param"):
         leaderboard.merge("a,b\n1,2\n", [row()])

@@ -28,7 +28,10 @@ from tests.test_recognizer import drawn
 
 STAGES = list(yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
 BEFORE_TRAINING = ("characters", "synthesize", "extract", "split")
-COMMANDS = [*STAGES, "recognize", "gate", "prune", "report", "study", "demo", "flagship", "release"]
+COMMANDS = [
+    *STAGES, "recognize", "gate", "prune", "report", "study", "demo", "flagship", "release",
+    "leaderboard", "documents",
+]  # fmt: skip
 
 
 def metric(project, name: str) -> dict:

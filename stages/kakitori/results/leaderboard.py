@@ -28,7 +28,6 @@ COLUMNS = [
     "commit",
 ]
 FILES = ("train", "quantize", "evaluate", "carbon")
-START, END = "<!-- leaderboard -->", "<!-- end of the leaderboard -->"
 
 
 def row(read: Callable[[str], str], commit: str) -> dict:
@@ -133,15 +132,6 @@ def markdown(table: pd.DataFrame) -> str:
         for r in table[table["dataset"] == table["dataset"].iloc[0]].itertuples()
     ]
     return "\n".join(lines) + "\n"
-
-
-def placed(text: str, table: str) -> str:
-    """A README's text with the table between its two marks; DataError where these are not."""
-    before, start, rest = text.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        raise DataError(f"README.md: expected {START} and {END} around the table, found neither")
-    return f"{before}{START}\n{table}{END}{after}"
 
 
 def _git(root: Path, *arguments: str) -> str:
