@@ -44,7 +44,7 @@ function watched(promise) {
 const kakitori = watched(load());
 const characters = watched(loadCharacters());
 const views = {
-  recognise: new Recognise(document.querySelector("#recognise"), kakitori),
+  recognise: new Recognise(document.querySelector("#recognise"), kakitori, memory),
   practise: new Practise(document.querySelector("#practise"), kakitori, characters, memory),
 };
 

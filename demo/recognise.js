@@ -2,16 +2,23 @@
 
 import { extent } from "./drawing.js";
 import { Pad } from "./pad.js";
+import { Teach } from "./teach.js";
 import { language, percent, text } from "./texts.js";
 
 const TOP = 10;
 const PLAIN = 0.9; // the probability from which on it is said without "perhaps"
 
 export class Recognise {
-  /** @param {Promise<Kakitori>} kakitori */
-  constructor(section, kakitori) {
+  /**
+   * @param {Promise<Kakitori>} kakitori
+   * @param {{get: Function, set: Function}} memory of the page
+   */
+  constructor(section, kakitori, memory) {
     this.section = section;
-    this.kakitori = kakitori;
+    this.teach = new Teach(section.querySelector("form"), kakitori, memory, (key, values) => {
+      this.again().then(() => this.say(key, values));
+    });
+    this.kakitori = this.teach.ready;
     this.asked = 0; // how often; an answer to an earlier question comes too late
     this.found = null;
     this.said = { key: "loading" };
@@ -49,13 +56,13 @@ export class Recognise {
   }
 
   /** What was drawn has changed. */
-  changed() {
+  async changed() {
     const { strokes } = this.pad;
     const canvas = this.pad.canvas;
     canvas.dataset.count = strokes.length;
     canvas.setAttribute("aria-label", text("pad", { count: strokes.length }));
     // The pad is the frame; a hand that slipped over its edge used more.
-    if (strokes.length) this.ask(strokes, Math.max(1, extent(strokes, 0)));
+    if (strokes.length) await this.ask(strokes, Math.max(1, extent(strokes, 0)));
     else this.nothing();
   }
 
@@ -84,14 +91,15 @@ export class Recognise {
   }
 
   /** The same again, with what is known now. */
-  again() {
-    if (this.pad.strokes.length) this.changed();
-    else if (this.last) this.ask(this.last);
+  async again() {
+    if (this.pad.strokes.length) await this.changed();
+    else if (this.last) await this.ask(this.last);
   }
 
   async ask(input, frame) {
     const number = (this.asked += 1);
     this.last = input;
+    this.teach.about(input);
     this.list.setAttribute("aria-busy", "true");
     try {
       const kakitori = await this.kakitori;
@@ -114,6 +122,7 @@ export class Recognise {
   nothing() {
     this.asked += 1;
     this.last = null;
+    this.teach.about(null);
     this.list.setAttribute("aria-busy", "false");
     this.found = null;
     this.say(null);

@@ -940,6 +940,34 @@ def test_the_page_asks_for_an_alphabet_and_a_prior(shown, stand_in):
     assert [c for c in answered(page) if c] == [c for c, _ in expected]
 
 
+def test_the_page_learns_and_forgets(browser, site):
+    """Told what was meant, it reads the same drawing so, after a reload too, until it forgets."""
+    strokes = site.strokes("木")
+    first = "answer => document.querySelector('.tiles b').textContent === answer"
+    for shown in opened(browser, site):
+        page = shown.page
+        page.locator("#recognise .teach button[type=submit]").wait_for()
+        assert page.locator(".teach button[type=submit]").is_disabled(), "nothing is written yet"
+        written(page, "recognise", strokes)
+        answered(page)
+        before = page.locator(".tiles b").first.text_content()
+        meant = next(c for c in TEXT if c != before)
+        page.locator("#meant").fill(meant)
+        page.locator("#meant").press("Enter")
+        page.wait_for_function(first, arg=meant)
+        wait_said(page, f"Learned {meant}")
+        page.reload()
+        written(page, "recognise", strokes)
+        page.wait_for_function(first, arg=meant)
+        page.locator("#meant").fill("鬱")
+        page.locator(".teach button[type=submit]").click()
+        wait_said(page, "does not know 鬱")
+        page.locator("[data-do=forget]").click()
+        page.wait_for_function(first, arg=before)
+        assert page.locator("[data-do=forget]").is_hidden()
+        assert not page.evaluate("() => localStorage.getItem('kakitori.hand')")
+
+
 # --- what it is told of a hand ----------------------------------------------------------------
 
 TOLD_OF_A_HAND = """async ([lessons, given, memory]) => {
