@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori import reference
+from kakitori import matching, reference
 from kakitori.errors import DataError
 from kakitori.writing import kanjivg
 from tests.test_kanjivg import OFFICIAL
@@ -133,3 +133,19 @@ def test_ways_and_look_alikes(tmp_path):
     np.testing.assert_array_equal(found["未"].ways[0][0], [[0.2, 0.35], [0.8, 0.3]])
     assert list(found["未"].alike) == ["末"]
     assert not found["一"].ways and not found["一"].alike
+
+
+def test_a_digit_written_of_fewer_strokes():
+    """7 with and without the short stroke at its left; the whole one stays the model."""
+    (base,) = kanjivg.read(OFFICIAL, ["7"])
+    model = form("kanjivg", *(stroke.ravel().tolist() for stroke in base.strokes))
+    (way,) = reference.ways([model], base.tree.to_json())
+    assert len(model["strokes"]) == 2 and len(way) == 1
+    np.testing.assert_allclose(way[0], base.strokes[1], atol=1e-6)
+    assert matching.match(way, base.strokes, True, [way]).accepted
+    assert not matching.match(way, base.strokes, True).accepted
+
+
+def test_the_first_stroke_of_a_door_may_fall_to_the_left():
+    (base,) = kanjivg.read(OFFICIAL, ["所"])
+    assert [~0, 1, 2, 3, 4, 5, 6, 7] in reference.orders(json.loads(base.tree.to_json()), 8)

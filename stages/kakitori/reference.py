@@ -59,6 +59,7 @@ ORDERS = {
     "匕": ["0r 1"],  # 比, 北: its first from the left, as brushes write it
     "叉": ["0 2 1"],  # the dot after what it stands in
     "糸 left": ["0 1 2 4 3 5"],  # three dots from left to right
+    "戸": ["0r 1 2 3"],  # its first falls to the left (the agency's guideline of 2016, 字体・字形)
     # ---------------------------------------------------------------------------------------------
     "忄": ["2 0 1"],
     "礻": ["0 1 3 2"],
@@ -91,6 +92,8 @@ ORDERS = {
     "乗": ["0 1 3 4 2 5 6 7 8"],
     "尞": ["0 1 3 4 2 5 6 7 8 9 10 11"],
 }
+# Those of a character's strokes, from 0, that it is written of as well.
+FEWER = {"7": (1,)}  # without the short one at its left
 LEVELS = 255  # of a coordinate in strokes.bin
 WAYS = 16  # orders of a character at most, where several components have more than one
 SAME = 0.04  # of the frame: strokes that nowhere run further apart are the same
@@ -289,6 +292,8 @@ def ways(
             known.append((strokes, own))
         elif order != sorted(order) and order not in theirs:
             theirs.append(order)
+    if few := FEWER.get(tree.get("element", "")):
+        known.append(([lines(model)[k] for k in few], []))
     (_, found), *rest = known
     return found + [way for strokes, own in rest for way in (strokes, *own)]
 
