@@ -1,4 +1,4 @@
-"""The model that ships: a teacher of every character, then a compact network that learns from it.
+"""The model that ships: a compact network of every character; before it its teacher, if it has one.
 
     python stages/flagship.py          # goes on where it was; stop it whenever you like
     python stages/flagship.py --left   # what is left to do
@@ -24,7 +24,7 @@ def main() -> None:
     options = parser.parse_args()
     folder = ROOT / flagship.FOLDER
     with stage.ended_well("flagship"):
-        trees = {step: flagship.settings(ROOT, step) for step in flagship.STEPS}
+        trees = {step: flagship.settings(ROOT, step) for step in flagship.steps(ROOT)}
         if options.left:
             tell(trees)
             return
@@ -36,7 +36,7 @@ def main() -> None:
             for step, tree in trees.items():
                 began = time.perf_counter()
                 flagship.place(folder, tree)
-                flagship.run(folder, step)
+                flagship.run(folder, step, taught=flagship.TEACHER in trees)
                 print(f"flagship: {step} done, {(time.perf_counter() - began) / 60:.1f} min")
             print("flagship: `python stages/release.py` puts it into the package")
 

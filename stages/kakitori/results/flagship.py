@@ -1,5 +1,5 @@
-"""The model that ships, made by the pipeline's own stages in a checkout of its own: first a
-teacher, then a compact network that begins with the teacher's channels and learns from it.
+"""The model that ships, made by the pipeline's own stages in a checkout of its own: where the
+settings have a teacher, first that, then the student, which may learn from it.
 
 Each step is a `dvc repro` with other settings, so that DVC knows what is done: a run that was
 killed goes on where it was, and one that has ended is restored in seconds. The checkout,
@@ -18,21 +18,34 @@ from kakitori import params
 from kakitori.errors import DataError, SettingsError
 
 SETTINGS, FOLDER = "flagship.yaml", "models/flagship"
-STEPS = {"teacher": ["train"], "student": []}  # what DVC is asked for; of the last everything
+# What DVC is asked for, of the last everything; the first where the settings have it.
+STEPS = {"teacher": ["train"], "student": []}
 TEACHER, START = "teacher", "start"  # names in models/pretrained
 KEPT = "models/kept"  # where they stand while the teacher is made, which knows of none
 CODE = ("stages", "dvc.yaml")
 
 
-def settings(root: Path, step: str) -> dict:
-    """params.yaml with what flagship.yaml sets for a step; SettingsError where either is wrong."""
+def groups(root: Path) -> dict[str, dict]:
+    """The groups of flagship.yaml; SettingsError where they are not those that it may have."""
     over = params.tree(params.read(root / SETTINGS), SETTINGS)
-    wanted = {"both", *STEPS}
-    if not isinstance(over, dict) or over.keys() != wanted:
+    if not isinstance(over, dict) or not {"both", "student"} <= over.keys() <= {"both", *STEPS}:
         found = ", ".join(map(str, over)) if isinstance(over, dict) else over
         raise SettingsError(
-            f"{SETTINGS}: expected the groups {', '.join(sorted(wanted))}, found {found}"
+            f"{SETTINGS}: expected the groups both, student and, if there is one, teacher, found "
+            f"{found}"
         )
+    return over
+
+
+def steps(root: Path) -> list[str]:
+    """What there is to do, in its order: the student, and before it the teacher if it has one."""
+    over = groups(root)
+    return [step for step in STEPS if step in over]
+
+
+def settings(root: Path, step: str) -> dict:
+    """params.yaml with what flagship.yaml sets for a step; SettingsError where either is wrong."""
+    over = groups(root)
     tree = params.tree(params.read(root / "params.yaml"))
     for group in ("both", step):
         if not isinstance(over[group], dict):
@@ -75,9 +88,9 @@ def cache_of(root: Path) -> Path:
     return root / ".dvc/cache"
 
 
-def run(folder: Path, step: str) -> None:
-    """One step, from wherever it is."""
-    if step == TEACHER:
+def run(folder: Path, step: str, taught: bool) -> None:
+    """One step, from wherever it is; `taught` : the student has a teacher."""
+    if step == TEACHER or not taught:
         _set_aside(folder)
     else:
         _teach(folder)
@@ -103,10 +116,11 @@ def left(root: Path, folder: Path) -> dict[str, list[str]]:
     all of its stages left, one before the step under way none."""
     stages = list(YAML(typ="safe", pure=True).load(root / "dvc.yaml")["stages"])
     all_of = {"teacher": stages[: stages.index("train") + 1], "student": stages}
+    all_of = {step: all_of[step] for step in steps(root)}
     if not (folder / "params.yaml").exists():
         return all_of
     here = params.tree(params.read(folder / "params.yaml"))
-    under_way = next((step for step in STEPS if settings(root, step) == here), None)
+    under_way = next((step for step in all_of if settings(root, step) == here), None)
     if under_way is None:
         return all_of
     stale = json.loads(_said(folder, "dvc", "status", "--json"))
@@ -114,7 +128,7 @@ def left(root: Path, folder: Path) -> dict[str, list[str]]:
     if under_way == "teacher":
         # What the student shares with it has run by then.
         return {"teacher": open_stages, "student": stages[stages.index("train") :]}
-    return {"teacher": [], "student": open_stages}
+    return {step: [] for step in all_of} | {"student": open_stages}
 
 
 def epoch(folder: Path) -> int:
