@@ -588,15 +588,17 @@ def test_help(command):
     assert done.returncode == 0 and f"stages/{command}.py" in done.stdout
 
 
-def test_an_architecture_that_does_not_exist(project):
-    project.commit()
+def test_an_architecture_that_does_not_exist(reproduced, tmp_path):
+    project = reproduced.copy(tmp_path / "copy")
+    before = (project.root / "models/model.safetensors").read_bytes()
     done = project.run("dvc", "exp", "run", "-S", "model=absent", check=False)
     assert done.returncode != 0
     assert "archs/absent.py" in done.stdout + done.stderr
     project.set(model="absent")
     done = project.run("dvc", "repro", "train", check=False)
     assert done.returncode != 0 and "archs/absent.py" in done.stdout + done.stderr
-    assert not (project.root / "models/model.safetensors").exists()
+    assert "Running stage" not in done.stdout
+    assert (project.root / "models/model.safetensors").read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,11 @@ def test_a_release_that_cannot_be(finished, tmp_path):
     code.write_text(code.read_text("utf-8") + "# changed\n", "utf-8")
     with pytest.raises(DataError, match=r"expected a run of committed code, found .*train\.py"):
         release.write(run.root, folder, ROOM)
+    bare = finished.copy(tmp_path / "bare")
+    shutil.rmtree(bare.root / ".git")
+    bare.run("git", "init", "-q")
+    with pytest.raises(DataError, match=r"bare: expected a checkout whose code is committed"):
+        release.write(bare.root, folder, ROOM)
     shutil.copy2(run.root / "models/exports/fp32.onnx", run.root / "models/exports/int8.onnx")
     with pytest.raises(DataError, match=r"int8\.onnx: expected the .* bytes of metrics/quantize"):
         release.write(run.root, folder, ROOM)

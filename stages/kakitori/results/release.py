@@ -141,9 +141,9 @@ def chosen(settings: params.Settings) -> dict:
 
 
 def commit(root: Path) -> str:
-    """The commit that the run's code is of; DataError where it was changed since."""
-    told = ["git", "status", "--porcelain", "--untracked-files=no"]
-    changed = subprocess.run(told, cwd=root, capture_output=True, text=True, check=True).stdout
+    """The commit that the run's code is of; DataError where it was changed since, or never
+    committed."""
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
     names = [line[3:] for line in changed.splitlines() if not line[3:].startswith(PRODUCED)]
     code = [name for name in names if name.startswith(("stages/", "dvc.yaml"))]
     # What ships may be there from before.
@@ -153,8 +153,17 @@ def commit(root: Path) -> str:
             f"{root}: expected a run of committed code, found changes in {', '.join(code[:3])}; "
             "commit them and `dvc repro`"
         )
-    head = ["git", "rev-parse", "HEAD"]
-    return subprocess.run(head, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    return _git(root, "rev-parse", "HEAD").strip()
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    if done.returncode:
+        raise DataError(
+            f"{root}: expected a checkout whose code is committed, found that `git {arguments[0]}` "
+            f"says: {done.stderr.strip().splitlines()[0]}"
+        )
+    return done.stdout
 
 
 def drawn(recognizer: Recognizer, strokes: dict[str, reference.Reference]) -> dict:
