@@ -4,50 +4,16 @@ import types
 import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kakitori.corpora import archives
-from kakitori.corpora.source import Samples
 from kakitori.errors import DataError
+from tests.bundles import make_tar, make_zip
 from tests.fuzzing import fuzz
 
 CONTENT = {"a/one.png": b"1" * 700, "a/two.png": bytes(range(256)) * 3, "three": b""}
-
-
-def drain(samples: Samples) -> np.ndarray:
-    """All images of some samples, with what must hold for those of every corpus."""
-    chunks = list(samples.chunks)
-    images = np.concatenate([c.images for c in chunks]) if chunks else np.empty((0, 1, 1), np.uint8)
-    assert images.dtype == np.uint8 and images.shape[1] == images.shape[2]
-    assert len(images) == len(samples.codepoint) == sum(len(c.contrast) for c in chunks)
-    assert samples.codepoint.dtype == np.int32
-    if not isinstance(samples.writer_group, str):
-        assert len(samples.writer_group) == len(images)
-    if samples.pen is not None:
-        pen = samples.pen
-        assert len(pen.samples) == len(images) + 1
-        assert pen.strokes[-1] == len(pen.points) and pen.samples[-1] == len(pen.strokes) - 1
-        assert not len(pen.points) or (pen.points.min() >= 0 and pen.points.max() <= 1)
-    return images
-
-
-def make_zip(path: Path, content: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> Path:
-    with zipfile.ZipFile(path, "w", method) as bundle:
-        for name, data in content.items():
-            bundle.writestr(zipfile.ZipInfo(name), data, method)
-    return path
-
-
-def make_tar(path: Path, content: dict[str, bytes], mode: str = "w") -> Path:
-    with tarfile.open(path, mode) as bundle:
-        for name, data in content.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(data)
-            bundle.addfile(entry, io.BytesIO(data))
-    return path
 
 
 def make(path: Path, content: dict[str, bytes]) -> Path:

@@ -14,28 +14,8 @@ from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checkpoints, complexity, export, training
 from kakitori.writing import table
 from kakitori.writing.charset import etl9_characters
-from tests import committed, tables, toy
-
-SETTINGS = committed.settings()
-CLASSES = list("あいう一二三書林杏木相目")
-QUICKER = {"seq2seq": {"steps": 6}}  # an export holds every step
-VARIANTS = [
-    (name, SETTINGS.archs.get(name, params.Arch()).net | QUICKER.get(name, {}))
-    for name in params.known_models()
-]
-NAMES = [name for name, _ in VARIANTS]
-
-
-def made(name: str, net: dict, classes: list[str] = CLASSES, size: int = 64) -> nn.Module:
-    torch.manual_seed(0)
-    settings = SETTINGS.model_copy(
-        update={
-            "model": name,
-            "archs": {name: params.Arch(net=net)},
-            "data": SETTINGS.data.model_copy(update={"size": size}),
-        }
-    )
-    return contract.network(settings, classes, tables.characters("".join(classes) + "大森"))
+from tests import tables, toy
+from tests.networks import CLASSES, NAMES, SETTINGS, VARIANTS, made, shaken
 
 
 @pytest.fixture(params=VARIANTS, ids=NAMES)
@@ -160,19 +140,6 @@ def test_a_run_is_the_same_under_a_seed_and_when_it_goes_on(name, net, tmp_path,
     half = trained("second", stop_after=1)
     assert not toy.same(half, first)
     assert toy.same(first, trained("second"))
-
-
-def shaken(model: nn.Module) -> nn.Module:
-    """With statistics and scales, some negative, that are not their initial zeros and ones."""
-    generator = torch.Generator().manual_seed(2)
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            for tensor in (module.weight.data, module.running_var):
-                tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5)
-            module.weight.data[::3].neg_()
-            for tensor in (module.bias.data, module.running_mean):
-                tensor.copy_(torch.randn(tensor.shape, generator=generator) * 0.3)
-    return model.eval()
 
 
 def test_an_onnx_file_equals_torch_and_names_no_path(model, tmp_path):

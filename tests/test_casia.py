@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from kakitori.corpora import casia, pen
 from kakitori.errors import DataError
+from tests.bundles import drain, make_tar, make_zip
 from tests.fuzzing import fuzz
-from tests.test_archives import drain, make_tar, make_zip
 
 # --- writers, by hand from the tables of the database's pages
 

@@ -19,8 +19,8 @@ from kakitori.errors import DataError
 from kakitori.reading import shipped
 from kakitori.results import demo, packing
 from tests import tables
+from tests.models import small_model
 from tests.projects import ROOT
-from tests.test_recognizer import small_model
 
 SECRET = b"of another folder"
 

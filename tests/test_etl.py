@@ -13,29 +13,12 @@ from hypothesis import strategies as st
 from kakitori.corpora import archives, catalog, etl, extraction, forms, layouts
 from kakitori.errors import DataError
 from kakitori.writing import charset
-from kakitori.writing.charset import etl9_characters, etl_positions, jis_code
+from kakitori.writing.charset import etl_positions, jis_code
 from tests.fuzzing import fuzz
+from tests.sheets import CHARACTERS, PERSON, gray_set, layout_of, levels_of
 
-CHARACTERS = etl9_characters()
-PERSON = {"sex": 1, "age": 23, "industry": 9144, "occupation": 11}
 HANDWRITTEN = [name for name in etl.SETS if name != "ETL2"]
 ONE_FOLDER = {"suppress_health_check": [HealthCheck.function_scoped_fixture]}
-
-
-def layout_of(name: str) -> layouts.Layout:
-    return layouts.LAYOUTS[etl.SETS[name].layout]
-
-
-def levels_of(count: int, name: str = "ETL9G", seed: int = 0) -> np.ndarray:
-    layout = layout_of(name)
-    shape = (count, layout.height, layout.width)
-    return np.random.default_rng(seed).integers(0, 1 << layout.bits, shape, dtype=np.uint8)
-
-
-def gray_set(characters, writer: int = 0, seed: int = 0, name: str = "ETL9G") -> np.ndarray:
-    """One set's records in the order given."""
-    levels = levels_of(len(characters), name, seed)
-    return forms.records(name, tuple(characters), levels, writer, 0, PERSON)
 
 
 def write(folder: Path, name: str, *parts: np.ndarray, number: int = 1) -> etl.EtlFile:
@@ -341,9 +324,7 @@ def test_co59_by_the_users_table(tmp_path):
         raw,
         layout,
         "code",
-        [(21 << 6 | 6, 4 << 6 | 59, 10 << 6 | 10)[k == 7] for k in range(40)]
-        if False
-        else [4 << 6 | 59 if k == 7 else 21 << 6 | 6 for k in range(40)],
+        [4 << 6 | 59 if k == 7 else 21 << 6 | 6 for k in range(40)],
     )
     source = write(tmp_path / "ETL2", "ETL2", raw)
     assert raw[0, 21] == 21 << 2 | 6 >> 4 and raw[0, 22] == (6 & 15) << 4

@@ -16,8 +16,8 @@ from kakitori.learning import saved
 from kakitori.recognizer import prepare
 from kakitori.results import explanation
 from tests import tables
-from tests.test_archs import NAMES, VARIANTS, made
-from tests.test_recognizer import drawn
+from tests.networks import NAMES, VARIANTS, made
+from tests.pictures import drawn
 
 
 class Pooled(nn.Module):

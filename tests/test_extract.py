@@ -9,8 +9,8 @@ import pytest
 
 import extract
 from kakitori.errors import DataError
-from tests.test_folders import picture
-from tests.test_unipen import CROSS, HEAD, block
+from tests.inks import CROSS, HEAD, block
+from tests.pictures import picture
 
 
 def run(root, monkeypatch, corpora="auto") -> dict:

@@ -7,7 +7,7 @@ from kakitori.archs.contract import NONE
 from kakitori.corpora import catalog, extraction
 from kakitori.learning import data
 from kakitori.writing.strokes import TYPES
-from tests.test_unipen import CROSS, LEVEL, block
+from tests.inks import CROSS, LEVEL, block
 
 UNIPEN = ".VERSION 1.0\n.WRITER_ID w07\n.COORD X Y\n.HIERARCHY CHARACTER\n"
 

@@ -6,32 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from kakitori.corpora import folders, tree
 from kakitori.errors import DataError
+from tests.bundles import drain, make_tar, make_zip, write
 from tests.fuzzing import fuzz
-from tests.test_archives import drain, make_tar, make_zip
-
-HANDWRITING = Path(__file__).resolve().parents[2] / "shared/handwriting"
-
-
-def picture(dark: bool = True, kind: str = "PNG", mode: str = "L") -> bytes:
-    """A thick cross, dark on light or light on dark."""
-    image = Image.new(mode, (64, 64), "white" if dark else "black")
-    ImageDraw.Draw(image).line([(32, 8), (32, 56)], "black" if dark else "white", 4)
-    ImageDraw.Draw(image).line([(8, 32), (56, 32)], "black" if dark else "white", 4)
-    out = io.BytesIO()
-    image.save(out, kind)
-    return out.getvalue()
-
-
-def write(root: Path, content: dict[str, bytes]) -> Path:
-    for name, data in content.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
-    return root
-
+from tests.pictures import HANDWRITING, picture
 
 CONTENT = {
     "set/U+3042/a.png": picture(),

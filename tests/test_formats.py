@@ -19,7 +19,7 @@ from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checking, export, footprint, formats, int8
 from kakitori.recognizer import Recognizer, open_session
 from tests import committed
-from tests.test_archs import CLASSES, NAMES, VARIANTS, made
+from tests.networks import CLASSES, NAMES, VARIANTS, made
 
 # One way to calibrate: which reads best is tested in test_int8.py.
 SETTINGS = committed.settings().quantize.model_copy(update={"calibration": ["minmax"]})

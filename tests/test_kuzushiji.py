@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from kakitori.corpora import folders, kuzushiji
 from kakitori.errors import DataError
+from tests.bundles import drain, make_tar
+from tests.bundles import write as write_folder
 from tests.fuzzing import fuzz
-from tests.test_archives import drain, make_tar
-from tests.test_folders import picture
-from tests.test_folders import write as write_folder
+from tests.pictures import picture
 
 KANJI = {
     "kkanji2/U+4E00/1f2a3b4c5d6e7f80.png": picture(dark=False),

@@ -1,6 +1,5 @@
 import itertools
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +8,8 @@ from scipy.optimize import linear_sum_assignment
 from kakitori import matching
 from kakitori.matching import pairing, shapes
 from tests.benchmarks import matching as benchmark
-from tests.test_kanjivg import OFFICIAL
-
-FILE = json.loads((Path(__file__).parent / "cases/matching.json").read_text("utf-8"))
-REFERENCES = FILE["references"]
+from tests.drawn_svg import OFFICIAL
+from tests.pens import FILE, REFERENCES
 
 
 @pytest.mark.parametrize("case", FILE["cases"], ids=[case["name"] for case in FILE["cases"]])

@@ -13,7 +13,8 @@ from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.reading import memory
 from kakitori.recognizer import Recognizer, prepare
-from tests.test_recognizer import TOLD, drawn
+from tests.models import TOLD
+from tests.pictures import drawn
 
 CLASSES = "日目田口"
 

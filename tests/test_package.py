@@ -14,8 +14,8 @@ import pytest
 from kakitori.reading import shipped
 from kakitori.recognizer import OLDEST_RUNTIME
 from kakitori.results import release
+from tests.pictures import drawn
 from tests.projects import ROOT, Project
-from tests.test_recognizer import drawn
 
 ALLOWED = ("numpy", "PIL", "onnxruntime", "kakitori")
 LARGEST = 4_000_000  # bytes of the wheel

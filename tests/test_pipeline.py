@@ -23,8 +23,8 @@ from kakitori import params
 from kakitori.recognizer import Recognizer
 from kakitori.writing.strokes import TYPES
 from tests import committed
+from tests.pictures import drawn
 from tests.projects import TINY, Project, environment
-from tests.test_recognizer import drawn
 
 STAGES = list(yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
 BEFORE_TRAINING = ("characters", "synthesize", "extract", "split")
@@ -209,7 +209,7 @@ def test_extract_verifies_without_writing(finished):
 def test_glyph_sources_are_mixed_over_the_writers(project):
     """A font and a KanjiVG archive of three characters, drawn by hand here: both forms are kept,
     the decomposition is the archive's, and every second writer learned from it."""
-    from tests.test_kanjivg import HEAD, LEVEL, UPRIGHT, archive
+    from tests.drawn_svg import HEAD, LEVEL, UPRIGHT, archive
 
     svg = HEAD % ("", LEVEL + UPRIGHT)
     members = [(f"kanji/{ord(c):05x}.svg", svg.replace("十", c)) for c in "あい"]
@@ -567,6 +567,14 @@ def test_imports_run_downward():
             assert order[reached] < order[here], f"{path} → {reached}"
 
 
+def test_tests_do_not_import_tests():
+    """What several need is in a module of its own; but for processes that a test starts anew."""
+    for path in (params.ROOT / "tests").rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ImportFrom):
+                assert not re.search(r"(^|\.)test_", node.module or ""), path
+
+
 def _direct(path: Path) -> set[Path]:
     found = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -727,7 +735,7 @@ def test_real_files_take_the_place_of_synthetic_ones(finished, project):
 def test_bad_files_end_extract_in_one_line(project, damage, message):
     folder = project.root / "data/raw/ETL9G"
     folder.mkdir(parents=True)
-    from tests.test_etl import CHARACTERS, gray_set
+    from tests.sheets import CHARACTERS, gray_set
 
     path = folder / "ETL9G_01"
     gray_set(CHARACTERS[:5]).tofile(path)

@@ -11,7 +11,7 @@ from kakitori.archs.blocks import Classifier, Head, encoder
 from kakitori.learning import pruning, saved
 from prune import prune as prune_files
 from tests import committed
-from tests.test_archs import shaken
+from tests.networks import shaken
 
 WIDE = (8, 16, 16, 24, 32)
 

@@ -16,7 +16,7 @@ from PIL import Image
 import recognize
 from kakitori.reading import command, shipped
 from tests import tables
-from tests.test_folders import picture
+from tests.pictures import picture
 
 
 class Reader:

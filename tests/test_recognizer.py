@@ -11,40 +11,14 @@ import onnx
 import onnxruntime
 import pandas as pd
 import pytest
-from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
-from kakitori import monitoring, params
+from kakitori import params
 from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.recognizer import OLDEST_RUNTIME, Recognizer, prepare
-from kakitori.writing.glyphs import bundled_font
-
-
-def drawn(character: str = "書", side: int = 96) -> Image.Image:
-    """A clean drawing, black on white."""
-    image = Image.new("L", (side, side), 255)
-    font = ImageFont.truetype(str(bundled_font()), int(side * 0.8))
-    ImageDraw.Draw(image).text((side / 2, side / 2), character, 0, font, anchor="mm")
-    return image
-
-
-def photo(character: str = "書") -> Image.Image:
-    """The drawing as a phone sees it: large, off centre, tinted, a shadow across, noise, blur."""
-    rng = np.random.default_rng(0)
-    page = Image.new("L", (900, 1200), 255)
-    page.paste(drawn(character, 400).rotate(3, fillcolor=255), (380, 120))
-    levels = np.asarray(page.filter(ImageFilter.GaussianBlur(2))).astype(float)
-    y, x = np.mgrid[0:1200, 0:900]
-    light = 0.45 + 0.4 * x / 900 + 0.1 * y / 1200
-    levels = (60 + 150 * levels / 255) * light + rng.normal(0, 4, levels.shape)
-    tint = np.array([1.0, 0.96, 0.85])
-    return Image.fromarray(np.clip(levels[..., None] * tint, 0, 255).astype(np.uint8))
-
-
-def likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Correlation of two images, 1 for equal ones."""
-    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
-
+from tests.models import TOLD, small_model
+from tests.pictures import drawn, likeness, photo
 
 REFERENCE = prepare(drawn(), 64)
 
@@ -367,31 +341,6 @@ def test_nobody_is_told_what_is_read(tmp_path):
         },
     )
     assert done.returncode == 0 and not list(tmp_path.iterdir())
-
-
-TOLD = {
-    "temperature": "1.5",
-    "threshold": "0.9",
-    "deciles": monitoring.reference(monitoring.signals(np.zeros((4, 8, 8), np.uint8), np.ones(4))),
-}
-
-
-def small_model(path: Path, **told: str) -> Path:
-    """A file of three classes that says of itself what a right one does, but for what is told."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    value = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 1, 64, 64])
-    out = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", 3])
-    weights = numpy_helper.from_array(np.ones((4096, 3), np.float32), "weights")
-    nodes = [
-        helper.make_node("Flatten", ["input"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "weights"], ["logits"]),
-    ]
-    graph = helper.make_graph(nodes, "g", [value], [out], [weights])
-    opset = [helper.make_opsetid("", 21)]
-    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
-    export.annotate(path, list("あいう"), 64, TOLD | told)
-    return path
 
 
 def test_a_model_of_another_version_is_named(tmp_path):

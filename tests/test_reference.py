@@ -8,7 +8,7 @@ import pytest
 from kakitori import matching, reference
 from kakitori.errors import DataError
 from kakitori.writing import kanjivg
-from tests.test_kanjivg import OFFICIAL
+from tests.drawn_svg import OFFICIAL
 
 
 def form(source: str, *strokes: list[float]) -> dict:

@@ -7,33 +7,11 @@ from hypothesis import strategies as st
 
 from kakitori.corpora import archives, catalog, pen, unipen
 from kakitori.errors import DataError
+from tests.bundles import drain, make_tar, make_zip
 from tests.fuzzing import fuzz
-from tests.test_archives import drain, make_tar, make_zip
+from tests.inks import CROSS, HEAD, LEVEL, block
 
 # 十 as 64 units a side, y down: strokes in the order in which they are written.
-CROSS = [[(0, 32), (64, 32)], [(32, 0), (32, 40), (34, 64)]]
-LEVEL = [[(0, 32), (60, 30)]]
-
-HEAD = """.VERSION 1.0
-.DATA_SOURCE a test
-.COMMENT words that end
-  .with dots, and numbers 1 2 3
-.X_DIM 640
-.X_POINTS_PER_INCH 500
-.HIERARCHY TEXT CHARACTER
-"""
-
-
-def block(strokes, up: bool = False, flip: bool = False, extra: str = "") -> str:
-    """Pen streams as the tools write them, with or without the pen's way between strokes."""
-    lines = []
-    for k, stroke in enumerate(strokes):
-        lines.append(".PEN_DOWN")
-        lines += [f"{x} {-y if flip else y}{extra}" for x, y in stroke]
-        lines.append(".PEN_UP")
-        if up and k < len(strokes) - 1:
-            lines += [f"{x} {y}{extra}" for x, y in [(5, 5), (6, 6)]]
-    return "\n".join(lines) + "\n"
 
 
 def text_of(labels: list[str], flip: bool = False) -> str:

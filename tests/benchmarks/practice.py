@@ -21,7 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "stages")]
 
 from tests.benchmarks import real_hands  # noqa: E402
 from tests.browser.conftest import FLAGS  # noqa: E402
-from tests.browser.test_matching import opened  # noqa: E402
+from tests.browser.pages import opened  # noqa: E402
 
 from kakitori import reference  # noqa: E402
 from kakitori.results import packing  # noqa: E402

@@ -34,9 +34,9 @@ from kakitori.results import demo
 from kakitori.writing import kanjivg
 from tests import tables, toy
 from tests.benchmarks.photos import ROWS
+from tests.models import TOLD
+from tests.pictures import HANDWRITING, drawn, likeness, photo
 from tests.projects import Project
-from tests.test_folders import HANDWRITING
-from tests.test_recognizer import TOLD, drawn, likeness, photo
 
 TEXT = "一二三十土木水火山川口日月目田あいう書愛"
 PHONE, DESK = (360, 780), (1280, 860)

@@ -1,41 +1,23 @@
 """demo/matching.js says the same as kakitori.matching."""
 
-import functools
 import json
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, Route
+from playwright.sync_api import Browser, Page
 
 from kakitori import matching
 from tests.benchmarks import matching as benchmark
-from tests.projects import ROOT
-from tests.test_matching import FILE, REFERENCES
+from tests.browser.pages import opened
+from tests.pens import FILE, REFERENCES
 
-ORIGIN = "http://kakitori.test/"  # answered by the test itself, since modules need an origin
-MODULES = ("matching", "fitting", "alikes", "pairing", "shapes")
 ALL = """async (cases) => {
     const { lookAlikes, match } = await import("/matching.js");
     return cases.map(({ drawn, reference, ordered, ways, alike, judged }) =>
         match(drawn, reference,
             { ordered, ways, alike: new Map(Object.entries(alike ?? {})), judged }));
 }"""
-
-
-def serve(body: str, route: Route) -> None:
-    route.fulfill(content_type="text/javascript", body=body)
-
-
-def opened(page: Page) -> Page:
-    """A page that can import the modules."""
-    blank = {"content_type": "text/html", "body": "<!doctype html>"}
-    page.route(ORIGIN, lambda route: route.fulfill(**blank))
-    for name in MODULES:
-        body = (ROOT / f"demo/{name}.js").read_text("utf-8")
-        page.route(f"{ORIGIN}{name}.js", functools.partial(serve, body))
-    page.goto(ORIGIN)
-    return page
 
 
 @pytest.fixture(scope="module")
