@@ -29,6 +29,7 @@ from kakitori.drawing import draw, has_lines
 from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.params import ROOT
+from kakitori.reading import shipped
 from kakitori.recognizer import Recognizer, prepare
 from kakitori.results import demo
 from kakitori.writing import kanjivg
@@ -707,6 +708,7 @@ def test_the_command_builds_the_folder(tmp_path, site, stand_in):
     copy = Project.at(tmp_path / "project")
     (copy.root / "demo/node_modules").symlink_to(ROOT / "demo/node_modules")
     shutil.copy2(site.root / "data/characters.parquet", copy.root / "data")
+    shutil.rmtree(copy.root / shipped.FOLDER.relative_to(ROOT), ignore_errors=True)
     lacking = copy.stage("demo", "--build-only", check=False)
     assert lacking.returncode == 1 and "strict_int8.onnx: expected an export" in lacking.stderr
     assert lacking.stderr.count("\n") == 1
@@ -723,6 +725,7 @@ def test_the_command_builds_the_folder(tmp_path, site, stand_in):
 
 
 def test_what_is_lacking_is_named(tmp_path, stand_in, monkeypatch):
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
     with pytest.raises(DataError, match=r"strict_int8\.onnx: expected an export"):
         demo.export_of(tmp_path)
     (tmp_path / "models/exports").mkdir(parents=True)
