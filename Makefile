@@ -1,7 +1,7 @@
 # make repro   from a bare machine to a measured recogniser
 # make test    the same set-up, then the tests
-# make test-long   every test, those marked long too; properties on ten times the examples, new ones
-#              every time; nightly in CI
+# make test-long   every test, those marked long too, but of `make runtimes`; properties on ten times
+#              the examples, new ones every time; nightly in CI
 # TESTS_READ=worktree pytest tests/test_figures.py   whether documents fit metrics not yet committed
 # make test-browser   the report and the demo in Debian's chromium
 # make demo    the page that recognises and teaches, on http://127.0.0.1:8000; needs npm alone where
@@ -10,12 +10,13 @@
 # make wheel   what pip installs, with the model that ships: dist/
 # make bench   the speed of the stages beside this machine's limits; docs/speed.md
 # make study   after a repro: the leak of a random split, robustness, a map of the classes
+# make runtimes   after a repro: the exports in other runtimes, each in an environment of its own
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: repro test test-long test-browser demo flagship wheel lint bench study clean setup
+.PHONY: repro test test-long test-browser demo flagship wheel lint bench study runtimes clean setup
 
 repro: setup
 	dvc repro
@@ -24,7 +25,7 @@ test: setup
 	pytest -n auto --maxprocesses 4 --dist worksteal
 
 test-long: setup
-	pytest -n auto --maxprocesses 4 --dist worksteal -m "long or not long" --hypothesis-profile long --timeout 18000
+	pytest -n auto --maxprocesses 4 --dist worksteal -m "not runtimes" --hypothesis-profile long --timeout 18000
 
 test-browser: setup
 	pytest tests/browser
@@ -55,6 +56,9 @@ bench: setup
 study: setup
 	python stages/study.py
 
+runtimes: setup
+	python stages/runtimes.py
+
 setup: .venv/ready
 
 .venv/ready: requirements.lock requirements.in
@@ -67,4 +71,4 @@ setup: .venv/ready
 # Produced files only: data/raw, data/external, models/pretrained and DVC's cache stay.
 clean:
 	rm -rf data/shards data/synthetic data/*.parquet metrics/energy metrics/plots .checkpoints
-	rm -rf models/exports models/demo demo/node_modules models/model.* models/classes.json .pytest_cache .ruff_cache build dist
+	rm -rf models/exports models/demo models/runtimes .runtimes/work demo/node_modules models/model.* models/classes.json .pytest_cache .ruff_cache build dist

@@ -1,0 +1,40 @@
+"""MNN, by its own converter."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import feeding
+import MNN
+import numpy as np
+
+
+def convert(folder, kind):
+    program = Path(sys.executable).with_name("mnnconvert")
+    command = [program, "-f", "ONNX", "--modelFile", "fixed.onnx", "--MNNModel", "model.mnn"]
+    command += ["--bizCode", "kakitori"] + ["--fp16"] * (kind == "fp16")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode or not (folder / "model.mnn").is_file():
+        raise RuntimeError(f"mnnconvert: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+    return [folder / "model.mnn"]
+
+
+def load(files, _kind):
+    # 1: high precision, floats of 32 bits.
+    manager = MNN.nn.create_runtime_manager(
+        ({"backend": "CPU", "numThread": 1, "precision": "high"},)
+    )
+    model = MNN.nn.load_module_from_file(
+        str(files[0]), ["input"], ["logits"], runtime_manager=manager
+    )
+
+    def read(image):
+        given = MNN.expr.const(image, image.shape, MNN.expr.NCHW, MNN.expr.float)
+        found = model.forward([MNN.expr.convert(given, MNN.expr.NC4HW4)])[0]
+        return np.array(MNN.expr.convert(found, MNN.expr.NCHW).read())
+
+    return read
+
+
+if __name__ == "__main__":
+    feeding.main("MNN", convert, load)
