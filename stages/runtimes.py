@@ -56,11 +56,11 @@ def earlier(path: Path, about: dict) -> dict:
         found = json.loads(path.read_text("utf-8"))
         if found.get("run") == about:
             return found
-    never = {"state": measuring.NOT_TRIED, "why": "`python stages/runtimes.py`"}
-    runtimes = {
-        name: {"title": r.title, "formats": dict.fromkeys(r.formats, never)}
-        for name, r in RUNTIMES.items()
-    }
+    runtimes = {}
+    for name, runtime in RUNTIMES.items():
+        why = runtime.lacks() or f"`python stages/runtimes.py {name}`"
+        never = {"state": measuring.NOT_TRIED, "why": why}
+        runtimes[name] = {"title": runtime.title, "formats": dict.fromkeys(runtime.formats, never)}
     return {"run": about, "runtimes": runtimes}
 
 
