@@ -7,7 +7,7 @@
     python tests/benchmarks/people.py --test 5000 --prior text    # drawn as often as in text
 
 One row an archive: drawings, those of characters that may be answered (all figures are of these),
-top-1, top-1 where any look-alike counts, top-5, the expected calibration error, the share answered
+top-1, top-1 where any look-alike counts with its 95 % interval over drawings (Wilson 1927), top-5, the expected calibration error, the share answered
 surely and what of all drawings is wrong and sure. `--strokes` draws characters from KanjiVG's
 strokes instead (data/characters.parquet), with pens of some shares of the side. `--test` draws
 samples of the pipeline's test part by lot, with a prior as often as the prior says.
@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import binomtest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
@@ -98,9 +99,13 @@ def say(
     name: str, recognizer: Recognizer, images: np.ndarray, labels: list[str], misread: int = 0
 ) -> None:
     found, answers = scored(recognizer, images, labels)
+    count = found["samples"]
+    alike = binomtest(round(count * found["top1_alike"]), count).proportion_ci(method="wilson")
     words = [
-        f"{name}: {found['samples']:,} of {len(labels):,} drawings",
-        *(f"{key} {found[key]:.2%}" for key in ("top1", "top1_alike", "top5")),
+        f"{name}: {count:,} of {len(labels):,} drawings",
+        f"top1 {found['top1']:.2%}",
+        f"top1_alike {found['top1_alike']:.2%} ({100 * alike.low:.2f} to {100 * alike.high:.2f})",
+        f"top5 {found['top5']:.2%}",
         f"ECE {found['ece']:.4f}",
         f"sure {found['coverage']:.1%}",
         f"wrong and sure {found['wrong_and_sure']:.2%}",
