@@ -7,10 +7,11 @@
     python tests/benchmarks/people.py --test 5000 --prior text    # drawn as often as in text
 
 One row an archive: drawings, those of characters that may be answered (all figures are of these),
-top-1, top-1 where any look-alike counts with its 95 % interval over drawings (Wilson 1927), top-5, the expected calibration error, the share answered
-surely and what of all drawings is wrong and sure. `--strokes` draws characters from KanjiVG's
-strokes instead (data/characters.parquet), with pens of some shares of the side. `--test` draws
-samples of the pipeline's test part by lot, with a prior as often as the prior says.
+top-1, top-1 where any look-alike counts with its 95 % interval over drawings (Wilson 1927), top-5,
+the expected calibration error, the share answered surely and what of all drawings is wrong and
+sure. `--strokes` draws characters from KanjiVG's strokes instead (data/characters.parquet), with
+pens of some shares of the side. `--test` draws samples of the pipeline's test part by lot, with a
+prior as often as the prior says.
 """
 
 import argparse
