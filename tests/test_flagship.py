@@ -167,5 +167,18 @@ def test_killed_in_each_step_it_ends_all_the_same(project):
     assert (project.root / "stages/kakitori/reading/model/model.onnx").is_file()
 
 
+@pytest.mark.long
+def test_a_student_alone(project):
+    """As what ships is made today: one step, and nothing of a teacher is left or wanted."""
+    (project.root / "flagship.yaml").write_text("both: {}\nstudent: {model: compact}\n", "utf-8")
+    project.commit()
+    assert project.stage("flagship", "--left").stdout.count("left:") == 1
+    assert "flagship: student done" in project.stage("flagship").stdout
+    folder = project.root / flagship.FOLDER
+    about = json.loads((folder / "metrics/train.json").read_text("utf-8"))
+    assert about["model"] == "compact" and not about.get("teacher")
+    assert "student (compact): left: nothing" in project.stage("flagship", "--left").stdout
+
+
 def model_of(folder: Path) -> str:
     return yaml.safe_load((folder / "params.yaml").read_text("utf-8"))["model"]
