@@ -161,6 +161,7 @@ def test_every_runtime_reads_a_finished_run(finished, name):
         if line["state"] == measuring.NOT_TRIED:
             pytest.skip(line["why"])
         assert line["state"] == (measuring.CONVERTED if name == "coreml" else measuring.RUN), line
-        assert line["bytes"] < 1.05 * line["onnx_bytes"] or name == "tvm"
+        if name not in ("tvm", "coreml"):  # which hold code, or say much of so small a network
+            assert line["bytes"] < 1.05 * line["onnx_bytes"]
         if name != "coreml":
             assert line["equal"] >= SAME[kind]
