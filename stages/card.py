@@ -2,18 +2,19 @@
 
     python stages/card.py
 
-Reads metrics/*.json, metrics/leaderboard.csv and models/model.json; writes models/README.md and
-models/classes.json.
+Reads metrics/*.json (runtimes.json where it is there), metrics/leaderboard.csv and
+models/model.json; writes models/README.md and models/classes.json.
 """
 
 from kakitori import outputs, stage
 from kakitori.params import ROOT, Settings
-from kakitori.results import card, choice, metrics
+from kakitori.results import backends, card, choice, metrics
 
 
 def main(settings: Settings) -> None:
     measured, model = metrics.read(ROOT)
-    text = card.text(measured, model, choice.read(ROOT / "metrics/leaderboard.csv"))
+    runtimes = backends.read(ROOT / "metrics/runtimes.json")
+    text = card.text(measured, model, choice.read(ROOT / "metrics/leaderboard.csv"), runtimes)
     outputs.write_json(
         ROOT / "models/classes.json", {str(k): c for k, c in enumerate(model["classes"])}
     )

@@ -12,7 +12,7 @@ from PIL import Image
 from kakitori.corpora.shards import load_images
 from kakitori.errors import DataError
 from kakitori.recognizer import Recognizer
-from kakitori.results import card, choice, leaderboard, metrics
+from kakitori.results import backends, card, choice, leaderboard, metrics
 from tests import committed
 from tests.projects import Project
 
@@ -235,7 +235,9 @@ def test_every_snippet_of_the_card_reads_the_character(finished, tmp_path):
 def test_the_card_of_a_run_shows_its_own_figures(finished):
     text = (finished.root / "models/README.md").read_text("utf-8")
     found, model = metrics.read(finished.root)
-    assert card.text(found, model, choice.read(finished.root / "metrics/leaderboard.csv")) == text
+    leaders = choice.read(finished.root / "metrics/leaderboard.csv")
+    known = backends.read(finished.root / "metrics/runtimes.json")
+    assert card.text(found, model, leaders, known) == text
     assert ModelCard.load(finished.root / "models/README.md").data.eval_results
     assert f"{found['evaluate']['int8']['top1']:.2%}" in text
     assert "nan" not in text.lower().replace("non", "").split()
@@ -254,3 +256,60 @@ def test_a_folders_name_is_no_markup():
     template = card.TEMPLATE.read_text("utf-8")
     inserted = re.findall(r"{{ *([^}]*corp(?:us|ora)) *}}", template)
     assert not inserted, "a corpus's name without `named`"
+
+
+# --- other runtimes ----------------------------------------------------------------------------
+
+
+def runtimes(found: dict[str, dict]) -> dict:
+    """As stages/runtimes.py writes it, of the committed run."""
+    evaluate = found["evaluate"]
+    ran = {
+        "state": "run here", "onnx": "strict.onnx", "onnx_bytes": 2_000_000, "bytes": 2_010_000,
+        "file": "models/runtimes/litert/fp32", "equal": 0.9995, "probability_difference": 0.0123,
+        "top1": 0.975, "milliseconds": 1.234, "onnx_milliseconds": 2.0,
+    }  # fmt: skip
+    formats = {
+        "fp32": ran,
+        "fp16": {"state": "converted here", "onnx": "fp16.onnx", "onnx_bytes": 1, "bytes": 1},
+        "int8": {"state": "failed", "why": "a|b <c>", "onnx": "int8.onnx", "onnx_bytes": 1},
+    }
+    return {
+        "run": {
+            "model": evaluate["model"],
+            "dataset": evaluate["dataset"]["fingerprint"],
+            "test_nll": evaluate["onnx"]["nll"],
+            "samples": 1000,
+        },
+        "runtimes": {"litert": {"title": "LiteRT", "version": "2.1.0", "formats": formats}},
+    }
+
+
+def test_the_table_of_runtimes_says_what_was_measured():
+    found = measured()
+    text = card.text(found, {"size": 64}, table(), runtimes(found))
+    assert (
+        "| LiteRT 2.1.0 | float32, `models/runtimes/litert/fp32` | run here | 2.01 MB of 2.00 | "
+        "99.95% | 0.01 | 97.50% | 1.23 of 2.00 |\n"
+    ) in text
+    assert "| LiteRT 2.1.0 | 16-bit float, `fp16.onnx` | converted here | 0.00 MB of" in text
+    assert "| failed: a\\|b &lt;c> |" in text
+    rows = text.split("| runtime | ")[1].split("\n\n")[0].splitlines()
+    # Of its header and rule, the reference of ONNX and three formats each has as many cells.
+    assert len(rows) == 6 and {len(re.split(r"(?<!\\)\|", row)) for row in rows[1:]} == {10}
+
+
+@pytest.mark.parametrize("change", [{}, {"model": "vit"}, {"dataset": "x"}, {"test_nll": 0.5}])
+def test_of_another_run_or_none_the_table_of_runtimes_says_nothing(change):
+    found = measured()
+    known = runtimes(found) if change else {}
+    if change:
+        known["run"] |= change
+    rows = backends.table(known, found["evaluate"], found["quantize"])
+    assert rows[0][:3] == ("onnx.reference", rows[0][1], "run here") and len(rows) == 2
+    assert rows[1][2].startswith("not tried: ") and "`python stages/runtimes.py`" in rows[1][2]
+    assert ("is of another run" in rows[1][2]) == bool(change)
+
+
+def test_what_is_not_there_was_not_measured(tmp_path):
+    assert backends.read(tmp_path / "runtimes.json") == {}

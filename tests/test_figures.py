@@ -106,7 +106,8 @@ def test_compressions_figures_of_compact_are_the_leaderboards():
 
 def test_the_committed_card_is_made_of_the_committed_metrics():
     """All of it, to the last character; models/model.json, which is not in git, adds the size."""
-    text = card.text(MEASURED, {"size": committed.settings().data.size}, TABLE)
+    size = {"size": committed.settings().data.size}
+    text = card.text(MEASURED, size, TABLE, committed.metrics("runtimes"))
     assert committed.text("models/README.md") == text, (
         "models/README.md: stale; `dvc repro card` makes it again"
     )

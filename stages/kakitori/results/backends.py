@@ -1,29 +1,75 @@
-"""Which runtimes the files have been tried on."""
+"""Which runtimes have run the files, as stages/runtimes.py and quantize measured it."""
 
-RUN, CHECKED, UNTRIED = "run here", "operators checked", "untried"
+import json
+from pathlib import Path
+
+COMMAND = "`python stages/runtimes.py`"
+KINDS = {"fp32": "float32", "fp16": "16-bit float", "int8": "INT8"}
 
 
-def table(quantize: dict) -> list[tuple[str, str, str]]:
-    """Backend, state and what is known of it, from the metrics of `quantize`.
+def read(path: Path) -> dict:
+    """metrics/runtimes.json; nothing where it has not been measured."""
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
-    "Operators checked" says that every operator of strict.onnx is in the backend's own list
-    (learning/export.py, STRICT); nothing has been run there.
+
+def table(measured: dict, evaluate: dict, quantize: dict) -> list[tuple[str, ...]]:
+    """Rows of text: runtime, file, state, size beside its ONNX file's, share of the same first
+    answers, largest difference of a probability, top-1, milliseconds beside ONNX Runtime's.
+
+    Parameters
+    ----------
+    measured : metrics/runtimes.json; empty, or of another run, when nothing is known of this one.
+    evaluate, quantize : the metrics of this run.
     """
-    strict = "strict" in quantize
     agreed = [name for name, line in quantize.items() if _second(line) == "agrees"]
-    checked = (CHECKED, "`strict.onnx`") if strict else (UNTRIED, "")
-    return [
-        ("ONNX Runtime, CPU", RUN, "every file"),
-        ("onnx.reference", RUN, f"the same logits: {', '.join(agreed)}"),
-        ("ONNX Runtime Web, WASM", CHECKED, "the CPU's operators, all files"),
-        ("TensorRT", *checked),
-        ("CoreML", *checked),
-        ("TFLite, by onnx2tf", *checked),
-        ("OpenVINO", UNTRIED, ""),
-        ("TVM", UNTRIED, ""),
-        ("NNAPI", UNTRIED, ""),
-        ("ONNX Runtime, ARM CPU", UNTRIED, "the same operators as on x86"),
-    ]
+    rows = [_row("onnx.reference", ", ".join(agreed), "run here")] if agreed else []
+    if not measured:
+        return [*rows, _row("all others", "", f"not tried: {COMMAND}")]
+    if not is_of_run(measured, evaluate):
+        why = f"not tried: `metrics/runtimes.json` is of another run; {COMMAND}"
+        return [*rows, _row("all others", "", why)]
+    for runtime in measured["runtimes"].values():
+        title = " ".join(filter(None, [runtime["title"], runtime.get("version")]))
+        rows += [_measured(title, kind, line) for kind, line in runtime["formats"].items()]
+    return rows
+
+
+def is_of_run(measured: dict, evaluate: dict) -> bool:
+    """Whether the runtimes read the run that `evaluate` is of."""
+    own = {
+        "model": evaluate["model"],
+        "dataset": evaluate["dataset"]["fingerprint"],
+        "test_nll": evaluate["onnx"]["nll"],
+    }
+    return own.items() <= measured["run"].items()
+
+
+def _measured(title: str, kind: str, line: dict) -> tuple[str, ...]:
+    state = f"{line['state']}: {_cell(line['why'])}" if "why" in line else line["state"]
+    file = line.get("file") or line.get("onnx")
+    label = f"{KINDS[kind]}, `{file}`" if file else KINDS[kind]
+    figures = []
+    if "bytes" in line:
+        figures.append(f"{line['bytes'] / 1e6:.2f} MB of {line['onnx_bytes'] / 1e6:.2f}")
+    if "equal" in line:
+        if not figures:
+            figures.append("")
+        figures += [
+            f"{line['equal']:.2%}",
+            f"{line['probability_difference']:.1g}",
+            f"{line['top1']:.2%}",
+            f"{line['milliseconds']:.2f} of {line['onnx_milliseconds']:.2f}",
+        ]
+    return _row(title, label, state, *figures)
+
+
+def _row(*cells: str) -> tuple[str, ...]:
+    return (*cells, *[""] * (8 - len(cells)))
+
+
+def _cell(text: str) -> str:
+    """What a program said, as text of a table."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
 def _second(line: object) -> str:

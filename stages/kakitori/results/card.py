@@ -26,14 +26,18 @@ FORMATS = {  # key in the metrics: what it is, and its file
 }
 
 
-def text(metrics: dict[str, dict], model: dict, table: pd.DataFrame) -> str:
+def text(
+    metrics: dict[str, dict], model: dict, table: pd.DataFrame, runtimes: dict | None = None
+) -> str:
     """The card, as Hugging Face's own parser reads it.
 
     Parameters
     ----------
-    metrics : of metrics.read; every figure of the card comes from them and from `table`.
+    metrics : of metrics.read; every figure of the card comes from them, `table` and
+        `runtimes`.
     model : models/model.json.
     table : the leaderboard's rows, of any dataset; may be empty.
+    runtimes : of backends.read.
 
     Raises DataError for metrics that lack a figure of the card.
     """
@@ -60,7 +64,7 @@ def text(metrics: dict[str, dict], model: dict, table: pd.DataFrame) -> str:
                 credits.GLYPHS.get(source, f"the font {named(source)}, under its own terms")
                 for source in evaluate["glyphs"].split(", ")
             ),
-            runtimes=backends.table(metrics["quantize"]),
+            runtimes=backends.table(runtimes or {}, evaluate, metrics["quantize"]),
             rows=len(table),
             choices=choice.choose(table[own]),
             standing=choice.standing(table[own], name),
