@@ -19,6 +19,7 @@ sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
 from tests.benchmarks import people  # noqa: E402
 
+from kakitori import context  # noqa: E402
 from kakitori.recognizer import Recognizer, prepare  # noqa: E402
 
 SIDE = 128  # pixels of a drawing, its em three quarters of that
@@ -28,11 +29,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("font", type=Path)
     parser.add_argument("--model", type=Path, default=ROOT / "models/exports/int8.onnx")
+    parser.add_argument("--candidates", default="")
     options = parser.parse_args()
-    recognizer = Recognizer(options.model, threads=0)
+    recognizer = Recognizer(options.model, threads=0, candidates=options.candidates)
     font = ImageFont.truetype(str(options.font), SIDE * 3 // 4)
     letters = get_font(str(options.font)).get_charmap()
-    characters = [character for character in recognizer.classes if ord(character) in letters]
+    may = context.allowed(options.candidates, recognizer.classes)
+    characters = [c for c, known in zip(recognizer.classes, may, strict=True) if known]
+    characters = [character for character in characters if ord(character) in letters]
     images = []
     for character in characters:
         drawing = Image.new("L", (SIDE, SIDE), 255)
