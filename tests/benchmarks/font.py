@@ -7,6 +7,7 @@ synthetic writers: nobody drew it for us.
 """
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 
@@ -42,6 +43,9 @@ def main() -> None:
         drawing = Image.new("L", (SIDE, SIDE), 255)
         ImageDraw.Draw(drawing).text((SIDE / 2, SIDE / 2), character, 0, font, anchor="mm")
         images.append(prepare(drawing, recognizer.size))
+    inked = [image.any() for image in images]  # some fonts have blanks for what they lack
+    characters = list(itertools.compress(characters, inked))
+    images = list(itertools.compress(images, inked))
     people.say(options.font.name, recognizer, np.stack(images), characters, 100)
 
 
