@@ -45,7 +45,7 @@ def main() -> None:
     whole.paste(left)
     whole.paste(right, (left.width, 0))
     path = ROOT / "docs/picture.png"
-    whole.quantize(48, dither=Image.Dither.NONE).save(path, optimize=True)
+    whole.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
     print(f"picture: {path.relative_to(ROOT)}, {path.stat().st_size:,} bytes")
 
 
@@ -67,7 +67,8 @@ def sheet(run: Path) -> Image.Image:
         said, colour = ("?", WRONG)
         if top:
             (character, probability), *_ = top
-            said = f"{character} {100 * probability:.0f} %"
+            share = f"{100 * probability:.0f} %" if probability < 0.995 else "> 99 %"
+            said = f"{character} {share}"
             colour = INK if character == chr(code) else WRONG
         draw.text((x + TILE / 2, y + TILE + 4), said, fill=colour, font=font, anchor="ma")
     return found
