@@ -140,7 +140,7 @@ def of_shipped(about: dict) -> list[str]:
         ),
         ("calibration error (ECE) on the synthetic test", f"{test['ece']:.4f}"),
     ]
-    where = "`model.json`, [docs/flagship.md](docs/flagship.md)"
+    where = "`model.json` beside MODEL"
     return [_row({"what": what, "figure": figure, "command": where}) for what, figure in rows]
 
 
