@@ -15,6 +15,7 @@ from kakitori import params
 from kakitori.errors import SettingsError
 from kakitori.reading import shipped
 from kakitori.results import flagship, release
+from tests import committed
 from tests.projects import ROOT, environment
 
 TAUGHT = {
@@ -30,9 +31,11 @@ TAUGHT = {
 }
 
 
-def test_the_settings_of_what_ships():
-    (step,) = flagship.steps(ROOT)
-    settings = params.check(flagship.settings(ROOT, step))
+def test_the_settings_of_what_ships(tmp_path):
+    for name in ("params.yaml", "flagship.yaml"):  # as committed: a run here may have others
+        (tmp_path / name).write_bytes(committed.content(name))
+    (step,) = flagship.steps(tmp_path)
+    settings = params.check(flagship.settings(tmp_path, step))
     assert set(settings.synthesize.sets) == {"ETL9G", "ALPHABET"}
     assert not settings.train.distillation.teacher and not settings.train.transfer.init_from
     about = shipped.about()
@@ -42,7 +45,7 @@ def test_the_settings_of_what_ships():
 
 
 def test_the_settings_of_both_steps(tmp_path):
-    shutil.copy2(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "params.yaml").write_bytes(committed.content("params.yaml"))
     (tmp_path / "flagship.yaml").write_text(yaml.safe_dump(TAUGHT), "utf-8")
     assert flagship.steps(tmp_path) == ["teacher", "student"]
     teacher, student = (params.check(flagship.settings(tmp_path, s)) for s in flagship.STEPS)
