@@ -126,7 +126,7 @@ def test_what_an_installed_one_cannot_do_is_one_line(installed, tmp_path):
     drawn("の").save(tmp_path / "no.png")
     for arguments, message in (
         (["--explain", "why", "no.png"], "kakitori: --explain: expected a checkout with PyTorch"),
-        (["--candidates", "鬱", "no.png"], "kakitori: candidates: expected them among the model's"),
+        (["--candidates", "☃", "no.png"], "kakitori: candidates: expected them among the model's"),
         (["--candidates", "digit", "no.png"], "kakitori: candidates: expected characters or names"),
         (["absent.png"], "kakitori: absent.png: expected an image or a folder, found nothing"),
     ):
