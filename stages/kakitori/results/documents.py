@@ -8,7 +8,7 @@ from kakitori.corpora.etl import SETS
 from kakitori.corpora.layouts import LAYOUTS, Field
 from kakitori.errors import DataError
 from kakitori.reading import shipped
-from kakitori.results import leaderboard, metrics
+from kakitori.results import backends, leaderboard, metrics
 
 HEAD = "| what | figure | command |\n|---|---|---|\n"
 SHIPPED, DEFAULT = "ships", "default"  # whose figures a row of by_hand.json is
@@ -25,7 +25,11 @@ def tables(root: Path) -> dict[str, dict[str, str]]:
 
     measured, by_hand = {name: read(name) for name in metrics.EXPECTED}, read("by_hand")
     table = leaderboard.parse((root / "metrics/leaderboard.csv").read_text("utf-8"))
-    return of(measured, by_hand, leaderboard.markdown(table), shipped.about())
+    found = of(measured, by_hand, leaderboard.markdown(table), shipped.about())
+    found["docs/runtimes.md"] = {
+        "runtimes": of_runtimes(backends.read(root / "metrics/flagship/runtimes.json"))
+    }
+    return found
 
 
 def of(
@@ -142,6 +146,22 @@ def of_shipped(about: dict) -> list[str]:
     ]
     where = "`model.json` beside MODEL"
     return [_row({"what": what, "figure": figure, "command": where}) for what, figure in rows]
+
+
+def of_runtimes(measured: dict) -> str:
+    """What runtimes made of the files of the run that ships, as runtimes.json has it."""
+    head = (
+        "| runtime | file | state | size, of its ONNX file's | same first answers "
+        "| largest difference of a probability | top-1 | ms an image, of ONNX Runtime's |\n"
+        f"{'|---' * 8}|\n"
+    )
+    run = measured["run"]
+    own = {
+        "model": run["model"],
+        "dataset": {"fingerprint": run["dataset"]},
+        "onnx": {"nll": run["test_nll"]},
+    }
+    return head + "".join(f"| {' | '.join(row)} |\n" for row in backends.table(measured, own, {}))
 
 
 def of_sets() -> str:
