@@ -26,9 +26,8 @@ def tables(root: Path) -> dict[str, dict[str, str]]:
     measured, by_hand = {name: read(name) for name in metrics.EXPECTED}, read("by_hand")
     table = leaderboard.parse((root / "metrics/leaderboard.csv").read_text("utf-8"))
     found = of(measured, by_hand, leaderboard.markdown(table), shipped.about())
-    found["docs/runtimes.md"] = {
-        "runtimes": of_runtimes(backends.read(root / "metrics/flagship/runtimes.json"))
-    }
+    if runtimes := backends.read(root / "metrics/flagship/runtimes.json"):
+        found["docs/runtimes.md"] = {"runtimes": of_runtimes(runtimes)}
     return found
 
 
