@@ -35,7 +35,9 @@ from kakitori.learning import (
 from kakitori.params import ROOT, Settings
 from kakitori.results import figures, scoring
 
-STRANGERS = 1000  # scribbles, faces and foreign words, of which no more than a few may be answered
+# Scribbles, faces and foreign words, of which no more than a few may be answered; as many as there
+# are validation samples where those are fewer.
+STRANGERS = 1000
 COMPARED = 4  # every so many of the validation samples the network reads in float32 too
 
 
@@ -66,7 +68,7 @@ def main(settings: Settings) -> None:
     precision = training.pick_precision("auto", torch.device("cpu"))  # as it was trained
     reference = training.logits_of(model, validation.images, precision).numpy()
     exact = training.logits_of(model, validation.images[::COMPARED]).numpy()
-    strange = strangers.images(STRANGERS, size, settings.seed)
+    strange = strangers.images(min(STRANGERS, len(labels)), size, settings.seed)
     image_signals = monitoring.signals(images, np.zeros(len(images)))
 
     with (
