@@ -112,7 +112,7 @@ def main(settings: Settings) -> None:
                 "threshold": str(threshold),
                 "background": str(background),
                 "deciles": monitoring.reference(image_signals | {"confidence": confidences}),
-                **getattr(model, "tells", {}),
+                **model.tells,
                 **formats.FORMATS[name].session,
             }
             export.annotate(path, classes, size, told)

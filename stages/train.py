@@ -50,7 +50,7 @@ def main(settings: Settings) -> None:
                 "learn of these"
             )
     distillation, origins = earlier_models(model, classes, settings.data.size, options)
-    origins |= getattr(model, "origins", {})
+    origins |= model.origins
 
     weights = settings.data.mix.weights
     run = checkpoints.key(
@@ -66,8 +66,10 @@ def main(settings: Settings) -> None:
         },
         [path for name in CODE for path in code(name)] + code(f"archs/{settings.model}.py"),
     )
-    order = getattr(model, "learns_order", False)
-    parts = {p: data.load_part(ROOT, index, p, classes, weights, order) for p in ("train", "val")}
+    parts = {
+        p: data.load_part(ROOT, index, p, classes, weights, model.learns_order)
+        for p in ("train", "val")
+    }
     partial = None
     if options.sampling.partial:
         partial = data.load_partial(ROOT / "data/synthetic/partial.h5", classes, settings.data.size)

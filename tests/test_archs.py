@@ -12,7 +12,7 @@ from kakitori import params
 from kakitori.archs import blocks, contract
 from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checkpoints, complexity, export, training
-from kakitori.writing import table
+from kakitori.writing import strokes, table
 from kakitori.writing.charset import etl9_characters
 from tests import tables, toy
 from tests.networks import CLASSES, NAMES, SETTINGS, VARIANTS, made, shaken
@@ -201,7 +201,7 @@ def test_classes_that_the_table_lacks(name, net):
     model = contract.network(settings, classes, characters).train()
     labels = torch.tensor([6, 7, 6, 7])
     batch = batch_of(4)._replace(labels=labels)  # of no others, and then as a pen drew them
-    written = torch.full((4, contract.STROKES), contract.NONE, dtype=torch.int8)
+    written = torch.full((4, strokes.MOST), contract.NONE, dtype=torch.int8)
     written[:2, :3] = 1
     for each in (batch, batch._replace(written=written)):
         loss = model.loss(model(each.images), each)

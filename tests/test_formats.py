@@ -14,7 +14,7 @@ import yaml
 from torch import nn
 
 from kakitori import monitoring, params
-from kakitori.archs.contract import Outputs
+from kakitori.archs.contract import Network, Outputs
 from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checking, export, footprint, formats, int8
 from kakitori.recognizer import Recognizer, open_session
@@ -178,7 +178,7 @@ def test_a_format_that_cannot_be_says_why(name, wanted, message):
 
 
 def test_an_operator_that_converters_lack_is_named(tmp_path):
-    class Sorted(nn.Module):
+    class Sorted(Network):
         def forward(self, images: torch.Tensor) -> Outputs:
             logits = images.flatten(1).topk(3)[0]
             return Outputs(logits, logits)

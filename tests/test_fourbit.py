@@ -7,7 +7,7 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from kakitori.archs.contract import Outputs
+from kakitori.archs.contract import Network, Outputs
 from kakitori.learning import export, fourbit
 from kakitori.recognizer import open_session
 
@@ -47,7 +47,7 @@ def test_a_block_of_zeros_stays_one():
     assert (fourbit.codebook("int4")[numbers] * scale == 0).all()
 
 
-class Net(nn.Module):
+class Net(Network):
     """Inputs that are no multiple of a block, in every kind of layer that is packed."""
 
     def __init__(self) -> None:

@@ -13,13 +13,13 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from kakitori.archs.contract import Outputs
+from kakitori.archs.contract import Network, Outputs
 from kakitori.learning import export, int8
 from kakitori.learning.int8 import Read
 from kakitori.recognizer import open_session
 
 
-class Net(nn.Module):
+class Net(Network):
     def __init__(self) -> None:
         super().__init__()
         self.one = nn.Conv2d(1, 16, 8, 8)
@@ -55,7 +55,7 @@ def logits(path):
     return open_session(path).run(["logits"], batch)[0]
 
 
-class Narrow(nn.Module):
+class Narrow(Network):
     """Of each kind of convolution one: which of them have few channels."""
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ def test_corrected_biases_take_the_mean_error_away(source, tmp_path):
     assert np.abs(left).max() < 0.3 * np.abs(wrong.mean(0)).max()
 
 
-class Products(nn.Module):
+class Products(Network):
     """Every way in which weights lie: convolutions in groups, products of tokens and of vectors."""
 
     def __init__(self) -> None:
@@ -323,7 +323,7 @@ def test_no_samples_is_said(source, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-class Recurrent(nn.Module):
+class Recurrent(Network):
     def __init__(self) -> None:
         super().__init__()
         self.one = nn.Conv2d(1, 16, 8, 8)

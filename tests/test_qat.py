@@ -5,12 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from kakitori.archs.contract import Outputs
+from kakitori.archs.contract import Network, Outputs
 from kakitori.learning import export, int8, qat
 from kakitori.recognizer import open_session
 
 
-class Small(nn.Module):
+class Small(Network):
     def __init__(self) -> None:
         super().__init__()
         self.conv = nn.Conv2d(1, 8, 5, stride=4, padding=2)

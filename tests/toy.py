@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from kakitori.archs.contract import Batch, Outputs, class_loss
+from kakitori.archs.contract import Batch, Network, Outputs
 from kakitori.learning.data import Part, Partial
 from kakitori.params import Train
 from tests.committed import settings as settings_of_last_commit
@@ -33,7 +33,7 @@ def settings(**changes: object) -> Train:
     return TRAIN.model_copy(update=updated)
 
 
-class Linear(nn.Module):
+class Linear(Network):
     """The smallest network that keeps the contract; fails at a batch if told to."""
 
     def __init__(self, classes: int = 4) -> None:
@@ -51,9 +51,6 @@ class Linear(nn.Module):
                 raise KeyboardInterrupt
         features = torch.relu(self.hidden(self.pool(images).flatten(1)))
         return Outputs(self.classifier(features), features)
-
-    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
-        return class_loss(outputs, batch)
 
 
 def linear(classes: int = 4, seed: int = 0) -> Linear:

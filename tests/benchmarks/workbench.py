@@ -164,7 +164,7 @@ class Bench:
             import torch
 
             from kakitori import params
-            from kakitori.archs import blocks, contract
+            from kakitori.archs import contract
             from kakitori.learning import export, int8
 
             settings = params.load()
@@ -172,7 +172,7 @@ class Bench:
             names = list(self.characters["character"])
             model = contract.network(settings, names, pd.DataFrame()).eval()
             paths = {name: self.folder / f"{name}.onnx" for name in ("fp32", "int8")}
-            export.to_onnx(blocks.deployed(model), 64, settings.quantize.opset, paths["fp32"])
+            export.to_onnx(model, 64, settings.quantize.opset, paths["fp32"])
             samples = np.random.default_rng(0).integers(0, 256, (128, 64, 64), dtype=np.uint8)
             int8.to_int8(paths["fp32"], lambda: export.batches(samples), paths["int8"])
             return paths

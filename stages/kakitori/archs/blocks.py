@@ -1,6 +1,5 @@
 """Layers that architectures share."""
 
-import copy
 import math
 from collections.abc import Sequence
 
@@ -8,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.contract import Batch, Outputs, class_loss
+from kakitori.archs.contract import Network, Outputs
 
 STEM = 4  # pixels a side that space-to-depth folds into channels
 SMALL = 8  # pixels a side up to which images are set side by side
@@ -190,7 +189,7 @@ class Head(nn.Module):
         return features, self.classifier(seen)
 
 
-class Classifier(nn.Module):
+class Classifier(Network):
     """An encoder, from images to a grid, and the head that reads it; it learns the class alone."""
 
     def __init__(self, encoder: nn.Module, head: Head) -> None:
@@ -200,45 +199,3 @@ class Classifier(nn.Module):
     def forward(self, images: torch.Tensor) -> Outputs:
         features, logits = self.head(self.encoder(images))
         return Outputs(logits, features)
-
-    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
-        return class_loss(outputs, batch)
-
-
-def deployed(net: nn.Module, norms: bool = True) -> nn.Module:
-    """A copy of a network for export, equal to it in eval mode and quicker.
-
-    A space-to-depth stem becomes one strided convolution. With `norms` the batch-norm between a
-    pooling and its classifier (`norm` and `classifier` of one module) becomes part of the layer
-    behind it, whose output alone may then be looked at.
-    """
-    net = copy.deepcopy(net).eval()
-    for module in list(net.modules()):
-        if isinstance(module, nn.Sequential) and isinstance(next(iter(module)), nn.PixelUnshuffle):
-            _fold_stem(module)
-        elif norms and isinstance(getattr(module, "norm", None), nn.BatchNorm1d):
-            behind = getattr(module, "reduce", None)
-            _fold_norm(module.norm, module.classifier if behind is None else behind)
-            module.norm = nn.Identity()
-    return net
-
-
-def _fold_norm(norm: nn.BatchNorm1d, linear: nn.Linear) -> None:
-    """Change a linear layer in place so that it does the work of the norm before it as well."""
-    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    shift = norm.bias - norm.running_mean * scale
-    with torch.no_grad():
-        linear.bias += linear.weight @ shift
-        linear.weight *= scale
-
-
-def _fold_stem(layers: nn.Sequential) -> None:
-    """Make one strided convolution on the image, in place, of `encoder`'s space-to-depth and the
-    convolution that follows it: exports run faster, and stay in whole numbers."""
-    r, (old, *_) = layers[0].downscale_factor, layers[1]
-    out, _, k, _ = old.weight.shape
-    strided = nn.Conv2d(1, out, k * r, r, k // 2 * r, bias=False)
-    # Channel r·i + j of space-to-depth is the pixel (i, j) of each r × r cell.
-    weight = old.weight.view(out, r, r, k, k).permute(0, 3, 1, 4, 2)
-    strided.weight = nn.Parameter(weight.reshape(out, 1, k * r, k * r).detach().contiguous())
-    layers[1][0], layers[0] = strided, nn.Identity()

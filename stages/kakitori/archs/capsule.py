@@ -24,7 +24,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kakitori.archs.blocks import FINE, encoder
-from kakitori.archs.contract import Batch, class_loss
+from kakitori.archs.contract import Batch, Network, class_loss
 
 CHANNELS = (32, 64, 128, 256, 512)  # the last stage is not used
 REDUCTION = 8
@@ -69,7 +69,7 @@ class Routing(nn.Module):
         return squash(torch.einsum("bji,jio->bjo", routed, self.vote))
 
 
-class Capsules(nn.Module):
+class Capsules(Network):
     exported = ("logits", "radicals")
 
     def __init__(

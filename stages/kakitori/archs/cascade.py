@@ -21,8 +21,9 @@ import torch
 from torch import nn
 
 from kakitori.archs import contract
-from kakitori.archs.blocks import FINE, Head, deployed, encoder
-from kakitori.archs.contract import Batch, Stages, class_loss
+from kakitori.archs.blocks import FINE, Head, encoder
+from kakitori.archs.contract import Batch, Network, Stages, class_loss
+from kakitori.archs.folding import folded
 
 CHANNELS = (32, 64, 128, 256, 512)
 REDUCTION = 8
@@ -77,7 +78,7 @@ class Rest(nn.Module):
         return contract.Outputs(coarse + fine, features)
 
 
-class Cascade(nn.Module):
+class Cascade(Network):
     def __init__(
         self,
         group: np.ndarray,
@@ -114,7 +115,7 @@ class Cascade(nn.Module):
         return class_loss(outputs, batch) + self.weights[0] * quick + self.weights[1] * coarse
 
     def staged(self) -> Stages:
-        return Stages(deployed(self.first), deployed(self.rest), self.threshold)
+        return Stages(folded(self.first), folded(self.rest), self.threshold)
 
 
 def groups_of(radicals: Sequence[Sequence[str]], count: int) -> np.ndarray:

@@ -2,35 +2,19 @@
 
 An architecture is a file of this folder with
 
-    build(classes, characters, size, **net) -> nn.Module
+    build(classes, characters, size, **net) -> Network
 
 classes : the characters to tell apart, in the order of the logits.
 characters : data/characters.parquet as a DataFrame, for architectures that know strokes.
 size : side of the images in pixels.
 net : its own settings, `archs.<name>.net` of params.yaml.
 
-The module's `forward` takes float (B, 1, S, S) in [-1, 1], ink +1, and returns a named tuple whose
-first two fields are those of Outputs. Its `loss(outputs, batch)` weighs all of its heads; it may
-be called with other sides than `size` while training, where train.sides says so.
-
-A network may also offer
-    deployed() -> nn.Module : an equal network in the form that runs best, for export;
-        blocks.deployed by default.
-    exported : names of the fields of its outputs that exports carry; `logits` alone by default.
-    answering(characters) -> nn.Module : the same network with other classes, any of the table's,
-        whether it was trained on them or not.
-    origins : dict of what its weights began with, for the metrics.
-    progress(epoch, epochs) -> bool : told before each epoch, from 0, of how many; for a network
-        that changes while it learns. Whether it has changed which of its parameters learn.
-    learns_order : bool, whether it makes use of Batch.written.
-    staged() -> Stages : the network as two, for an export whose second half runs only where it is
-        needed (learning/staged.py).
-    tells : dict of str, what the metadata of its exports says beside what all say.
+The module is a Network, below, which says what training, exports and measurements ask of it.
 """
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -40,11 +24,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from kakitori.archs.folding import folded
 from kakitori.errors import SettingsError
 from kakitori.params import Settings, known_models
 
 NONE = -1  # the label of an image that shows no class
-STROKES = 32  # of a character that batches tell of; further ones are left out
 
 
 class Outputs(NamedTuple):
@@ -128,6 +112,50 @@ def class_loss(outputs: Outputs, batch: Batch) -> torch.Tensor:
     return loss.sum() / (labels != NONE).sum().clamp(min=1)
 
 
+class Network(nn.Module):
+    """What every architecture is, and what it may offer beside `forward`.
+
+    `forward` takes float (B, 1, S, S) in [-1, 1], ink +1, and returns a named tuple whose first two
+    fields are those of Outputs; while training, where `train.sides` says so, also of other sides
+    than it was built for.
+
+    collisions : groups of characters that `answering` cannot tell apart.
+    exported : fields of its outputs that exports carry.
+    learns_order : whether it makes use of Batch.written.
+    origins : what its weights began with, for the metrics.
+    tells : what the metadata of its exports says beside what all say.
+    """
+
+    collisions: tuple[tuple[str, ...], ...] = ()
+    exported: tuple[str, ...] = ("logits",)
+    learns_order: bool = False
+    origins: Mapping[str, str] = MappingProxyType({})
+    tells: Mapping[str, str] = MappingProxyType({})
+
+    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
+        """The loss of a batch, of all heads, weighed; that of the class alone by default."""
+        return class_loss(outputs, batch)
+
+    def progress(self, epoch: int, epochs: int) -> bool:
+        """Told before each epoch, from 0, of how many; a network that grows grows here. Whether it
+        has changed which of its parameters learn."""
+        return False
+
+    def deployed(self) -> nn.Module:
+        """An equal network in the form that runs best, for export."""
+        return folded(self)
+
+    def staged(self) -> Stages | None:
+        """Itself as two, for an export whose second half runs only where it is needed
+        (learning/staged.py); None where it is one."""
+        return None
+
+    def answering(self, characters: Sequence[str]) -> "Network | None":
+        """The same network with other classes, any of the table's, whether it was trained on them
+        or not; None where it knows only what it was trained on."""
+        return None
+
+
 def check(settings: Settings) -> None:
     """Raise SettingsError when `settings.model` names no architecture, or one of its own settings
     is unknown to it."""
@@ -146,7 +174,7 @@ def check(settings: Settings) -> None:
             )
 
 
-def network(settings: Settings, classes: list[str], characters: pd.DataFrame) -> nn.Module:
+def network(settings: Settings, classes: list[str], characters: pd.DataFrame) -> Network:
     """The network that `settings.model` names, freshly initialised; raises like `check`."""
     check(settings)
     name, net = settings.model, settings.arch().net
@@ -156,5 +184,5 @@ def network(settings: Settings, classes: list[str], characters: pd.DataFrame) ->
         raise SettingsError(f"params.yaml: archs.{name}.net: {error}") from None
 
 
-def _builder(name: str) -> Callable[..., nn.Module]:
+def _builder(name: str) -> Callable[..., Network]:
     return importlib.import_module(f"kakitori.archs.{name}").build

@@ -26,8 +26,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import Head, deployed, encoder
-from kakitori.archs.contract import Batch, class_loss
+from kakitori.archs.blocks import Head, encoder
+from kakitori.archs.contract import Batch, Network, class_loss
+from kakitori.archs.folding import folded
 from kakitori.writing.radicals import Part, codebook
 from kakitori.writing.strokes import halves
 
@@ -134,7 +135,7 @@ class Sparse(nn.Module):
         return F.embedding(self.numbers, evidence.T).sum(0).T
 
 
-class HierCode(nn.Module):
+class HierCode(Network):
     def __init__(
         self,
         codes: Codes,
@@ -190,7 +191,7 @@ class HierCode(nn.Module):
     def deployed(self) -> "HierCode":
         """An equal network for export: the scale of the scores is part of the head, codes are
         sparse."""
-        net = deployed(self)
+        net = folded(self)
         old, scale = net.head.classifier, self.scores.scale.exp()
         net.head.classifier = nn.Linear(old.in_features, old.out_features + 1)
         with torch.no_grad():

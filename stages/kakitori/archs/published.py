@@ -12,15 +12,16 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import SqueezeExcite, convolution, deployed
-from kakitori.archs.contract import Batch, Outputs, class_loss
+from kakitori.archs.blocks import SqueezeExcite, convolution
+from kakitori.archs.contract import Network, Outputs
+from kakitori.archs.folding import folded
 
 CHANNELS = (32, 64, 128, 256, 512)
 # The published size leaves the attention no room for the usual 16.
 REDUCTION = 128
 
 
-class Published(nn.Module):
+class Published(Network):
     def __init__(self, classes: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
@@ -37,12 +38,9 @@ class Published(nn.Module):
         features = F.adaptive_avg_pool2d(self.encoder(images), 1).squeeze(3).squeeze(2)
         return Outputs(self.classifier(features), features)
 
-    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
-        return class_loss(outputs, batch)
-
     def deployed(self) -> "Published":
         """An equal network whose first pooling comes before the channels that it pools."""
-        net = deployed(self)
+        net = folded(self)
         net.encoder[0], net.encoder[1] = _pooled_first(net.encoder[0]), nn.Identity()
         return net
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from kakitori.archs.blocks import STEM, Classifier, Head, convolution, deployed
+from kakitori.archs.blocks import STEM, Classifier, Head, convolution
+from kakitori.archs.folding import folded
 
 
 class Squeeze(nn.Module):
@@ -43,7 +44,7 @@ class Compact(Classifier):
     def deployed(self) -> "Compact":
         """An equal network for export, whose pooling is the depthwise convolution that it amounts
         to."""
-        net = deployed(self)
+        net = folded(self)
         weight = net.head.pool.weight.detach().transpose(0, 1)
         channels, _, side, _ = weight.shape
         pool = nn.Conv2d(channels, channels, side, groups=channels, bias=False)

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from kakitori.archs.blocks import STEM, Convolution, Head, convolution
-from kakitori.archs.contract import Batch, Outputs, class_loss
+from kakitori.archs.contract import Network, Outputs
 from kakitori.params import ROOT
 
 PRETRAINED = ROOT / "models/pretrained"
@@ -44,7 +44,7 @@ class Block(nn.Module):
         return F.relu(y + (x if self.downsample is None else self.downsample(x)), inplace=True)
 
 
-class ResNet(nn.Module):
+class ResNet(Network):
     def __init__(
         self,
         size: int,
@@ -82,9 +82,6 @@ class ResNet(nn.Module):
             x = x if self.waits else second(x)
         features, logits = self.head(x)
         return Outputs(logits, features)
-
-    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
-        return class_loss(outputs, batch)
 
     def progress(self, epoch: int, epochs: int) -> bool:
         """In the first `growth` of the epochs the second block of each stage waits: it is the

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kakitori.archs.blocks import FINE, convolution, encoder
-from kakitori.archs.contract import Batch, class_loss
+from kakitori.archs.contract import Batch, Network, class_loss
 from kakitori.writing.radicals import Part
 
 CHANNELS = (32, 64, 128, 256, 256)
@@ -34,7 +34,7 @@ class SpelledOutputs(NamedTuple):
     radicals: torch.Tensor  # (SYMBOLS, B, 1 + R), logits of BLANK and of each radical in turn
 
 
-class RNN(nn.Module):
+class RNN(Network):
     """spellings : per class the numbers of its radicals in `radicals`, from 1.
     radicals : names of the R radicals.
     weight : of the radicals' loss, against 1 for that of the class.

@@ -18,8 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import FINE, Head, deployed, encoder
-from kakitori.archs.contract import Batch, Stages, class_loss
+from kakitori.archs.blocks import FINE, Head, encoder
+from kakitori.archs.contract import Batch, Network, Stages, class_loss
+from kakitori.archs.folding import folded
 from kakitori.writing.strokes import TYPES
 
 CHANNELS = (32, 64, 128, 256, 512)
@@ -103,7 +104,7 @@ class Writer(nn.Module):
         return Written(torch.cat(written, 1))
 
 
-class Seq2Seq(nn.Module):
+class Seq2Seq(Network):
     """sequences : per class its numbers in TYPES and END; none where nobody knows its strokes, of
         which what the pen drew is learned alone.
     steps : symbols that it writes at most; longer sequences are cut.
@@ -173,7 +174,7 @@ class Seq2Seq(nn.Module):
 
     def staged(self) -> Stages:
         """Who asks only for the class does not wait for the writer."""
-        net = deployed(self, norms=False)  # which reads the normed features
+        net = folded(self, norms=False)  # which reads the normed features
         return Stages(net, Writer(net.decoder, self.steps))
 
 

@@ -22,11 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import FINE, STEM, Head, deployed, encoder
-from kakitori.archs.contract import STROKES, Batch, Stages, class_loss
+from kakitori.archs.blocks import FINE, STEM, Head, encoder
+from kakitori.archs.contract import Batch, Network, Stages, class_loss
+from kakitori.archs.folding import folded
 from kakitori.corpora.images import EXTENT, MAX_ENLARGEMENT
 from kakitori.errors import DataError
-from kakitori.writing.strokes import resample
+from kakitori.writing.strokes import MOST, resample
 from kakitori.writing.table import named, without_strokes
 
 CHANNELS = (32, 64, 128, 256, 512)
@@ -50,7 +51,7 @@ class Judged(NamedTuple):
     courses: torch.Tensor  # (B, 32, POINTS, 2), where the table has them, in image sides
 
 
-class Stroke(nn.Module):
+class Stroke(Network):
     def __init__(
         self,
         courses: Sequence[np.ndarray],
@@ -62,9 +63,9 @@ class Stroke(nn.Module):
         """courses : per class float (strokes, POINTS, 2), x and y in image sides."""
         super().__init__()
         self.presence = presence
-        counts = torch.tensor([min(len(c), STROKES) for c in courses])
+        counts = torch.tensor([min(len(c), MOST) for c in courses])
         # A byte is fine enough for what is written by hand, and keeps exports small.
-        table = torch.zeros(len(courses), STROKES, POINTS, 2, dtype=torch.uint8)
+        table = torch.zeros(len(courses), MOST, POINTS, 2, dtype=torch.uint8)
         for row, course, count in zip(table, courses, counts, strict=True):
             row[:count] = torch.from_numpy(course[:count] * 255).round().clamp(0, 255)
         self.register_buffer("counts", counts, persistent=False)
@@ -151,7 +152,7 @@ class Stroke(nn.Module):
 
     def staged(self) -> Stages:
         """Who asks only for the class does not wait for its strokes."""
-        net = deployed(self, norms=False)  # the second head reads the normed features
+        net = folded(self, norms=False)  # the second head reads the normed features
         return Stages(net, Judge(net), given={"meant": np.array([NOBODY])})
 
     @property
@@ -160,7 +161,7 @@ class Stroke(nn.Module):
 
     def _real(self, classes: torch.Tensor) -> torch.Tensor:
         """Which of 32 strokes the classes have, bool (B, 32)."""
-        return torch.arange(STROKES, device=classes.device) < self.counts[classes][:, None]
+        return torch.arange(MOST, device=classes.device) < self.counts[classes][:, None]
 
     def _places(self, early: torch.Tensor, middle: torch.Tensor) -> torch.Tensor:
         """What describes each place of the finer grid, (B, WIDTH, S/4, S/4)."""
@@ -174,7 +175,7 @@ class Stroke(nn.Module):
         courses = self.courses[classes].to(places.dtype) / 127.5 - 1
         at = courses.flatten(1, 2)[:, :, None]  # (B, 32 · POINTS, 1, 2)
         seen = F.grid_sample(places, at, align_corners=False).squeeze(3).mT
-        seen = self.along(seen.reshape(len(classes), STROKES, POINTS * WIDTH))
+        seen = self.along(seen.reshape(len(classes), MOST, POINTS * WIDTH))
         wanted = self.course(courses.flatten(2))
         answer = self.answer(F.relu(seen + wanted + self.overall(features)[:, None]))
         return answer[..., 0].masked_fill(~self._real(classes), ABSENT)

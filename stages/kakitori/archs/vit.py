@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kakitori.archs.blocks import STEM, Head, convolution
-from kakitori.archs.contract import Batch, Outputs, class_loss
+from kakitori.archs.contract import Network, Outputs
 
 TOKEN = 2 * STEM  # pixels a side
 FEATURES = 512
@@ -84,7 +84,7 @@ class Places(nn.Module):
         return (grid + weight).flatten(2).transpose(1, 2)
 
 
-class VisionTransformer(nn.Module):
+class VisionTransformer(Network):
     def __init__(
         self, size: int, classes: int, width: int, heads: int, layers: int, drop: float
     ) -> None:
@@ -113,9 +113,6 @@ class VisionTransformer(nn.Module):
         tokens = self.last(self.layers(self.places(grid)))
         features, logits = self.head(self.widen(tokens.transpose(1, 2).view_as(grid)))
         return Outputs(logits, features)
-
-    def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
-        return class_loss(outputs, batch)
 
 
 def build(

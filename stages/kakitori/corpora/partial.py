@@ -11,8 +11,8 @@ import pandas as pd
 from kakitori import outputs
 from kakitori.corpora import images, synthesis
 from kakitori.writing.handwriting import Hand, StrokeTable, draw_layers, draw_page
+from kakitori.writing.strokes import MOST
 
-MOST_STROKES = 32  # of a character: 30 in KanjiVG, some more where a font was traced
 SIZE = 64
 SEED = 7  # beside that of params.yaml: these writers are none of the corpora's
 
@@ -35,8 +35,8 @@ def write(characters: pd.DataFrame, path: Path, writers: int, classes: int, seed
     text = synthesis.text_of("ETL9G", set(characters["character"]), classes)
     tables = [StrokeTable.of(forms, text) for forms in sources.values()]
     total = writers * len(text)
-    shape = {"images": (SIZE, SIZE), "layers": (SIZE, SIZE), "presence": (MOST_STROKES,)}
-    with outputs.hdf5(path, total * (2 * SIZE * SIZE + MOST_STROKES + 11)) as file:
+    shape = {"images": (SIZE, SIZE), "layers": (SIZE, SIZE), "presence": (MOST,)}
+    with outputs.hdf5(path, total * (2 * SIZE * SIZE + MOST + 11)) as file:
         file.attrs["sources"] = ", ".join(sources)
         for name, rest in shape.items():
             file.create_dataset(name, (total, *rest), np.uint8)
@@ -62,8 +62,8 @@ def write(characters: pd.DataFrame, path: Path, writers: int, classes: int, seed
             frames = page * np.uint8(17)
             file["images"][here] = images.normalise(frames, SIZE)
             file["layers"][here] = images.place_layers(layers, frames, SIZE)
-            presence = np.zeros((len(text), MOST_STROKES), np.uint8)
-            numbered = table.number <= MOST_STROKES
+            presence = np.zeros((len(text), MOST), np.uint8)
+            numbered = table.number <= MOST
             presence[table.character[numbered], table.number[numbered] - 1] = kept[numbered]
             file["presence"][here] = presence
             file["strokes"][here] = np.bincount(table.character, minlength=len(text))

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from kakitori.archs.contract import NONE, STROKES
 from kakitori.corpora import shards
 from kakitori.errors import DataError
-from kakitori.writing.strokes import TYPES, classify
+from kakitori.writing.strokes import MOST, TYPES, classify
 
 FILLED = 0.85  # of KanjiVG's frame by its characters; pen strokes fill theirs
 
@@ -106,9 +105,9 @@ def _written(samples: list[list[np.ndarray]]) -> torch.Tensor | None:
     if not any(samples):
         return None
     numbers = {symbol: i for i, symbol in enumerate(TYPES)}
-    out = np.full((len(samples), STROKES), NONE, np.int8)
+    out = np.full((len(samples), MOST), -1, np.int8)
     for row, strokes in zip(out, samples, strict=True):
-        types = classify([FILLED * stroke for stroke in strokes])[:STROKES]
+        types = classify([FILLED * stroke for stroke in strokes])[:MOST]
         row[: len(types)] = [numbers[symbol] for symbol in types]
     return torch.from_numpy(out)
 

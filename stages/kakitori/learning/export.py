@@ -13,7 +13,8 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import nn
 
 from kakitori import outputs
-from kakitori.archs import blocks
+from kakitori.archs.contract import Network
+from kakitori.archs.folding import folded
 
 STRICT_OPSET = 14
 # In all of these lists, of what we need: onnx-tensorrt's docs/operators.md; ONNX Runtime's
@@ -39,21 +40,16 @@ class _Heads(nn.Module):
         return tuple(getattr(outputs, name) for name in self.names)
 
 
-def _deployed(model: nn.Module) -> nn.Module:
-    return model.deployed() if hasattr(model, "deployed") else blocks.deployed(model)
-
-
-def to_onnx(model: nn.Module, size: int, opset: int, path: Path) -> None:
+def to_onnx(model: Network, size: int, opset: int, path: Path) -> None:
     """Write a float32 ONNX file: `input` (batch, 1, S, S) to `logits` (batch, C), and the further
     heads that the network's `exported` names.
 
     """
-    names = getattr(model, "exported", ("logits",))
     # An example batch of 1 would be baked in.
     write(
-        _Heads(_deployed(model), names),
+        _Heads(model.deployed(), model.exported),
         {"input": torch.zeros(2, 1, size, size)},
-        names,
+        model.exported,
         opset,
         path,
     )
@@ -94,14 +90,14 @@ def write(
         _number(part)
 
 
-def to_strict(model: nn.Module, size: int, path: Path) -> None:
+def to_strict(model: Network, size: int, path: Path) -> None:
     """Write a float32 ONNX file of opset 14 that converters of other runtimes take: `logits` alone,
     by the operators of STRICT.
 
     Raises ValueError where the network needs others.
     """
     # Once more, for what a network leaves alone because of its other heads.
-    module = _Heads(blocks.deployed(_deployed(model)), ("logits",))
+    module = _Heads(folded(model.deployed()), ("logits",))
     with outputs.whole(path) as part, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the newer exporter, which cannot go back to 14
         torch.onnx.export(

@@ -14,7 +14,6 @@ import numpy as np
 from scipy.special import log_softmax
 from torch import nn
 
-from kakitori.archs.contract import Stages
 from kakitori.errors import DataError
 from kakitori.learning import export, fourbit, int8, staged
 from kakitori.params import Quantize
@@ -44,7 +43,7 @@ class Source:
         self.model, self.size, self.settings, self.folder = model, size, settings, folder
         self.calibration, self.validation = calibration, validation
         self._logits: dict[str, np.ndarray] = {}
-        self.stages = _stages(model)
+        self.stages = model.staged()
         if self.stages:
             self.parts = [folder / "first.onnx", folder / "rest.onnx"]
             staged.to_onnx(self.stages, size, settings.opset, *self.parts)
@@ -80,10 +79,6 @@ class Source:
         likelihood = log_softmax(logits, 1)[np.arange(len(labels)), labels]
         right = logits.argmax(1) == labels
         return int8.Read(float(right.mean()), float(-likelihood.mean()))
-
-
-def _stages(model: nn.Module) -> Stages | None:
-    return model.staged() if hasattr(model, "staged") else None
 
 
 def logits_of(path: Path, images: np.ndarray) -> np.ndarray:
@@ -162,7 +157,7 @@ class Format(NamedTuple):
 
 
 def _no_branches(model: nn.Module) -> str:
-    stages = _stages(model)
+    stages = model.staged()
     if stages is None or stages.threshold is None:
         return ""
     return "its early exit is an If, which converters do not take"

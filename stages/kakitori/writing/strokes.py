@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 Strokes = list[np.ndarray]
+MOST = 32  # strokes of a character that samples tell of: 30 in KanjiVG, more where fonts are traced
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from kakitori.archs import blocks
+from kakitori.archs.folding import folded
 from kakitori.learning import saved
 
 
@@ -29,7 +29,7 @@ class Logits(nn.Module):
 def main() -> None:
     described = saved.describe(Path(sys.argv[1]))
     model = described.network()
-    model = blocks.deployed(model.deployed() if hasattr(model, "deployed") else model)
+    model = folded(model.deployed())
     image = torch.zeros(1, 1, described.size, described.size)
     with torch.no_grad():
         traced = torch.jit.trace(Logits(model).eval(), image, check_trace=False)
