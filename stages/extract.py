@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from kakitori import outputs, stage
 from kakitori.corpora import catalog, etl, extraction, images
+from kakitori.corpora.database import set_name
 from kakitori.corpora.source import PassedOver, Reject, Source
 from kakitori.errors import DataError
 from kakitori.params import ROOT, Settings
@@ -94,7 +95,7 @@ def verify(_: Settings) -> None:
     from kakitori.corpora import verification
 
     found = catalog.corpora(ROOT / "data", both_renderings=True)
-    names = [name for name in found if etl.set_name(name.rpartition("/")[2])]
+    names = [name for name in found if set_name(name.rpartition("/")[2])]
     files = [file for name in names for file in catalog.sources(ROOT / "data", name)]
     if verification.report(files):
         sys.exit(1)

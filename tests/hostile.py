@@ -39,6 +39,7 @@ from kakitori.corpora import (
     photos,
     unipen,
 )
+from kakitori.corpora.database import SETS
 from kakitori.corpora.source import Samples
 from kakitori.errors import DataError, SettingsError
 from kakitori.reading import memory
@@ -74,14 +75,12 @@ def told(samples: Samples) -> int:
 
 
 def _etl(name: str) -> tuple[str, bytes]:
-    layout = layouts.LAYOUTS[etl.SETS[name].layout]
+    layout = layouts.LAYOUTS[SETS[name].layout]
     levels = np.random.default_rng(0).integers(
         0, 1 << layout.bits, (2, layout.height, layout.width), dtype=np.uint8
     )
     person = {"sex": 1, "age": 23, "industry": 9144, "occupation": 11}
-    return etl.SETS[name].files[0], forms.records(
-        name, ("あ", "い"), levels, 0, 0, person
-    ).tobytes()
+    return SETS[name].files[0], forms.records(name, ("あ", "い"), levels, 0, 0, person).tobytes()
 
 
 def _picture(kind: str) -> bytes:

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from kakitori.corpora import etl, forms, layouts
+from kakitori.corpora import forms, layouts
+from kakitori.corpora.database import SETS
 from kakitori.writing.charset import etl9_characters
 
 CHARACTERS = etl9_characters()
@@ -10,7 +11,7 @@ PERSON = {"sex": 1, "age": 23, "industry": 9144, "occupation": 11}
 
 
 def layout_of(name: str) -> layouts.Layout:
-    return layouts.LAYOUTS[etl.SETS[name].layout]
+    return layouts.LAYOUTS[SETS[name].layout]
 
 
 def levels_of(count: int, name: str = "ETL9G", seed: int = 0) -> np.ndarray:

@@ -11,18 +11,19 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from kakitori.corpora import archives, catalog, etl, extraction, forms, layouts
+from kakitori.corpora.database import SAMPLES, SETS
 from kakitori.errors import DataError
 from kakitori.writing import charset
 from kakitori.writing.charset import etl_positions, jis_code
 from tests.fuzzing import fuzz
 from tests.sheets import CHARACTERS, PERSON, gray_set, layout_of, levels_of
 
-HANDWRITTEN = [name for name in etl.SETS if name != "ETL2"]
+HANDWRITTEN = [name for name in SETS if name != "ETL2"]
 ONE_FOLDER = {"suppress_health_check": [HealthCheck.function_scoped_fixture]}
 
 
 def write(folder: Path, name: str, *parts: np.ndarray, number: int = 1) -> etl.EtlFile:
-    chosen = etl.SETS[name]
+    chosen = SETS[name]
     content = bytes(layout_of(name).record * chosen.dummy) + b"".join(p.tobytes() for p in parts)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / chosen.files[number - 1]).write_bytes(content)
@@ -170,13 +171,13 @@ def test_random_records_survive(kind, data):
         assert [v.decode() if isinstance(v, bytes) else v for v in read] == values, name
 
 
-@pytest.mark.parametrize("name", etl.SETS)
+@pytest.mark.parametrize("name", SETS)
 @given(data=st.data())
 @fuzz(50, **ONE_FOLDER)
 def test_files_of_every_set_survive(tmp_path_factory, name, data):
     """Random records with codes of the set: identical pixels, labels and metadata from the file."""
     folder = tmp_path_factory.mktemp(name)
-    layout, chosen = layout_of(name), etl.SETS[name]
+    layout, chosen = layout_of(name), SETS[name]
     count = data.draw(st.integers(1, 5))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     levels = levels_of(count, name, int(rng.integers(1 << 30)))
@@ -230,11 +231,11 @@ def test_official_totals():
     """FORMATS of the official pages: samples of ETL6 to 9 and distinct characters."""
     official = {"ETL1": 141_319, "ETL2": 52_796, "ETL3": 9_600, "ETL4": 6_120, "ETL5": 10_608}
     for name, total in official.items():
-        assert sum(etl.SETS[name].records) == total
+        assert sum(SETS[name].records) == total
     models = {"ETL8G": 956, "ETL8B": 956 + 3, "ETL9G": 0, "ETL9B": 3036 + 5}  # and dummies
-    kept = {n: sum(etl.SETS[n].records) - m for n, m in models.items()}
+    kept = {n: sum(SETS[n].records) - m for n, m in models.items()}
     assert kept == {"ETL8G": 152_960, "ETL8B": 152_960, "ETL9G": 607_200, "ETL9B": 607_200}
-    etl6_to_9 = etl.SAMPLES["ETL6"] + sum(etl.SETS["ETL7"].records)
+    etl6_to_9 = SAMPLES["ETL6"] + sum(SETS["ETL7"].records)
     assert etl6_to_9 + kept["ETL8G"] + kept["ETL9G"] == 951_422
     distinct = set().union(*(etl_positions(n) for n in ("ETL6", "ETL7", "ETL8G", "ETL9G")))
     assert 3_154 <= len(distinct) <= 3_156
@@ -242,7 +243,7 @@ def test_official_totals():
 
 def test_file_lengths_are_the_published_ones():
     def length(name, number):
-        return etl.SETS[name].records[number - 1] * layout_of(name).record
+        return SETS[name].records[number - 1] * layout_of(name).record
 
     assert length("ETL9G", 50) == 99_568_656
     assert (length("ETL9B", 4), length("ETL9B", 5)) == (69_950_016, 71_698_752)
@@ -425,7 +426,7 @@ def test_truncated_file_names_offset_and_lengths(tmp_path, cut):
         source.raw()
 
 
-@pytest.mark.parametrize("name", etl.SETS)
+@pytest.mark.parametrize("name", SETS)
 def test_a_file_cut_at_any_byte_is_an_error_or_listed(tmp_path, name):
     """Every length of a small file: no crash, no hang, nothing left out in silence."""
     text = etl_positions("ETL6" if name == "ETL2" else name)[:2]
@@ -440,7 +441,7 @@ def test_a_file_cut_at_any_byte_is_an_error_or_listed(tmp_path, name):
             raw = np.concatenate([forms.bilevel(r, name, 1) for r in np.split(raw, 2)])
             raw = raw[[0, 2, 1, 3]] if name == "ETL8B" else raw
     whole = write(tmp_path, name, raw)
-    path = tmp_path / etl.SETS[name].files[0]
+    path = tmp_path / SETS[name].files[0]
     content = path.read_bytes()
     step = layout_of(name).record
     tried = itertools.chain(range(0, len(content), 97), range(0, len(content), step))
@@ -452,12 +453,12 @@ def test_a_file_cut_at_any_byte_is_an_error_or_listed(tmp_path, name):
         except DataError as error:
             assert str(path) in str(error)
             continue
-        records = length // step - etl.SETS[name].dummy
+        records = length // step - SETS[name].dummy
         assert length % step == 0 and len(samples.codepoint) + len(samples.rejects) == records
         assert sum(len(c.images) for c in samples.chunks) == len(samples.codepoint)
         if records == 3 and "sheet" in layout_of(name).fields:
             # Of two sheets, or sets, one is short: said here, or where all files are compared.
-            assert samples.errata or etl.SETS[name].writer == "set", name
+            assert samples.errata or SETS[name].writer == "set", name
     assert whole.file == path.name
 
 

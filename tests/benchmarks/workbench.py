@@ -12,7 +12,8 @@ from tests.benchmarks import limits
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kakitori.learning.training import Trainer
+    from kakitori.corpora.database import SETS
+from kakitori.learning.training import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 5
@@ -98,13 +99,13 @@ class Bench:
 
     def etl9g(self) -> list:
         """As many files as ETL9G has: those of forty writers, five times under other names."""
-        from kakitori.corpora import catalog, etl
+        from kakitori.corpora import catalog
 
         def make() -> list:
             made = [s.entry.root / s.entry.name for s in self.sources(WRITERS)]
             root = Path(tempfile.mkdtemp(dir=self.folder))
             (root / "synthetic/ETL9G").mkdir(parents=True)
-            for k, name in enumerate(etl.SETS["ETL9G"].files):
+            for k, name in enumerate(SETS["ETL9G"].files):
                 (root / "synthetic/ETL9G" / name).symlink_to(made[k % len(made)])
             return catalog.sources(root, "synthetic/ETL9G")
 

@@ -8,6 +8,7 @@ other writers in the same layout), all others by what the folder holds.
 from pathlib import Path, PurePosixPath
 
 from kakitori.corpora import archives, casia, etl, folders, kuzushiji, unipen
+from kakitori.corpora.database import SETS, set_name
 from kakitori.corpora.source import PassedOver, Source
 from kakitori.corpora.tree import PICTURES, shown, visible
 from kakitori.errors import DataError
@@ -30,10 +31,10 @@ def corpora(
     for place in places:
         there = {name: path for path in _entries(data / place) for name in [_name(path)]}
         etl_sets = sorted(
-            (name for name in there if etl.set_name(name)),
-            key=lambda name: (list(etl.SETS).index(etl.set_name(name)), name),
+            (name for name in there if set_name(name)),
+            key=lambda name: (list(SETS).index(set_name(name)), name),
         )
-        gray = {name.replace("G", "B", 1) for name in etl_sets if etl.set_name(name)[-1] == "G"}
+        gray = {name.replace("G", "B", 1) for name in etl_sets if set_name(name)[-1] == "G"}
         taken = [name for name in etl_sets if both_renderings or name not in gray]
         names += [f"{place}/{name}" for name in taken]
         names += [f"{place}/{name}" for name in there if name not in etl_sets]
@@ -53,12 +54,12 @@ def sources(data: Path, corpus: str) -> list[Source]:
     path = _place(data, corpus)
     if [p for p in _entries(path.parent) if _name(p) == _name(path) and p != path]:
         print(f"{corpus}: read from {shown(path.name)}/, not from the archive beside it")
-    if etl.set_name(_name(path)):
+    if set_name(_name(path)):
         return etl.sources(path, corpus, data / "external/euc_co59.dat")
     if files := [file for family in FAMILIES for file in family.sources(path, corpus)]:
         return files
     raise DataError(
-        f"{path}: expected an ETL set (named {', '.join(etl.SETS)}), CASIA .gnt or .pot files, "
+        f"{path}: expected an ETL set (named {', '.join(SETS)}), CASIA .gnt or .pot files, "
         "Kuzushiji-Kanji or Kuzushiji-49, UNIPEN files, or folders U+XXXX of images, found none "
         "of them"
     )
@@ -71,7 +72,7 @@ def passed_over(data: Path, corpus: str, sources: list[Source]) -> list[PassedOv
     listing = archives.listing(path)
     reasons = dict(listing.passed_over)
     for file in listing.files:
-        if file not in read and not (etl.set_name(_name(path)) and etl.is_official(file)):
+        if file not in read and not (set_name(_name(path)) and etl.is_official(file)):
             picture = PurePosixPath(file.name).suffix.lower() in PICTURES
             reasons[str(file)] = NO_CHARACTER if picture else "no file of this corpus"
     place = f"{data}/"
@@ -137,5 +138,5 @@ def _entries(folder: Path) -> list[Path]:
 
 def _name(path: Path) -> str:
     name = shown(path.name if path.is_dir() else archives.stem(path))
-    known = etl.set_name(name)
+    known = set_name(name)
     return f"{known}{name[len(known) :]}" if known else name

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from kakitori import outputs
 from kakitori.corpora import etl
+from kakitori.corpora.database import set_name
 from kakitori.corpora.source import Reject, Source
 from kakitori.errors import DataError
 from kakitori.workers import spread
@@ -154,7 +155,7 @@ def _placed(groups: np.ndarray | str, corpus: str) -> np.ndarray | str:
     """Synthetic writers are never real ones, nor those of ETL9G-hard those of ETL9G."""
     place, _, name = corpus.partition("/")
     prefix = "synthetic/" if place == "synthetic" else ""
-    suffix = name[name.index("-") :] if etl.set_name(name) and "-" in name else ""
+    suffix = name[name.index("-") :] if set_name(name) and "-" in name else ""
     if not prefix and not suffix:
         return groups
     unique, inverse = np.unique(groups, return_inverse=True)

@@ -22,7 +22,8 @@ Where the official documents leave something open, our own files hold this:
 
 import numpy as np
 
-from kakitori.corpora import etl, layouts
+from kakitori.corpora import layouts
+from kakitori.corpora.database import MNEMONICS, SETS
 from kakitori.writing import charset
 
 FORM = 152  # samples on one form of ETL9, in 16 columns; ETL8's hold a tenth of its characters
@@ -72,7 +73,7 @@ def places(name: str, writer: int, writers: int, page: int, count: int) -> Place
         if writer < 0:
             return np.full(count, 2), (count - 2 * per_file) * writers + position
         return position // per_file, position % per_file * writers + writer
-    per_file, last = etl.SETS[name].sets_per_file, len(etl.SETS[name].files) - 1
+    per_file, last = SETS[name].sets_per_file, len(SETS[name].files) - 1
     if writer < 0:  # ETL8G has a file for its models, ETL9B puts them after the last set
         return np.full(count, last), (per_file if name == "ETL9B" else 0) * count + position
     return np.full(count, writer // per_file), writer % per_file * count + position
@@ -97,17 +98,17 @@ def records(
     writer : from 0.
     person : sex, age, industry, occupation.
     """
-    layout = layouts.LAYOUTS[etl.SETS[name].layout]
+    layout = layouts.LAYOUTS[SETS[name].layout]
     values: dict[str, object] = {"collected": COLLECTED[name], "scanned": SCANNED[name]}
     position = np.arange(len(levels))
-    if etl.SETS[name].layout != "G9":  # whose samples hold zeros there
+    if SETS[name].layout != "G9":  # whose samples hold zeros there
         values |= person
-    if etl.SETS[name].layout[0] == "G":
+    if SETS[name].layout[0] == "G":
         ours = name == "ALPHABET"
         code = charset.alphabet_codes().__getitem__ if ours else charset.jis_code
         values["code"] = np.array([code(c) for c in characters])
         values["reading"] = [charset.etl_reading(c) for c in characters]
-        if etl.SETS[name].layout == "G9":
+        if SETS[name].layout == "G9":
             form, place = position // FORM, position % FORM
             per_set = -(-len(levels) // FORM) if ours else FORMS
             values["sheet"] = per_set * (writer % 4) + form + 1
@@ -121,9 +122,9 @@ def records(
         values["mnemonic"] = [_mnemonic(name, c) for c in characters]
         sheet = writer * (2 if name == "ETL5" else 1) + (page if name == "ETL5" else 0)
         values["sheet"] = FIRST_SHEET.get(name, 1) + sheet
-    if etl.SETS[name].layout == "C":
+    if SETS[name].layout == "C":
         values |= {"x_samples": 72, "y_samples": 76, "levels": 16, "magnification": 133}
-    if etl.SETS[name].layout == "M":
+    if SETS[name].layout == "M":
         values["number"] = position + 1
         values["lowest"], values["highest"] = levels.min((1, 2)), levels.max((1, 2))
     values["x"], values["y"] = place % COLUMNS, place // COLUMNS
@@ -133,7 +134,7 @@ def records(
 def number(raw: np.ndarray, name: str, rows: np.ndarray) -> None:
     """Write the serial data numbers of records that stand at `rows` of their file."""
     first = 500100 if name == "ETL4" else 1
-    layouts.put(raw, layouts.LAYOUTS[etl.SETS[name].layout], "serial", rows + first)
+    layouts.put(raw, layouts.LAYOUTS[SETS[name].layout], "serial", rows + first)
 
 
 def etl9_order(characters: tuple[str, ...]) -> np.ndarray:
@@ -167,7 +168,7 @@ def bilevel(gray: np.ndarray, name: str, number: int) -> np.ndarray:
     gray : records uint8 (P, 8199) of one set.
     number : of the set, from 1; sheets count on over all sets.
     """
-    source, layout = (layouts.LAYOUTS[etl.SETS[n].layout] for n in (name.replace("B", "G"), name))
+    source, layout = (layouts.LAYOUTS[SETS[n].layout] for n in (name.replace("B", "G"), name))
     halves = layouts.decode(gray[:, source.packed], source)[:, :126].astype(np.uint16)
     halves = halves.reshape(len(gray), 63, 2, 64, 2).sum((2, 4)) // 4 // 17
     threshold = 0.4 * _otsu(halves) + 0.6 * halves.mean((1, 2))
@@ -213,8 +214,8 @@ def _mnemonic(name: str, character: str) -> str:
     """Two characters on the M-type, four with the class letter first on the C-type."""
     kind = charset.script(ord(character))
     sound = charset.etl_reading(character).partition(".")[0]
-    if etl.SETS[name].layout == "M":
-        symbols = {s: m for m, s in etl.MNEMONICS.items()}
+    if SETS[name].layout == "M":
+        symbols = {s: m for m, s in MNEMONICS.items()}
         return sound.rjust(2) if sound else symbols.get(character, character.ljust(2))
     letter = {"digit": "N", "latin": "A", "hiragana": "H", "katakana": "K"}.get(kind, "S")
     if sound:

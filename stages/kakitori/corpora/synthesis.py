@@ -11,7 +11,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from kakitori import outputs
-from kakitori.corpora import etl, forms, layouts
+from kakitori.corpora import forms, layouts
+from kakitori.corpora.database import SETS
 from kakitori.params import Synthesize
 from kakitori.workers import spread
 from kakitori.writing import charset
@@ -75,10 +76,10 @@ def _stacks(have: set[str], settings: Synthesize, seed: int) -> list[_Stack]:
     stacks = []
     renderings: dict[tuple, list[str]] = {}  # of the same sheets
     for name in settings.sets:
-        sheets = etl.SETS[name].family, charset.etl_positions(name)
+        sheets = SETS[name].family, charset.etl_positions(name)
         renderings.setdefault(sheets, []).append(name)
     for names in map(tuple, renderings.values()):
-        writers = min(settings.writers, etl.SETS[names[0]].writers)
+        writers = min(settings.writers, SETS[names[0]].writers)
         text = text_of(names[0], have, settings.classes)
         stacks.append(_Stack(names, "", text, writers, settings.preset, seed))
     if settings.hard_writers:
@@ -94,7 +95,7 @@ def text_of(name: str, have: set[str], classes: int) -> tuple[str, ...]:
 
 def _has_models(name: str, writers: int) -> bool:
     """ETL8's models are files or parts of files of their own, ETL9B's follow its last set."""
-    return name.startswith("ETL8") or (name == "ETL9B" and writers == etl.SETS[name].writers)
+    return name.startswith("ETL8") or (name == "ETL9B" and writers == SETS[name].writers)
 
 
 def glyph_forms(characters: pd.DataFrame) -> dict[str, dict[str, Form]]:
@@ -148,7 +149,7 @@ def folded(sheet: np.ndarray, columns: int) -> np.ndarray:
 
 def _allocate(folder: Path, name: str, writers: int, count: int) -> None:
     """Create a set's files in their full lengths, all zero."""
-    chosen = etl.SETS[name]
+    chosen = SETS[name]
     lengths = np.zeros(len(chosen.files), int)
     who = list(range(writers))
     if _has_models(name, writers):
@@ -178,7 +179,7 @@ def _write(job: tuple[int, int]) -> int:
     stack = stacks[number]
     names, text, writers, seed = stack.names, stack.text, stack.writers, stack.seed
     table = tables[number][source_of(max(writer, 0), len(tables[number]))]
-    family = etl.SETS[names[0]].family
+    family = SETS[names[0]].family
     ours = names == ("ALPHABET",)
     base = family + "G" if family in ("ETL8", "ETL9") and not ours else names[0]
     # ETL9's writers keep the seeds that they had when there was no other set.
@@ -197,7 +198,7 @@ def _write(job: tuple[int, int]) -> int:
         else:
             # Ours are further sheets of ETL9's writers.
             levels = write_page(table, seed, who, page + ours, stack.preset)
-        levels = _scanned(levels, layouts.LAYOUTS[etl.SETS[base].layout])
+        levels = _scanned(levels, layouts.LAYOUTS[SETS[base].layout])
         if base == "ETL4" and writer % 10 == 9:
             # Some sheets of ETL4 are faint: paper at levels 4–5, ink at 6–9.
             levels = (4 + levels // 3).astype(np.uint8)
@@ -215,7 +216,7 @@ def _write(job: tuple[int, int]) -> int:
                 forms.number(gray, name, place[1])
                 _place(folder / f"{name}{stack.suffix}", name, gray, place)
             else:
-                last = etl.SETS[name].writers + 1
+                last = SETS[name].writers + 1
                 raw = forms.bilevel(gray, name, last if writer == MODELS else writer + 1)
                 _place(folder / f"{name}{stack.suffix}", name, raw, place)
             images += len(gray)
@@ -223,7 +224,7 @@ def _write(job: tuple[int, int]) -> int:
 
 
 def _place(folder: Path, name: str, raw: np.ndarray, place: forms.Place) -> None:
-    chosen = etl.SETS[name]
+    chosen = SETS[name]
     file, row = place
     for number in np.unique(file).tolist():
         here = file == number

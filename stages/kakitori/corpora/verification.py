@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori.corpora import etl, layouts
+from kakitori.corpora import layouts
+from kakitori.corpora.database import SAMPLES
 from kakitori.corpora.etl import EtlFile
 from kakitori.corpora.layouts import field
 from kakitori.errors import DataError
@@ -94,8 +95,8 @@ def checks(files: list[EtlFile], others: list[EtlFile]) -> Iterator[Check]:
 def _completeness(files: list[EtlFile], raws: list[np.ndarray]) -> str:
     chosen, name = files[0].set, files[0].name
     records = sum(len(raw) + chosen.dummy for raw in raws)
-    if name in etl.SAMPLES:
-        whole, total = records == etl.SAMPLES[name], etl.SAMPLES[name]
+    if name in SAMPLES:
+        whole, total = records == SAMPLES[name], SAMPLES[name]
     else:
         total = sum(chosen.records)
         whole = len(files) == len(chosen.files) and all(

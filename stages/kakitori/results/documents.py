@@ -4,7 +4,7 @@ between two marks."""
 import json
 from pathlib import Path
 
-from kakitori.corpora.etl import SETS
+from kakitori.corpora.database import SETS
 from kakitori.corpora.layouts import LAYOUTS, Field
 from kakitori.errors import DataError
 from kakitori.reading import shipped
