@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 
-from kakitori import recognizer
 from kakitori.reading.answers import in_words
-from kakitori.recognizer import Feedback
 from kakitori.results import feedback
+from kakitori.stroke_answers import Feedback, judged
 
 BOX = (0.5, 0.0, 1.0, 0.25)
 
@@ -66,19 +65,19 @@ def test_ink_far_from_all_strokes_is_boxed(size):
     courses = np.stack(
         [np.stack([along, np.full(6, 9 / 32)], 1), np.stack([np.full(6, 0.5), along], 1)]
     )
-    assert recognizer._judged(cross, np.ones(2), courses).extra is None
+    assert judged(cross, np.ones(2), courses).extra is None
     cross[22 * unit : 24 * unit, 4 * unit : 28 * unit] = 255
-    found = recognizer._judged(cross, np.ones(2), courses)
+    found = judged(cross, np.ones(2), courses)
     left, upper, right, lower = found.extra
     assert found.missing == [] and left < 0.2 and right > 0.8
     assert 21 / 32 <= upper < lower <= 25 / 32
-    lacks = recognizer._judged(cross, np.array([-1.0, 3.0]), courses)
+    lacks = judged(cross, np.array([-1.0, 3.0]), courses)
     assert lacks.missing == [1] and lacks.presence == pytest.approx([0.269, 0.953], abs=1e-3)
 
 
 def test_paper_without_ink():
     courses = np.full((2, 6, 2), 0.5)
-    assert recognizer._judged(np.zeros((64, 64), np.uint8), -np.ones(2), courses).missing == [1, 2]
+    assert judged(np.zeros((64, 64), np.uint8), -np.ones(2), courses).missing == [1, 2]
 
 
 @pytest.mark.parametrize(

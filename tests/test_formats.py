@@ -17,7 +17,8 @@ from kakitori import monitoring, params
 from kakitori.archs.contract import Network, Outputs
 from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checking, export, footprint, formats, int8
-from kakitori.recognizer import Recognizer, open_session
+from kakitori.recognizer import Recognizer
+from kakitori.sessions import open_session
 from tests import committed
 from tests.networks import CLASSES, NAMES, VARIANTS, made
 

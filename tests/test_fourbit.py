@@ -9,7 +9,7 @@ from torch import nn
 
 from kakitori.archs.contract import Network, Outputs
 from kakitori.learning import export, fourbit
-from kakitori.recognizer import open_session
+from kakitori.sessions import open_session
 
 # As the paper lists them (Dettmers et al. 2023, appendix E).
 NF4 = [

@@ -9,7 +9,7 @@ import torch
 from kakitori.archs import hiercode
 from kakitori.archs.contract import Batch
 from kakitori.learning import export
-from kakitori.recognizer import open_session
+from kakitori.sessions import open_session
 from kakitori.writing import radicals
 from kakitori.writing.radicals import Part
 from kakitori.writing.strokes import TYPES

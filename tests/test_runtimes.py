@@ -11,9 +11,9 @@ import pytest
 
 from kakitori.errors import DataError
 from kakitori.outputs import ROOT
-from kakitori.recognizer import open_session
 from kakitori.runtimes import comparing, environments, measuring
 from kakitori.runtimes.catalogue import FORMATS, RUNTIMES
+from kakitori.sessions import open_session
 from tests.models import small_model
 from tests.projects import Project
 

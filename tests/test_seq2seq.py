@@ -17,8 +17,9 @@ from kakitori.archs.seq2seq import (
     build,
 )
 from kakitori.learning import formats
-from kakitori.recognizer import decode, open_session
 from kakitori.results import sequences
+from kakitori.sessions import open_session
+from kakitori.stroke_answers import decode
 from kakitori.writing.strokes import TYPES
 from tests import committed, tables, toy
 

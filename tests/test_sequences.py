@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori.recognizer import decode
 from kakitori.results import sequences
+from kakitori.stroke_answers import decode
 from kakitori.writing.strokes import TYPES
 
 END = len(TYPES)

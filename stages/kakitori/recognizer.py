@@ -8,49 +8,21 @@
 Needs NumPy, Pillow and ONNX Runtime.
 """
 
-import os
-import re
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple, TypeVar
 
 import numpy as np
-import onnxruntime
 
-from kakitori import context, monitoring, placement
+from kakitori import context
 from kakitori.corpora import pictures
 from kakitori.corpora.photos import prepare
 from kakitori.corpora.tree import composed
 from kakitori.errors import DataError
+from kakitori.model_file import ModelFile
 from kakitori.reading import memory, shipped
 from kakitori.reading.memory import Example, Gains
+from kakitori.stroke_answers import Feedback, decode, judged
 
-T = TypeVar("T")
-OLDEST_RUNTIME = "1.18.1"  # of ONNX Runtime, for IR version 10; pyproject.toml asks pip for it
-# How ONNX Runtime says that a file is newer than it; there is no public kind of error.
-TOO_NEW = (
-    r"Unsupported model IR version: (?P<ir>\d+), max supported IR version: (?P<to_ir>\d+)"
-    r"|Opset (?P<opset>\d+) is under development.* till opset (?P<to_opset>\d+)"
-)
-NO_BACKGROUND = -1e30  # a logit that no picture falls below, finite as JSON wants it
-FORMAT = 1  # of what a file's metadata says; those that say nothing of it are of this one
 ASK = "strokes"  # input of models that can say more than the class: bool, whether they should
-
-
-class Feedback(NamedTuple):
-    """How a character was written.
-
-    missing : numbers from 1, in writing order, of the strokes that are not there.
-    presence : float64 (strokes,), how probable it is that each is there.
-    extra : left, upper, right and lower edge of ink that is far from all strokes that are there, in
-        sides of the normalised image, 0 to 1; None where there is none.
-    """
-
-    missing: list[int]
-    presence: np.ndarray
-    extra: tuple[float, float, float, float] | None
 
 
 class Recognizer:
@@ -92,7 +64,7 @@ class Recognizer:
                 f"{type(candidates).__name__}"
             )
         candidates = composed(candidates)
-        self._members = [_Member(Path(model), threads) for model in models or [shipped.model()]]
+        self._members = [ModelFile(Path(model), threads) for model in models or [shipped.model()]]
         first = self._members[0]
         self.path, self.session, self.classes = first.path, first.session, first.classes
         self.size, self.temperature = first.size, first.temperature
@@ -160,7 +132,7 @@ class Recognizer:
         )
         counts = [self.stroke_counts[k] for k in classes]
         return [
-            _judged(image, logits[:count].astype(np.float64), points[:count])
+            judged(image, logits[:count].astype(np.float64), points[:count])
             for image, logits, points, count in zip(images, presence, courses, counts, strict=True)
         ]
 
@@ -251,196 +223,3 @@ class Recognizer:
             [(self.classes[k], float(row[k])) for k in ranked] if image.any() else []
             for image, row, ranked in zip(images, probabilities, best, strict=True)
         ]
-
-
-class _Member:
-    """One model file, its session and what its metadata says."""
-
-    def __init__(self, path: Path, threads: int) -> None:
-        if not path.is_file():
-            raise DataError(
-                f"{path}: expected an exported model (.onnx), found no file; `make repro` makes it"
-            )
-        self.path, self.session, self.threads = path, open_session(path), threads
-        self.gains: Gains | None = None  # of what it was told
-        self._metadata = self.session.get_modelmeta().custom_metadata_map
-        if self._metadata.get("format", str(FORMAT)) != str(FORMAT):
-            raise DataError(
-                f"{path}: expected a model of format {FORMAT}, found one of "
-                f"{self._metadata['format'][:20]!r}, of another version of Kakitori; `pip install "
-                "--upgrade kakitori`, or an export of this version"
-            )
-        wanted = {"classes", "size", "temperature", "threshold", "deciles"}
-        missing = wanted - self._metadata.keys()
-        if missing:
-            raise DataError(
-                f"{path}: expected Kakitori's metadata, found none of {', '.join(sorted(missing))}"
-            )
-        values = (*self.session.get_inputs(), *self.session.get_outputs())
-        shapes = {value.name: value.shape for value in values}
-        # Only what the file has fixed is a number there; the rest has a name.
-        sides = [side for side in shapes.get("input", ())[2:] if isinstance(side, int)]
-        many = [n for n in (shapes.get("logits") or ())[-1:] if isinstance(n, int)]
-        self.classes = self._says(
-            "classes",
-            " ".join([*map(str, many), "different characters"]),
-            str,
-            lambda c: len(set(c)) == len(c) > 0 and many in ([], [len(c)]),
-        )
-        self.size = self._says(
-            "size", "the side of its images", int, lambda n: n > 0 and {n}.issuperset(sides)
-        )
-        self.temperature = self._says(
-            "temperature", "a number above 0", float, lambda t: 0 < t < float("inf")
-        )
-        self.threshold = self._says("threshold", "a probability", float, lambda p: 0 <= p <= 1)
-        self.background = NO_BACKGROUND
-        if "background" in self._metadata:
-            self.background = self._says(
-                "background", "a logit", float, lambda logit: abs(logit) < float("inf")
-            )
-        self.deciles = self._says(
-            "deciles", "rising numbers of each signal", str, monitoring.is_reference
-        )
-        self.stroke_types, self.stroke_counts = "", []
-        if "stroke_types" in self._metadata:
-            self.stroke_types = self._says(
-                "stroke_types", "different signs", str, lambda t: len(set(t)) == len(t)
-            )
-        if "stroke_counts" in self._metadata:
-            self.stroke_counts = self._says(
-                "stroke_counts",
-                "a number of strokes for each class",
-                lambda text: [int(number) for number in text.split()],
-                lambda found: len(found) == len(self.classes) and min(found) > 0,
-            )
-
-    def _says(
-        self, name: str, wanted: str, parse: Callable[[str], T], right: Callable[[T], bool]
-    ) -> T:
-        """What the metadata has under a name; DataError where it is not what is wanted."""
-        text = self._metadata[name]
-        try:
-            value = parse(text)
-            if right(value):
-                return value
-        except ValueError:
-            pass
-        shown = text if len(text) <= 40 else f"{text[:40]}…"
-        raise DataError(
-            f"{self.path}: expected {wanted} as its {name}, found {shown!r}; "
-            "`python stages/quantize.py` writes it anew"
-        )
-
-    def scaled(self, images: np.ndarray) -> np.ndarray:
-        """Logits over the temperature, float64 (N, C)."""
-        return self.run(["logits"], images, 64)[0].astype(np.float64) / self.temperature
-
-    def run(
-        self,
-        wanted: list[str],
-        images: np.ndarray,
-        batch: int,
-        settings: Mapping[str, np.ndarray] = MappingProxyType({}),
-        each: Mapping[str, np.ndarray] = MappingProxyType({}),
-    ) -> list[np.ndarray]:
-        """Outputs for normalised images uint8 (N, S, S), so many at a time; `settings` are further
-        inputs, `each` those with one value per image."""
-        size = self.size
-        if images.ndim != 3 or images.shape[1:] != (size, size) or images.dtype != np.uint8:
-            raise DataError(
-                f"{self.path}: expected normalised images uint8 (N, {size}, {size}), found "
-                f"{images.dtype} {images.shape}"
-            )
-        if batch < 1:
-            raise DataError(f"batch: expected a number from 1, found {batch}")
-        each = {"input": images[:, None], **each}
-
-        def read(start: int) -> list[np.ndarray]:
-            fed = {name: values[start : start + batch] for name, values in each.items()}
-            fed["input"] = fed["input"].astype(np.float32) / 127.5 - 1
-            return self.session.run(wanted, {**settings, **fed})
-
-        return in_turns(read, range(0, len(images), batch), self.threads)
-
-
-FAR = 0.06  # of the side: ink so far from where a stroke's edge should be is of another stroke
-LEAST = 20  # pixels of such ink at 64 a side. Both were chosen on writers that are trained with
-
-
-def _judged(image: np.ndarray, logits: np.ndarray, courses: np.ndarray) -> Feedback:
-    """Of a normalised image uint8 (S, S), logits (strokes,) that each stroke is there, and courses
-    where the table has them, (strokes, P, 2)."""
-    there = logits >= 0
-    size = len(image)
-    width = monitoring.signals(image[None], np.zeros(1))["stroke_width"][0] / size
-    placed = placement.fitted(courses[there] if there.any() else courses, image)
-    distance = placement.distances(placed, size).min(0)
-    strange = (image >= placement.INK) & (distance > width / 2 + FAR)
-    where = None
-    if strange.sum() >= LEAST * (size / 64) ** 2:
-        rows, columns = (np.flatnonzero(strange.any(axis)) for axis in (1, 0))
-        edges = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-        where = tuple(float(edge / size) for edge in edges)
-    missing = [int(k) + 1 for k in np.flatnonzero(~there)]
-    return Feedback(missing, 1 / (1 + np.exp(-logits)), where)
-
-
-def decode(probabilities: np.ndarray, types: str) -> tuple[list[str], np.ndarray]:
-    """What the probabilities of each step say, float (N, steps, T + 1), of T types and of the end.
-
-    Returns
-    -------
-    Per row its symbols up to the end, the likeliest at each step; and float64 (N,) the probability
-    that the network gave to just this sequence, its end included.
-    """
-    best = probabilities.argmax(2)
-    steps = best.shape[1]
-    ended = best == len(types)
-    lengths = np.where(ended.any(1), ended.argmax(1), steps)
-    symbols = np.array([*types, ""])[best]
-    found = ["".join(row[:length]) for row, length in zip(symbols, lengths, strict=True)]
-    counted = np.arange(steps) <= lengths[:, None]
-    likeliest = probabilities.max(2).astype(np.float64)
-    return found, np.where(counted, likeliest, 1.0).prod(1)
-
-
-def in_turns(
-    read: Callable[[T], list[np.ndarray]], batches: Iterable[T], threads: int = 0
-) -> list[np.ndarray]:
-    """What `read` gives for each batch, joined along the first axis; so many batches at a time,
-    0 for one per core."""
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
-        parts = list(pool.map(read, batches))
-    return [np.concatenate(part) for part in zip(*parts, strict=True)]
-
-
-def open_session(path: Path, threads: int = 1) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session on the CPU, with the settings that the file's metadata asks for
-    (`session.…`); DataError for a file that is no model, or too new for the one installed."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-
-    def opened() -> onnxruntime.InferenceSession:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-    try:
-        session = opened()
-        metadata = session.get_modelmeta().custom_metadata_map
-        wanted = {k: v for k, v in metadata.items() if k.startswith("session.")}
-        for key, value in wanted.items():
-            options.add_session_config_entry(key, value)
-        return opened() if wanted else session
-    except Exception as error:  # ONNX Runtime raises its own kinds, none of them public
-        reason = " ".join(str(error).split())
-        if newer := re.search(TOO_NEW, reason):
-            kind = "opset" if newer["opset"] else "IR version"
-            wanted, most = filter(None, newer.group("ir", "to_ir", "opset", "to_opset"))
-            raise DataError(
-                f"{path}: expected an ONNX Runtime that reads {kind} {wanted}, found "
-                f"{onnxruntime.__version__}, which reads up to {most}; `pip install --upgrade "
-                f"onnxruntime` brings a newer one (our files need {OLDEST_RUNTIME})"
-            ) from None
-        raise DataError(f"{path}: expected an ONNX model, found: {reason[:200]}") from None

@@ -323,7 +323,8 @@ def geometry(alone: dict[str, np.ndarray]) -> None:
 
 
 def main() -> None:
-    from kakitori.recognizer import Recognizer, prepare
+    from kakitori.corpora.photos import prepare
+    from kakitori.recognizer import Recognizer
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -17,7 +17,7 @@ from torch import nn
 from kakitori.errors import DataError
 from kakitori.learning import export, fourbit, int8, staged
 from kakitori.params import Quantize
-from kakitori.recognizer import in_turns, open_session
+from kakitori.sessions import in_turns, open_session
 
 
 class Source:

@@ -8,9 +8,9 @@ import numpy as np
 
 from kakitori import drawing, matching, reference
 from kakitori.corpora import photos, tree
+from kakitori.corpora.photos import prepare
 from kakitori.errors import DataError
 from kakitori.matching import Match
-from kakitori.recognizer import prepare
 
 PAGED = {".tif", ".tiff", ".gif", ".webp", ".png"}  # what may hold more pictures than one
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from kakitori.corpora import partial
 from kakitori.learning import data
-from kakitori.recognizer import Feedback, Recognizer
+from kakitori.recognizer import Recognizer
+from kakitori.stroke_answers import Feedback
 
 ALL = 3036  # classes; fewer where the characters are fewer
 UNSEEN = 2_000_003  # added to the seed of the writers that are learned from and chosen on
