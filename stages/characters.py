@@ -85,7 +85,7 @@ def _row(character: str, found: dict[str, dict], tree: radicals.Part | None) -> 
         "stroke_count": len(first.strokes),
         **_plain(first),
         "stroke_source": source,
-        "forms": [{"source": s, **_plain(form)} for s, (form, _) in forms.items()],
+        "forms": [_form(s, form) for s, (form, _) in forms.items()],
         "radicals": radicals.kradfile(character),
         "radical_source": "kradfile" if charset.script(ord(character)) == "kanji" else "itself",
         "decomposition": tree.to_json() if tree else "",
@@ -100,6 +100,11 @@ def _plain(form: Form) -> dict:
         "stroke_types": list(form.types),
         "components": list(form.components),
     }
+
+
+def _form(source: str, form: Form) -> dict:
+    widths = [np.round(width, 3).tolist() for width in form.widths]
+    return {"source": source, **_plain(form), "widths": widths}
 
 
 @functools.cache

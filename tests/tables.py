@@ -38,7 +38,7 @@ def characters(text: str | Sequence[str]) -> pd.DataFrame:
                 "script": charset.script(ord(character)),
                 "stroke_count": len(strokes),
                 **plain,
-                "forms": [{"source": "font", **plain}],
+                "forms": [{"source": "font", **plain, "widths": []}],
                 "radicals": radicals.kradfile(character),
                 "decomposition": TREES[character].to_json() if character in TREES else "",
             }

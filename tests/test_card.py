@@ -249,7 +249,7 @@ def test_a_folders_name_is_no_markup():
     """Where it is text of the card, and where it is metadata."""
     name = "raw/<img src=x onerror=alert(1)>|`a_b`[c](d)"
     assert card.named(name) == r"raw/&lt;img src=x onerror=alert(1)&gt;\|\`a\_b\`\[c\](d)"
-    assert card.named("synthetic/ETL9G-hard") == "synthetic/ETL9G-hard"
+    assert card.named("synthetic/ETL9G-hard2") == "synthetic/ETL9G-hard2"
     assert card._dataset_id(f"{name}, raw/ETL1") == (
         "kakitori-raw-img-src-x-onerror-alert-1-a-b-c-d-and-raw-etl1"
     )

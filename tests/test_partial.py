@@ -24,6 +24,7 @@ def written(tmp_path_factory):
                 "strokes": BARS[: k % 4 + 1],
                 "stroke_types": "㇐㇐㇐㇑"[: k % 4 + 1],
                 "components": [0] * (k % 4 + 1),
+                "widths": [],
             }
             for s in ("font", "kanjivg")
         ]

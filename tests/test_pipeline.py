@@ -65,7 +65,7 @@ def test_figures_of_the_tiny_run(finished):
     assert evaluate["onnx"]["top1"] == pytest.approx(evaluate["torch"]["top1"], abs=0.015)
     assert evaluate["int8"]["top1"] == pytest.approx(evaluate["onnx"]["top1"], abs=0.02)
     (hard,) = evaluate["hard"].items()
-    assert hard[0] == "synthetic/ETL9G-hard" and hard[1]["samples"] == 120
+    assert hard[0] == "synthetic/ETL9G-hard2" and hard[1]["samples"] == 120
     assert 0.1 < hard[1]["int8"]["top1"] <= evaluate["int8"]["top1"]
     keys = {"top1", "top1_low", "top1_high", "top1_alike", "top5", "error_rate", "nll", "ece"}
     for name in ("torch", "onnx", "int8", "int4"):
@@ -290,7 +290,7 @@ def test_external_sets_are_reported_by_name(finished, tmp_path):
         drawn(character).save(folder / "1.png")
         drawn(character, side=70).save(folder / "2.png")
     project = Project(copy)
-    project.set(data={"corpora": ["synthetic/ETL9G", "synthetic/ETL9G-hard", "raw/drawings"]})
+    project.set(data={"corpora": ["synthetic/ETL9G", "synthetic/ETL9G-hard2", "raw/drawings"]})
     for stage in ("extract", "split", "evaluate"):
         project.stage(stage)
     before, after = (metric(p, "evaluate") for p in (finished, project))

@@ -152,13 +152,13 @@ def test_a_mix_trains_on_synthetic_and_tests_on_real_writers():
 
 
 def test_difficult_writers_are_a_part_of_their_own():
-    hard = renamed(index_of(3), "synthetic/ETL9G-hard", "synthetic/ETL9-hard")
+    hard = renamed(index_of(3), "synthetic/ETL9G-hard2", "synthetic/ETL9-hard2")
     index = mixture(index_of(20), hard)
     part = assign_parts(index, SETTINGS, 0)
-    assert set(part[index["corpus"] == "synthetic/ETL9G-hard"]) == {"hard"}
+    assert set(part[index["corpus"] == "synthetic/ETL9G-hard2"]) == {"hard"}
     assert (part[:100] == assign_parts(index_of(20), SETTINGS, 0)).all()
     with pytest.raises(DataError, match="which is a test part of its own"):
-        corpora_of(index, NO_MIX.model_copy(update={"train": ["synthetic/ETL9G-hard"]}))
+        corpora_of(index, NO_MIX.model_copy(update={"train": ["synthetic/ETL9G-hard2"]}))
 
 
 def test_a_corpus_without_writers_is_a_test_set_of_its_own():

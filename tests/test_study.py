@@ -214,8 +214,8 @@ def test_a_run_beside_itself_leaks_nothing(finished):
     assert found["same_samples"]["difference"] == found["same_samples"]["difference_high"] == 0
     assert found["writer"]["test"]["top1"] == evaluate["int8"]["top1"]
     assert found["same_samples"]["random_top1"] == pytest.approx(evaluate["int8"]["top1"])
-    hard = evaluate["hard"]["synthetic/ETL9G-hard"]["int8"]["top1"]
-    assert found["random"]["synthetic/ETL9G-hard"]["top1"] == hard
+    hard = evaluate["hard"]["synthetic/ETL9G-hard2"]["int8"]["top1"]
+    assert found["random"]["synthetic/ETL9G-hard2"]["top1"] == hard
     assert (found["writer"]["train_samples"], found["writer"]["train_writer_groups"]) == (600, 10)
 
 

@@ -30,6 +30,7 @@ def characters() -> pd.DataFrame:
             "strokes": STROKES[k],
             "stroke_types": ["㇐"] * len(STROKES[k]),
             "components": [0] * len(STROKES[k]),
+            "widths": [],
         }
         for k in range(3)
     ]
@@ -163,15 +164,15 @@ def test_hard_writers_are_the_same_in_every_run(tmp_path, characters):
         chosen = settings(sets=["ETL9G"], writers=1 + seed, hard_writers=2, preset=preset)
         synthesis.write_corpora(characters, folder, chosen, seed)
     one, other = (digest(tmp_path / s / "synthetic") for s in "01")
-    assert one["ETL9G-hard/ETL9G_01"] == other["ETL9G-hard/ETL9G_01"]
+    assert one["ETL9G-hard2/ETL9G_01"] == other["ETL9G-hard2/ETL9G_01"]
     assert one["ETL9G/ETL9G_01"] != other["ETL9G/ETL9G_01"]
     names = catalog.corpora(tmp_path / "0")
-    assert names == ["synthetic/ETL9G", "synthetic/ETL9G-hard"]
+    assert names == ["synthetic/ETL9G", "synthetic/ETL9G-hard2"]
     (tmp_path / "shards").mkdir()
     sources = [s for n in names for s in catalog.sources(tmp_path / "0", n)]
     index, _, _ = extraction.write_shards(sources, tmp_path / "shards", 64)
     assert sorted(set(index["writer_group"])) == [
-        "synthetic/ETL9-hard/set001", "synthetic/ETL9-hard/set002", "synthetic/ETL9/set001",
+        "synthetic/ETL9-hard2/set001", "synthetic/ETL9-hard2/set002", "synthetic/ETL9/set001",
     ]  # fmt: skip
 
 

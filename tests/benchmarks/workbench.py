@@ -57,6 +57,7 @@ class Bench:
                     "strokes": [s.ravel().tolist() for s in forms[c][0].strokes],
                     "stroke_types": forms[c][0].types,
                     "components": forms[c][0].components,
+                    "widths": [],
                 }
                 for c in names
             ]

@@ -1,8 +1,8 @@
 """Which corpora there are, and the files of each.
 
 A corpus is called `synthetic/NAME` or `raw/NAME` after its folder or archive below data/. ETL sets
-are told by their names (ETL1 … ETL9G, in any case of letters; ETL9G-hard and the like are sheets of
-other writers in the same layout), all others by what the folder holds.
+are told by their names (ETL1 … ETL9G, in any case of letters; ETL9G-hard2 and the like are sheets
+of other writers in the same layout), all others by what the folder holds.
 """
 
 from pathlib import Path, PurePosixPath

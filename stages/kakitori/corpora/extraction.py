@@ -152,7 +152,7 @@ def _write_shard(job: tuple[Source, Path, int]) -> tuple[dict, list[Reject], dic
 
 
 def _placed(groups: np.ndarray | str, corpus: str) -> np.ndarray | str:
-    """Synthetic writers are never real ones, nor those of ETL9G-hard those of ETL9G."""
+    """Synthetic writers are never real ones, nor those of ETL9G-hard2 those of ETL9G."""
     place, _, name = corpus.partition("/")
     prefix = "synthetic/" if place == "synthetic" else ""
     suffix = name[name.index("-") :] if set_name(name) and "-" in name else ""

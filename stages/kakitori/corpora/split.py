@@ -8,7 +8,7 @@ from kakitori.errors import DataError
 from kakitori.params import Mix, Split
 
 PARTS = ("train", "val", "test", "hard", "zero_shot", "external")
-HARD = "-hard"  # ends the name of a corpus by difficult writers, for testing alone
+HARD = "-hard2"  # ends the name of a corpus by difficult writers, for testing alone
 
 
 def assign_parts(index: pd.DataFrame, settings: Split, mix: Mix, seed: int) -> pd.Series:

@@ -61,8 +61,7 @@ def text(
             from_kanjivg={"kanjivg", "kaisho"} & set(evaluate["glyphs"].split(", ")),
             formats={k: v for k, v in FORMATS.items() if k in metrics["quantize"]},
             glyphs="; ".join(
-                credits.GLYPHS.get(source, f"the font {named(source)}, under its own terms")
-                for source in evaluate["glyphs"].split(", ")
+                named(credits.of(source)) for source in evaluate["glyphs"].split(", ")
             ),
             runtimes=backends.table(runtimes or {}, evaluate, metrics["quantize"]),
             rows=len(table),

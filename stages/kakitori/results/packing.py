@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from kakitori import reference
-from kakitori.results.credits import GLYPHS
+from kakitori.results import credits
 from kakitori.writing.charset import LOOK_ALIKES
 
 TOLERANCE = 0.002  # of the frame: how far a simplified polyline may run from the full one
@@ -34,7 +34,7 @@ def pack(table: pd.DataFrame, archive: Path | None = None) -> tuple[bytes, dict]
             is_order = isinstance(way[0], int)
             packed += bytes([0, *(k & 255 for k in way)]) if is_order else _packed(way)
     sources = [
-        {"name": name, "ordered": name in reference.TRUE, "credit": GLYPHS.get(name, name)}
+        {"name": name, "ordered": name in reference.TRUE, "credit": credits.of(name)}
         for name in names
     ]
     about = {"characters": "".join(table["character"]), "sources": sources}

@@ -13,8 +13,7 @@ from kakitori.corpora import photos
 from kakitori.errors import DataError
 from kakitori.reading import shipped
 from kakitori.recognizer import Recognizer
-from kakitori.results import metrics, packing, provenance
-from kakitori.results.credits import GLYPHS
+from kakitori.results import credits, metrics, packing, provenance
 from kakitori.writing import kanjivg
 
 LARGEST = 2_000_000  # bytes of the model file
@@ -95,7 +94,7 @@ def write(root: Path, folder: Path, largest: int = LARGEST) -> dict:
         outputs.write_json(part / shipped.ABOUT, about)
         (part / shipped.STROKES).write_bytes(packed)
         outputs.write_json(part / shipped.CHARACTERS, characters)
-        sources = "\n".join(f"    {GLYPHS.get(name, name)}" for name in about["glyphs"])
+        sources = "\n".join(f"    {credits.of(name)}" for name in about["glyphs"])
         licence = LICENCE.format(kanjivg=about["kanjivg"], sources=sources)
         (part / "LICENSE").write_text(licence, "utf-8")
     return about

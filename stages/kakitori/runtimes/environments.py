@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from kakitori.errors import DataError
+from kakitori import installing
 from kakitori.results import demo
 from kakitori.runtimes.catalogue import Runtime
 
@@ -23,7 +23,7 @@ def install(root: Path, name: str, runtime: Runtime) -> list[str]:
     if name == "chromium":
         demo.install(root)
     if runtime.npm:
-        _npm(root / FOLDER / name, runtime.npm)
+        installing.npm(root / FOLDER / name, runtime.npm)
         return [shutil.which("node") or "node"]
     if not runtime.pip:
         return [sys.executable]
@@ -43,37 +43,6 @@ def _pip(folder: Path, runtime: Runtime) -> Path:
         site = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
         (site / "kakitori.pth").write_text(sysconfig.get_path("purelib"), "utf-8")
     command = [sys.executable, "-m", "pip", "--python", str(python), *INSTALL, *runtime.pip]
-    _done(command, folder, "pip", runtime.pip)
+    installing.run(command, folder, "pip", runtime.pip)
     stamp.write_text(wanted, "utf-8")
     return python
-
-
-def _npm(folder: Path, packages: tuple[str, ...]) -> None:
-    wanted, stamp = "\n".join(packages), folder / "installed.txt"
-    if stamp.is_file() and stamp.read_text("utf-8") == wanted:
-        return
-    npm = shutil.which("npm")
-    if npm is None:
-        raise DataError(
-            f"expected the program npm, which brings {', '.join(packages)}, found none; Debian: "
-            "`apt-get install npm`"
-        )
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / "package.json").write_text('{"private": true}')
-    # Without scripts: onnxruntime-node's fetches CUDA's libraries from elsewhere.
-    command = [npm, "install", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    _done([*command, *packages], folder, "npm", packages)
-    stamp.write_text(wanted, "utf-8")
-
-
-def _done(command: list[str], folder: Path, name: str, packages: tuple[str, ...]) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        shutil.rmtree(folder, ignore_errors=True)
-        why = said[-1][:200] if said else f"status {done.returncode}"
-        raise DataError(
-            f"expected {', '.join(packages)} from {name}, found: {why}; look whether {name} "
-            "reaches its registry, and try again"
-        )

@@ -7,6 +7,7 @@ drawn with an anti-aliased pen.
 """
 
 import dataclasses
+import itertools
 import zlib
 from collections.abc import Sequence
 
@@ -16,7 +17,12 @@ import numpy as np
 from kakitori.writing import charset
 from kakitori.writing.strokes import TYPES, Form, halves, resample
 
-POINTS = 16  # per stroke: enough for three corners, few enough to draw quickly
+POINTS = 20  # per stroke, closer where it bends, so that no corner of kana is lost
+CURVE = 0.5  # of a stroke's points, those for each half turn beside those for its whole length
+TOUCH = 0.03  # of the square: an end so near to another stroke is meant to end on it
+ENTRY = 0.13  # of a stroke: so much of it is the small hook with which a brush begins
+HOOKED = np.cos(np.radians(30))  # where the first bit of it differs by more from what follows
+SHORTEST = 0.1  # of the square: shorter strokes are no less steady than such
 OVERSAMPLING = 2  # strokes are drawn at twice the scan's resolution, then averaged
 SCAN = (127, 128)  # rows, columns of an ETL9G image
 PARTS = 1024  # components that a writer can have habits for; further ones share them
@@ -45,6 +51,11 @@ class StrokeTable:
     side : int16 (T,), where its half of the character is (strokes.halves), 4 where it has none.
     number : int64 (T,), the stroke's number in its character, from 1.
     runs_on : bool (T,), strokes that many hands do not lift the pen after (さ, り, ふ …).
+    bare : float32 (T, POINTS, 2), the strokes without the small hook that a brush begins with.
+    widths : float32 (T, POINTS), how wide the model's pen is there beside its mean; 1 where the
+        source knows nothing of pens.
+    joints : int (J, 3), ends that lie on another stroke: the stroke, its point there (0 or the
+        last), and the stroke that it lies on. meets : float32 (J,), the place on that, in points.
     kana : bool (C,), which of the C characters are kana.
     """
 
@@ -56,6 +67,10 @@ class StrokeTable:
     side: np.ndarray
     number: np.ndarray
     runs_on: np.ndarray
+    bare: np.ndarray
+    widths: np.ndarray
+    joints: np.ndarray
+    meets: np.ndarray
     kana: np.ndarray
 
     @property
@@ -78,8 +93,19 @@ class StrokeTable:
             runs_on += [true and k == after for k in range(len(form.strokes))]
         number = {name: k for k, name in enumerate(TYPES)}
         counts = [len(form.strokes) for form in chosen]
+        strokes = [s for form in chosen for s in form.strokes]
+        even = [[np.ones(len(s)) for s in form.strokes] for form in chosen]
+        widths = [w for f, ones in zip(chosen, even, strict=True) for w in f.widths or ones]
+        points, widths = _placed(strokes, widths)
+        firsts = np.concatenate([[0], np.cumsum(counts)]).tolist()
+        found = [_touching(points[a:b]) for a, b in itertools.pairwise(firsts)]
+        shifts = zip(found, firsts[:-1], strict=True)
         return cls(
-            points=np.stack([resample(s, POINTS) for f in chosen for s in f.strokes]).astype("f4"),
+            points=points,
+            bare=_bare(strokes, points),
+            widths=widths,
+            joints=np.concatenate([j + np.array([a, 0, a]) for (j, _), a in shifts]),
+            meets=np.concatenate([at for _, at in found]).astype("f4"),
             character=np.repeat(np.arange(len(chosen), dtype=np.int32), counts),
             kind=np.array([number[t] for form in chosen for t in form.types], np.int16),
             group=np.array(group, np.int32),
@@ -92,8 +118,77 @@ class StrokeTable:
 
     def only(self, kept: np.ndarray) -> "StrokeTable":
         """The table without the strokes for which `kept`, bool (T,), is false."""
-        names = ("points", "character", "kind", "group", "side", "number", "runs_on")
-        return dataclasses.replace(self, **{name: getattr(self, name)[kept] for name in names})
+        names = ("points", "bare", "widths", "character", "kind", "group", "side", "number")
+        names += ("runs_on",)
+        both = kept[self.joints[:, 0]] & kept[self.joints[:, 2]]
+        joints = self.joints[both]
+        joints[:, ::2] = (np.cumsum(kept) - 1)[joints[:, ::2]]
+        return dataclasses.replace(
+            self,
+            joints=joints,
+            meets=self.meets[both],
+            **{name: getattr(self, name)[kept] for name in names},
+        )
+
+
+def _placed(
+    strokes: Sequence[np.ndarray], widths: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """POINTS points along each polyline, the closer the more it bends there: (T, POINTS, 2); and
+    the widths there, of which each polyline has one at each of its own points."""
+    fine = np.stack([resample(s, 5 * POINTS) for s in strokes])
+    wide = np.stack([_along(*both, 5 * POINTS) for both in zip(strokes, widths, strict=True)])
+    step = np.diff(fine, axis=1)
+    cross = step[:, :-1, 0] * step[:, 1:, 1] - step[:, :-1, 1] * step[:, 1:, 0]
+    bend = CURVE / np.pi * np.abs(np.arctan2(cross, (step[:, 1:] * step[:, :-1]).sum(2)))
+    weight = np.full(step.shape[:2], 1 / step.shape[1])
+    weight[:, :-1] += bend / 2
+    weight[:, 1:] += bend / 2
+    at = np.concatenate([np.zeros((len(fine), 1)), np.cumsum(weight, axis=1)], axis=1)
+    # One line of all strokes, each from its own whole number on.
+    row = np.arange(len(fine))[:, None]
+    at = (row + 0.5 * at / at[:, -1:]).ravel()
+    even = (row + 0.5 * np.linspace(0, 1, POINTS)).ravel()
+    x, y, wide = (np.interp(even, at, v.ravel()) for v in (fine[..., 0], fine[..., 1], wide))
+    points = np.stack([x, y], 1).reshape(-1, POINTS, 2)
+    return points.astype(np.float32), wide.reshape(-1, POINTS).astype(np.float32)
+
+
+def _along(stroke: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Values at a polyline's points, at `count` places evenly along it."""
+    at = np.concatenate([[0.0], np.hypot(*np.diff(stroke, axis=0).T).cumsum()])
+    return np.interp(np.linspace(0, at[-1], count), at, values)
+
+
+def _bare(strokes: Sequence[np.ndarray], points: np.ndarray) -> np.ndarray:
+    """`_placed` strokes (T, POINTS, 2), those that begin with a small hook without it."""
+    fine = np.stack([resample(s, 61) for s in strokes])
+    cut = round(60 * ENTRY)
+    first, after = fine[:, cut // 2] - fine[:, 0], fine[:, 2 * cut] - fine[:, cut]
+    norms = np.linalg.norm(first, axis=1) * np.linalg.norm(after, axis=1)
+    hooked = np.flatnonzero((first * after).sum(1) < HOOKED * norms)
+    points = points.copy()
+    if len(hooked):
+        rest = list(fine[hooked, cut:])
+        points[hooked] = _placed(rest, [np.ones(len(s)) for s in rest])[0]
+    return points
+
+
+def _touching(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The joints of one character's strokes (n, POINTS, 2), int (J, 3), and where they meet."""
+    ends = points[:, [0, -1]].reshape(-1, 2)
+    start, step = points[:, :-1], np.diff(points, axis=1)
+    squared = np.maximum((step**2).sum(2), 1e-12)
+    along = ((ends[:, None, None] - start) * step).sum(3) / squared
+    along = np.clip(along, 0, 1)
+    far = np.linalg.norm(start + along[..., None] * step - ends[:, None, None], axis=3)
+    own = np.arange(len(points))
+    far.reshape(len(points), 2, len(points), -1)[own, :, own] = np.inf
+    segment = far.argmin(2)
+    row, onto = np.nonzero(far.min(2) < TOUCH)
+    segment = segment[row, onto]
+    joints = np.stack([row // 2, row % 2 * (POINTS - 1), onto], axis=1)
+    return joints, segment + along[row, onto, segment]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +207,7 @@ class Hand:
     pressure: float  # spread of the width from stroke to stroke
     taper: np.ndarray  # (2,) change of the width at a stroke's start and end
     flair: float  # how much thinner or thicker strokes end by their kind
+    brushwork: float  # how far widths follow the model's, where it was written with a brush
     unsteadiness: float  # scale of the noise per stroke
     warp: np.ndarray  # (4, 4, 2) displacements of a grid over the square, the same on every page
     looseness: float  # the same kind of warp, anew for each character
@@ -120,6 +216,10 @@ class Hand:
     parts: np.ndarray  # (PARTS, 4) two log scales and a shift of each component
     sides: np.ndarray  # (5, 4) the same of a character's left, right, upper and lower half
     overshoot: float  # strokes end later (or sooner) than the model's
+    brevity: float  # log of how long strokes are, beside the size of the character
+    closing: float  # how far ends follow the stroke that they should end on
+    gap: float  # by how much they stay short of it
+    bare: float  # chance that a stroke begins without the small hook of a brush
     hook: float  # chance that a stroke ends in a flick
     rounding: float  # sigma of the filter that rounds corners
     joining: float  # chance that the pen stays down between two near strokes
@@ -146,10 +246,10 @@ class Hand:
             {"plain": [0.4, 0.5], "varied": [0.6, 0.8, 1.0], "hard": [1.1, 1.4]}[preset]
         )
         kinds = {"plain": [0.6, 0.4, 0, 0], "hard": [0.2, 0.2, 0.25, 0.35]}
-        shares = kinds.get(preset, [0.35, 0.2, 0.2, 0.25])
+        shares = kinds.get(preset, [0.3, 0.2, 0.2, 0.3])
         pen = rng.choice(["ballpoint", "pencil", "felt", "brush"], p=shares)
-        # One in four writes semi-cursively: strokes flow into each other and lose their corners.
-        cursive = rng.random() < {"plain": 0.0, "varied": 0.25, "hard": 0.6}[preset]
+        # One in three writes semi-cursively: strokes flow into each other and lose their corners.
+        cursive = rng.random() < {"plain": 0.0, "varied": 0.35, "hard": 0.6}[preset]
         widths = {"ballpoint": (2.2, 3.8), "pencil": (2.6, 5.0), "felt": (5.5, 11.0)}
         low, high = widths.get(pen, (2.6, 7.5))
         brush, felt = bool(pen == "brush"), bool(pen == "felt")
@@ -157,10 +257,10 @@ class Hand:
         if felt and rng.random() < 0.5:
             nib = [rng.normal(0.2, 0.4), rng.uniform(0.7, 1.0)]
         return cls(
-            slant=rng.normal(0.0, 0.12 * far),
-            rise=rng.normal(0.05, 0.06 * far),
-            rotation=rng.normal(0.0, 0.05 * far),
-            aspect=rng.normal(-0.03, 0.13 * far),
+            slant=rng.normal(0.0, 0.09 * far),
+            rise=rng.normal(0.05, 0.05 * far),
+            rotation=rng.normal(0.0, 0.04 * far),
+            aspect=rng.normal(-0.03, 0.10 * far),
             size=rng.uniform(0.72, 0.98),
             kana_size=rng.uniform(0.75, 1.0),
             centre=rng.normal(0.0, 0.02 * far, 2),
@@ -169,21 +269,26 @@ class Hand:
             pressure=rng.uniform(0.05, 0.20),
             taper=rng.uniform([-0.35, -0.5], [0.45, 0.25]) * (0.3 if felt else 1.0),
             flair=rng.uniform(0.3, 0.9) if brush else rng.choice([0.0, 0.15, 0.4]) * (not felt),
+            brushwork=rng.uniform(0.5, 1.3) if brush else rng.uniform(0.0, 0.5 if felt else 0.3),
             unsteadiness=rng.uniform(0.010, 0.040) * far,
             warp=rng.normal(0.0, 0.025 * far, (4, 4, 2)),
             looseness=rng.uniform(0.010, 0.030) * far,
-            bow=rng.normal(0.0, 0.025 * far),
-            kinds=rng.normal(0.0, far * np.array([0.06, 0.08, 0.08, 0.035]), (len(TYPES), 4)),
+            bow=rng.normal(0.0, 0.02 * far),
+            kinds=rng.normal(0.0, far * np.array([0.055, 0.08, 0.08, 0.03]), (len(TYPES), 4)),
             parts=rng.normal(0.0, far * np.array([0.08, 0.08, 0.022, 0.022]), (PARTS, 4)),
             sides=rng.normal(0.0, far * np.array([0.09, 0.10, 0.025, 0.025]), (5, 4)),
-            overshoot=rng.normal(0.01, 0.02 * far),
-            hook=rng.choice([0.0, 0.1, 0.35], p=[0.4, 0.4, 0.2]),
-            rounding=rng.uniform(0.03, 0.06) if cursive else rng.uniform(0.0, 0.03),
-            joining=rng.uniform(0.3, 0.75) if cursive else rng.choice([0.0, 0.15], p=[0.75, 0.25]),
+            overshoot=rng.normal(0.0, 0.015 * far),
+            brevity=rng.normal(-0.06, 0.06) * far,
+            closing=rng.uniform(0.4, 1.0),
+            gap=rng.choice([0.0, rng.uniform(0.005, 0.045)]) * far,
+            bare=rng.choice([0.2, 0.6, 1.0]),
+            hook=rng.choice([0.0, 0.05], p=[0.7, 0.3]),
+            rounding=rng.uniform(0.035, 0.065) if cursive else rng.uniform(0.005, 0.045),
+            joining=rng.uniform(0.3, 0.75) if cursive else rng.choice([0.0, 0.15], p=[0.65, 0.35]),
             reach=rng.uniform(0.3, 0.6) if cursive else 0.3,
             link=rng.uniform(0.35, 1.0),
-            flow=rng.uniform(0.15, 0.45) if cursive else rng.choice([0.0, 0.1]),
-            runs_on=bool(rng.random() < {"plain": 0.3, "varied": 0.45, "hard": 0.7}[preset]),
+            flow=rng.uniform(0.15, 0.5) if cursive else rng.choice([0.0, 0.1]),
+            runs_on=bool(rng.random() < {"plain": 0.3, "varied": 0.5, "hard": 0.7}[preset]),
             swaps=rng.choice([0.0, 0.03]),
             darkness=rng.uniform(0.55, 1.0),
             grain=rng.uniform(0.2, 0.6) if pen == "pencil" else rng.choice([0.0, 0.15]),
@@ -304,6 +409,7 @@ class _Paths:
 def _pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> _Paths:
     """The writer's paths for every character of the table."""
     of, kind, runs_on = table.character, table.kind, table.runs_on & hand.runs_on
+    model = table.widths
     total, count = len(of), table.characters
 
     def noise(*shape: int) -> np.ndarray:
@@ -318,22 +424,24 @@ def _pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> _Pat
         for k in first.tolist():
             order[k], order[k + 1] = order[k + 1], order[k]
         p, kind, runs_on, number = p[order], kind[order], runs_on[order], number[order]
+        model = model[order]
     if hand.flow:
         p = _flowing(p, of, hand.flow)
     p = _rounded(p, hand.rounding)
 
-    widths = _widths(p, kind, hand) * np.exp(
-        hand.pressure * (0.7 * noise(total, 1) + 0.5 * noise(count)[of][:, None])
-    )
+    pressure = hand.pressure * (0.7 * noise(total, 1) + 0.5 * noise(count)[of][:, None])
+    widths = _widths(p, kind, hand) * np.exp(pressure)
+    widths = widths * np.clip(model, 0.25, 3) ** np.float32(hand.brushwork)
     p, widths, of, number = _join(p, widths, of, number, runs_on, hand, rng)
 
     # Per character and per writer: warp, lean, turn, proportions, size, place.
     grid = hand.warp + hand.looseness * noise(count, 4, 4, 2)
     p = p + _displacement(grid, of, p)
-    slant = hand.slant + 0.04 * noise(count)
-    rise = hand.rise + 0.025 * noise(count)
-    turn = hand.rotation + 0.025 * noise(count)
-    aspect = hand.aspect + 0.05 * noise(count)
+    loose = np.where(table.kana, 2.0, 1.0)  # what has few strokes leans on nothing
+    slant = hand.slant + 0.045 * loose * noise(count)
+    rise = hand.rise + 0.03 * loose * noise(count)
+    turn = hand.rotation + 0.025 * loose * noise(count)
+    aspect = hand.aspect + 0.055 * loose * noise(count)
     size = hand.size * np.where(table.kana, hand.kana_size, 1) * np.exp(0.04 * noise(count))
     shear = np.empty((count, 2, 2), np.float32)
     shear[:, 0, 0], shear[:, 0, 1] = np.exp(aspect / 2), -slant
@@ -354,9 +462,10 @@ def _pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> _Pat
 
 def _shaped(table: StrokeTable, hand: Hand, rng: np.random.Generator, noise) -> np.ndarray:
     """The strokes as this writer shapes them, each about its own middle, then the components."""
-    p = table.points - 0.5
     of = table.character
-    total, count = len(p), table.characters
+    total, count = len(of), table.characters
+    begun = (rng.random(total, np.float32) < hand.bare)[:, None, None]
+    p = np.where(begun, table.bare, table.points) - np.float32(0.5)
     habit = hand.kinds.astype(np.float32)[table.kind]  # turn, two log scales, bow
     # Kana are all curves, and everyone's are their own.
     loose = np.where(table.kana, 1.25, 1.0)
@@ -364,9 +473,14 @@ def _shaped(table: StrokeTable, hand: Hand, rng: np.random.Generator, noise) -> 
     middle = p.mean(1, keepdims=True)
     local = p - middle
     length = np.linalg.norm(np.diff(p, axis=1), axis=2).sum(1, keepdims=True)
-    angle = (1.2 * effort * noise(total, 1) / np.sqrt(np.maximum(length, 0.25)))[..., None]
-    angle = angle + habit[:, :1, None]
-    local = local * np.exp(2.0 * effort[..., None] * noise(total, 1, 2) + habit[:, None, 1:3])
+    # The hand misses a place by as much, however far it is: short strokes turn and shrink most.
+    short = effort / np.maximum(length, SHORTEST)
+    angle = (0.5 * short * noise(total, 1))[..., None]
+    angle = angle + habit[:, :1, None] * (0.7 + 0.07 / np.maximum(length, SHORTEST))[..., None]
+    stretch = hand.brevity + 0.9 * short * noise(total, 1)
+    local = local * np.exp(
+        stretch[..., None] + 1.0 * effort[..., None] * noise(total, 1, 2) + habit[:, None, 1:3]
+    )
     local = np.concatenate(
         [
             local[..., :1] * np.cos(angle) - local[..., 1:] * np.sin(angle),
@@ -377,7 +491,7 @@ def _shaped(table: StrokeTable, hand: Hand, rng: np.random.Generator, noise) -> 
     chord = local[:, -1] - local[:, 0]
     normal = np.stack([-chord[:, 1], chord[:, 0]], 1)
     along = np.linspace(-1, 1, POINTS, dtype=np.float32)
-    bend = (hand.bow + habit[:, 3:] + 1.2 * effort * noise(total, 1)) * (1 - along**2)
+    bend = (hand.bow + habit[:, 3:] + 1.0 * effort * noise(total, 1)) * (1 - along**2)
     local = local + bend[..., None] * normal[:, None]
     # A little further than the model, or not quite as far.
     step = local[:, -1] - local[:, -3]
@@ -400,7 +514,36 @@ def _shaped(table: StrokeTable, hand: Hand, rng: np.random.Generator, noise) -> 
     side = 5 * table.character + table.side
     habits = np.tile(hand.sides, (count, 1)) * (1 + 0.5 * noise(5 * count, 4))
     habits[4::5] = 0  # those that have no halves
-    return _resized(p, side, habits)
+    p = _resized(p, side, habits)
+    return _closed(p, table, hand, noise) if hand.closing else p
+
+
+def _closed(p: np.ndarray, table: StrokeTable, hand: Hand, noise) -> np.ndarray:
+    """Strokes whose ends go along with the stroke that they should end on, or stay short of it."""
+    stroke, point, onto = table.joints.T
+    if not len(stroke):
+        return p
+    before = np.minimum(table.meets.astype(int), POINTS - 2)
+    share = (table.meets - before)[:, None]
+
+    def foot(lines: np.ndarray) -> np.ndarray:
+        return lines[onto, before] * (1 - share) + lines[onto, before + 1] * share
+
+    way = p[stroke, point] - p[stroke, np.where(point > 0, POINTS - 4, 3)]
+    way /= np.linalg.norm(way, axis=1, keepdims=True) + 1e-6
+    # People leave a gap or none; they hardly ever write past the other stroke.
+    short = hand.gap * np.abs(1 + 0.7 * noise(len(stroke), 1)) + 0.008 * noise(len(stroke), 1)
+    due = table.points[stroke, point] - foot(table.points) - short * way
+    end = 2 * stroke + (point > 0)
+    count = np.bincount(end, minlength=2 * len(p)).clip(1)
+    t = np.linspace(0, 1, POINTS, dtype=np.float32)[None, :, None]
+    # At a corner both ends go half way, again and again.
+    for _ in range(3):
+        pull = 0.6 * hand.closing * (foot(p) + due - p[stroke, point])
+        ends = np.stack([np.bincount(end, pull[:, k], 2 * len(p)) / count for k in (0, 1)], 1)
+        ends = ends.astype(np.float32).reshape(-1, 2, 1, 2)
+        p = p + ends[:, 0] * (1 - t) + ends[:, 1] * t
+    return p
 
 
 def _resized(p: np.ndarray, group: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -421,7 +564,7 @@ def _flowing(p: np.ndarray, of: np.ndarray, flow: float) -> np.ndarray:
     t = np.linspace(0, 1, POINTS, dtype=np.float32)[None, :, None]
     p = p.copy()
     p[:-1] += np.clip((t - 0.75) / 0.25, 0, 1) ** 2 * pull[:, None]
-    p[1:] -= 0.5 * np.clip((0.2 - t) / 0.2, 0, 1) * pull[:, None]
+    p[1:] -= 0.3 * np.clip((0.2 - t) / 0.2, 0, 1) * pull[:, None]
     return p
 
 

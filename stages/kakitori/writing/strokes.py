@@ -15,11 +15,14 @@ class Form:
     strokes : float32 polylines (points, 2) in the unit square, in writing order.
     types : per stroke its symbol in TYPES.
     components : per stroke the number of the component that it belongs to.
+    widths : per stroke, float32 (points,), how wide it is there beside the character's mean; none
+        where a source knows nothing of pens.
     """
 
     strokes: Strokes
     types: tuple[str, ...]
     components: tuple[int, ...]
+    widths: Strokes = ()
 
 
 APART = 0.2  # of the frame: strokes further from each other are not the same stroke
