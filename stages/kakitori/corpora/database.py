@@ -172,6 +172,6 @@ MNEMONICS = {
 
 
 def set_name(corpus: str) -> str:
-    """The set of a corpus called so: ETL9G of etl9g and of ETL9G-hard; empty for any other."""
+    """The set of a corpus called so: ETL9G of etl9g and of ETL9G-hard2; empty for any other."""
     name = corpus.partition("-")[0].upper()
     return name if name in SETS else ""
