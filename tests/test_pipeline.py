@@ -1,6 +1,5 @@
 """The whole chain on a tiny project: its stages one by one, and as a user runs it, through DVC."""
 
-import ast
 import hashlib
 import json
 import re
@@ -515,84 +514,6 @@ def test_a_local_remote_takes_and_gives_back(reproduced, tmp_path):
     ):
         assert (clone.root / name).read_bytes() == (reproduced.root / name).read_bytes()
     assert "Running stage" not in clone.run("dvc", "repro", "--dry").stdout
-
-
-# --- what depends on what ----------------------------------------------------------------------
-
-# Errors, settings, output files, the command wrapper, how threads wait and the energy meter shape
-# no result, and --verify and --show are no part of their stages; to list them would train every
-# model anew for a reworded message.
-PLUMBING = {"errors", "outputs", "params", "stage", "threads", "workers", "results/energy"}
-PLUMBING |= {"corpora/verification", "results/anatomy", "reading/shipped", "reading/memory"}
-KAKITORI = params.ROOT / "stages/kakitori"
-
-
-def imported(script: Path) -> set[Path]:
-    """Files of kakitori that a script reaches, PLUMBING and packages' __init__ left out; with
-    a module its template, NAME.md beside NAME.py."""
-    reached, queue = set(), [script]
-    while queue:
-        for node in ast.walk(ast.parse(queue.pop().read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kakitori"):
-                base = node.module.split(".")[1:]
-                names = [[*base, alias.name] for alias in node.names] + [base]
-                for name in names:
-                    path = KAKITORI.joinpath(*name).with_suffix(".py") if name else None
-                    known = path is None or path in reached or "/".join(name) in PLUMBING
-                    if not known and path.is_file():
-                        reached.add(path)
-                        queue.append(path)
-    templates = {path.with_suffix(".md") for path in reached}
-    return reached | {path for path in templates if path.is_file()}
-
-
-@pytest.mark.parametrize("stage", STAGES)
-def test_dvc_knows_what_a_stage_imports(stage):
-    pipeline = yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"][stage]
-    listed = {params.ROOT / d for d in pipeline["deps"] if "${model}" not in d}
-    assert pipeline["cmd"] == f"python stages/{stage}.py"
-    assert params.ROOT / f"stages/{stage}.py" in listed
-    reached = imported(params.ROOT / f"stages/{stage}.py")
-    if KAKITORI / "archs/contract.py" in reached:
-        assert "stages/kakitori/archs/${model}.py" in pipeline["deps"]
-        for model in params.known_models():
-            reached |= imported(KAKITORI / f"archs/{model}.py")
-    covered = {p for p in reached if p in listed or p.parent in listed}
-    assert reached == covered, "imported, but not listed in dvc.yaml"
-    code = {p for p in listed if KAKITORI in p.parents}
-    used = code & (reached | {p.parent for p in reached})
-    assert code == used, "listed in dvc.yaml, but not imported"
-
-
-def test_imports_run_downward():
-    order = {
-        "runtimes": 6, "results": 5, "learning": 4, "archs": 3, "reading": 3, "corpora": 2,
-        "writing": 1,
-    }  # fmt: skip
-    for path in KAKITORI.glob("*/*.py"):
-        for reached in {p.parent.name for p in _direct(path)} - {path.parent.name, "kakitori"}:
-            here = path.parent.name
-            assert order[reached] < order[here], f"{path} → {reached}"
-
-
-def test_tests_do_not_import_tests():
-    """What several need is in a module of its own; but for processes that a test starts anew."""
-    for path in (params.ROOT / "tests").rglob("*.py"):
-        for node in ast.parse(path.read_text("utf-8")).body:
-            if isinstance(node, ast.ImportFrom):
-                assert not re.search(r"(^|\.)test_", node.module or ""), path
-
-
-def _direct(path: Path) -> set[Path]:
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kakitori."):
-            parts = node.module.split(".")[1:]
-            for name in ([*parts], *([*parts, a.name] for a in node.names)):
-                file = KAKITORI.joinpath(*name).with_suffix(".py")
-                if file.is_file() and len(name) > 1:
-                    found.add(file)
-    return found
 
 
 # --- experiments, errors, kills ----------------------------------------------------------------

@@ -25,8 +25,8 @@ from torch import nn
 from kakitori.archs.blocks import FINE, STEM, Head, encoder
 from kakitori.archs.contract import Batch, Network, Stages, class_loss
 from kakitori.archs.folding import folded
-from kakitori.corpora.images import EXTENT, MAX_ENLARGEMENT
 from kakitori.errors import DataError
+from kakitori.writing.framing import EXTENT, MAX_ENLARGEMENT
 from kakitori.writing.strokes import MOST, resample
 from kakitori.writing.table import named, without_strokes
 

@@ -11,9 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from PIL import Image
 
-EXTENT = 0.875  # of the output's side: what the longer side of a character fills
-MAX_ENLARGEMENT = 1.5  # a mark written small in its frame (っ, ゛) stays smaller than a full one
-MIN_CONTRAST = 16  # of 255 levels between paper and ink; below it a frame counts as empty
+from kakitori.writing.framing import EXTENT, MAX_ENLARGEMENT, MIN_CONTRAST
 
 Resize = Callable[[np.ndarray, tuple[int, int], np.ndarray], object]
 

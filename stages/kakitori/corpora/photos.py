@@ -11,8 +11,9 @@ import numpy as np
 from PIL import Image
 
 from kakitori.corpora import pictures, segmentation
-from kakitori.corpora.images import EXTENT, MAX_ENLARGEMENT, normalise, span
+from kakitori.corpora.images import normalise, span
 from kakitori.errors import DataError
+from kakitori.writing.framing import EXTENT, MAX_ENLARGEMENT
 
 WORKING_SIDE = 112  # pixels: photos are reduced to this before they are cropped finely
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from kakitori.corpora.images import MIN_CONTRAST
 from kakitori.errors import DataError
 from kakitori.params import Mix, Split
+from kakitori.writing.framing import MIN_CONTRAST
 
 PARTS = ("train", "val", "test", "hard", "zero_shot", "external")
 HARD = "-hard2"  # ends the name of a corpus by difficult writers, for testing alone

@@ -1,0 +1,91 @@
+"""What depends on what: imports, dvc.yaml, and the sizes that keep both readable."""
+
+import ast
+import functools
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kakitori import params
+
+KAKITORI = params.ROOT / "stages/kakitori"
+PIPELINE = yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"]
+# Errors, settings, output files, the command wrapper, how threads wait and the energy meter shape
+# no result, and --verify and --show are no part of their stages; to list them would train every
+# model anew for a reworded message.
+PLUMBING = {"errors", "outputs", "params", "stage", "threads", "workers", "results/energy"}
+PLUMBING |= {"corpora/verification", "results/anatomy", "reading/shipped", "reading/memory"}
+CONTRACT = KAKITORI / "archs/contract.py"  # which imports architectures by their names
+LEVELS = {  # imports run downward
+    "runtimes": 6, "results": 5, "learning": 4, "archs": 3, "reading": 3, "corpora": 2, "matching": 2,
+    "writing": 1,
+}  # fmt: skip
+
+
+@functools.cache
+def imports(path: Path) -> set[Path]:
+    """Files of kakitori that a file imports, at its head or within."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kakitori"):
+            base = node.module.split(".")[1:]
+            for name in ([*base], *([*base, alias.name] for alias in node.names)):
+                file = KAKITORI.joinpath(*name)
+                # A package's own imports come with it.
+                found |= {f for f in (file.with_suffix(".py"), file / "__init__.py") if f.is_file()}
+    return found - {KAKITORI / "__init__.py"}
+
+
+def imported(script: Path) -> set[Path]:
+    """Files of kakitori that a script reaches, PLUMBING and packages' __init__ left out; with
+    a module its template, NAME.md beside NAME.py."""
+    reached, queue = set(), [script]
+    while queue:
+        for path in imports(queue.pop()) - reached:
+            if path.relative_to(KAKITORI).with_suffix("").as_posix() not in PLUMBING:
+                reached.add(path)
+                queue.append(path)
+    templates = {path.with_suffix(".md") for path in reached}
+    return {p for p in reached | templates if p.is_file() and p.name != "__init__.py"}
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_dvc_knows_what_a_stage_imports(stage):
+    deps = PIPELINE[stage]["deps"]
+    listed = {params.ROOT / d for d in deps if "${model}" not in d}
+    assert PIPELINE[stage]["cmd"] == f"python stages/{stage}.py"
+    assert params.ROOT / f"stages/{stage}.py" in listed
+    reached = imported(params.ROOT / f"stages/{stage}.py")
+    if CONTRACT in reached:
+        assert "stages/kakitori/archs/${model}.py" in deps
+        for model in params.known_models():
+            reached |= imported(KAKITORI / f"archs/{model}.py")
+    covered = {p: {p, *p.parents} & listed for p in reached}
+    assert not [p for p, by in covered.items() if not by], "imported, but not listed in dvc.yaml"
+    code = {p for p in listed if KAKITORI in p.parents}
+    assert code == set().union(*covered.values()) & code, "listed in dvc.yaml, but not imported"
+
+
+def test_imports_run_downward():
+    for path in KAKITORI.glob("*/**/*.py"):
+        here = path.relative_to(KAKITORI).parts[0]
+        for other in imports(path):
+            there = other.relative_to(KAKITORI).parts
+            if len(there) > 1 and there[0] != here:
+                assert LEVELS[there[0]] < LEVELS[here], f"{path} → {other}"
+
+
+def test_no_architecture_imports_another():
+    archs = {KAKITORI / f"archs/{name}.py" for name in params.known_models()}
+    for path in archs:
+        assert not imports(path) & archs, path
+
+
+def test_tests_do_not_import_tests():
+    """What several need is in a module of its own; but for processes that a test starts anew."""
+    for path in (params.ROOT / "tests").rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ImportFrom):
+                assert not re.search(r"(^|\.)test_", node.module or ""), path
