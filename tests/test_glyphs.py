@@ -120,3 +120,64 @@ def test_square_and_round_dots_are_strokes(side):
     assert len(strokes) == 2
     places = sorted(s.mean(0).tolist() for s in strokes)
     np.testing.assert_allclose(places, [[60 / 192, 40 / 192], [120 / 192, 120 / 192]], atol=0.04)
+
+
+def test_the_width_of_a_brush_along_its_stroke():
+    """A wedge from 6 to 30 pixels: beside their mean, widths run from a third to five thirds."""
+    wedge = np.zeros((192, 192), np.uint8)
+    cv2.fillPoly(wedge, [np.array([[20, 93], [170, 81], [170, 111], [20, 99]])], 255)
+    x = np.linspace(20, 170, 16)[1:-2]  # the last is nearer to the end than to the sides
+    line = np.stack([x + 0.5, np.full(13, 96.5)], 1) / 192
+    (widths,) = glyphs.pen_widths(wedge > 0, [line.astype(np.float32)])
+    expected = 7 + 24 * (x - 20) / 150  # the polygon's rim is ink
+    np.testing.assert_allclose(widths, expected / expected.mean(), atol=0.12)
+
+
+def test_a_font_read_with_its_pens_has_a_width_for_every_point():
+    font = glyphs.bundled_font()
+    plain = glyphs.trace_font(font, ["書"], workers=1)["書"]
+    form = glyphs.trace_font(font, ["書"], workers=1, pens=True)["書"]
+    assert plain.widths == () and len(form.strokes) == len(plain.strokes)
+    for stroke, same, width in zip(form.strokes, plain.strokes, form.widths, strict=True):
+        assert len(stroke) == len(width)
+        assert np.linalg.norm(np.diff(stroke, axis=0), axis=1).max() < glyphs.WIDTH_EVERY + 1e-4
+        assert abs(length(stroke) - length(same)) < 1e-4, "points are added, the course stays"
+    assert abs(np.concatenate(form.widths).mean() - 1) < 1e-4
+
+
+def installs(files: dict[str, bytes]):
+    def npm(folder, packages):
+        assert packages == ("@somebody/hand@1.2.3",)
+        for name, content in files.items():
+            path = folder / "node_modules/@somebody/hand/files" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+
+    return npm
+
+
+def test_a_font_in_a_package_of_npm(tmp_path, monkeypatch):
+    """Of a package's many files the Japanese one of regular weight."""
+    font = glyphs.bundled_font().read_bytes()
+    files = {"hand-latin-400.ttf": b"", "hand-japanese-700.ttf": font + b" "}
+    monkeypatch.setattr(glyphs, "ROOT", tmp_path)
+    npm = installs(files | {"hand-japanese-400.ttf": font})
+    monkeypatch.setattr(glyphs.installing, "npm", npm)
+    found = glyphs.packaged_font("@somebody/hand@1.2.3")
+    assert found.name == "hand-japanese-400.ttf" and found.is_relative_to(tmp_path / ".fonts")
+    ((form, tree),) = glyphs.forms_of("@somebody/hand@1.2.3", "三", tmp_path, 1).values()
+    assert len(form.strokes) == len(form.widths) == 3 and tree is None
+
+
+def test_a_package_without_a_font(tmp_path, monkeypatch):
+    monkeypatch.setattr(glyphs, "ROOT", tmp_path)
+    monkeypatch.setattr(glyphs.installing, "npm", installs({"index.css": b""}))
+    with pytest.raises(DataError, match=r"@somebody/hand@1\.2\.3: expected a font inside"):
+        glyphs.packaged_font("@somebody/hand@1.2.3")
+
+
+def test_without_npm_it_is_said_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(glyphs, "ROOT", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DataError, match=r"npm, which brings @somebody/hand@1\.2\.3.*apt-get"):
+        glyphs.packaged_font("@somebody/hand@1.2.3")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kakitori.corpora.synthesis import HARD_SEED
+from kakitori.writing import handwriting
 from kakitori.writing.handwriting import Hand, StrokeTable, draw_page, write_page
 from kakitori.writing.strokes import Form, classify, components, halves
 
@@ -170,6 +171,65 @@ def test_hard_hands_differ_more_than_plain_ones(table):
         for preset in ("plain", "varied", "hard")
     }
     assert spread["plain"] < spread["varied"] < spread["hard"]
+
+
+def test_the_model_s_widths_are_a_brush_s_alone():
+    """A bar whose right half the model's brush wrote three times as wide as its left half."""
+    bar = np.array([[0.1, 0.5], [0.5, 0.5], [0.501, 0.5], [0.9, 0.5]], np.float32)
+    form = Form([bar], ("㇐",), (0,), [np.array([0.5, 0.5, 1.5, 1.5], np.float32)])
+    table = StrokeTable.of({"一": form}, "一")
+    assert table.widths[0, 0] == 0.5 and table.widths[0, -1] == 1.5
+    for brushwork, ratio in ((1.0, 3.0), (0.0, 1.0)):
+        hand = dataclasses.replace(Hand.printed(), brushwork=brushwork)
+        page = draw_page(table, hand, np.random.default_rng(0))[0].astype(float)
+        columns = page.sum(0)
+        found = columns[80:100].mean() / columns[28:48].mean()
+        assert found == pytest.approx(ratio, rel=0.2)
+
+
+def test_points_lie_closest_where_a_stroke_bends():
+    """Of a stroke with one right corner a point lies on it, or within a hundredth."""
+    corner = np.array([[0.1, 0.2], [0.83, 0.2], [0.83, 0.6]], np.float32)
+    (points,) = StrokeTable.of({"フ": form_of([corner])}, "フ").points
+    assert np.linalg.norm(points - corner[1], axis=1).min() < 0.01
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    assert steps[0] > 2 * steps.min() and points[0] == pytest.approx(corner[0])
+
+
+def test_ends_that_lie_on_another_stroke_are_known():
+    """T: the upright begins on the middle of the level stroke, which touches nothing itself."""
+    level = np.array([[0.1, 0.2], [0.9, 0.2]], np.float32)
+    upright = np.array([[0.5, 0.21], [0.5, 0.9]], np.float32)
+    table = StrokeTable.of({"丁": form_of([level, upright])}, "丁丁")
+    assert table.joints.tolist() == [[1, 0, 0], [3, 0, 2]]
+    last = len(table.points[0]) - 1
+    assert table.meets == pytest.approx([last / 2] * 2, abs=0.01)
+    kept = table.only(np.array([True, False, True, True]))
+    assert kept.joints.tolist() == [[2, 0, 1]], "counted anew among the strokes that are left"
+
+
+def test_ends_follow_the_stroke_that_they_should_end_on():
+    """With an unsteady hand T's upright begins nearer to the bar if its writer sees to it."""
+    level = np.array([[0.1, 0.2], [0.9, 0.2]], np.float32)
+    upright = np.array([[0.5, 0.2], [0.5, 0.9]], np.float32)
+    table = StrokeTable.of({"丁": form_of([level, upright])}, "丁" * 100)
+    apart = []
+    for closing in (0.0, 1.0):
+        hand = dataclasses.replace(Hand.printed(), unsteadiness=0.04, closing=closing)
+        paths = handwriting._pen_paths(table, hand, np.random.default_rng(0))
+        bar, line = paths.points.reshape(100, 2, -1, 2).swapaxes(0, 1)
+        across = bar[:, -1] - bar[:, 0]
+        level_there = bar[:, 0, 1] + across[:, 1] / across[:, 0] * (line[:, 0, 0] - bar[:, 0, 0])
+        apart.append(np.median(np.abs(line[:, 0, 1] - level_there)))
+    assert apart[1] < 0.6 * apart[0], apart
+
+
+def test_the_hook_with_which_a_brush_begins_is_left_out_by_some():
+    hooked = np.array([[0.2, 0.1], [0.25, 0.14], [0.25, 0.9]], np.float32)
+    plain = np.array([[0.2, 0.1], [0.2, 0.9]], np.float32)
+    table = StrokeTable.of({"亅": form_of([hooked]), "丨": form_of([plain])}, "亅丨")
+    assert np.abs(table.bare[0, :, 0] - 0.25).max() < 0.005 and table.bare[0, 0, 1] > 0.14
+    np.testing.assert_array_equal(table.bare[1], table.points[1])
 
 
 @pytest.mark.parametrize(
