@@ -6,6 +6,7 @@
 const KIND = "memory";
 const MARGIN = 16;
 const SHARPNESS = 5;
+const RIVALS = 3;
 
 /**
  * A normalised picture and what it is, as this model sees it.
@@ -15,13 +16,15 @@ const SHARPNESS = 5;
  * @property {number} number of its class
  * @property {Float64Array} features
  * @property {number} most what a picture with the same features gains
+ * @property {number[]} answers what a picture that gains was answered before
  */
 
 /** @returns {Example} of logits over the temperature, Float64Array (classes) */
 export function example(character, image, number, scaled) {
-  const best = scaled.reduce((most, z, k) => (k === number ? most : Math.max(most, z)), -Infinity);
-  const most = Math.max(best - scaled[number], 0) + MARGIN;
-  return { character, image, number, features: features(scaled), most };
+  const others = [...scaled.keys()].filter((k) => k !== number);
+  const rivals = others.sort((a, b) => scaled[b] - scaled[a] || a - b).slice(0, RIVALS);
+  const most = Math.max(scaled[rivals[0]] - scaled[number], 0) + MARGIN;
+  return { character, image, number, features: features(scaled), most, answers: [number, ...rivals] };
 }
 
 /** Adds to logits over the temperature what each class gains: of several examples of a class, what
@@ -29,8 +32,10 @@ export function example(character, image, number, scaled) {
 export function gain(scaled, examples) {
   if (!examples.length) return scaled;
   const own = features(scaled);
+  const answer = scaled.indexOf(Math.max(...scaled));
   const gains = new Map();
-  for (const { number, features: those, most } of examples) {
+  for (const { number, features: those, most, answers } of examples) {
+    if (!answers.includes(answer)) continue;
     const cosine = own.reduce((sum, value, k) => sum + value * those[k], 0);
     const gained = most * Math.exp(SHARPNESS * (cosine - 1));
     gains.set(number, Math.max(gains.get(number) ?? 0, gained));
