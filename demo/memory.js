@@ -4,9 +4,9 @@
  */
 
 const KIND = "memory";
-const MARGIN = 16;
+const MARGIN = 8;
 const SHARPNESS = 5;
-const RIVALS = 3;
+const SLACK = 1;
 
 /**
  * A normalised picture and what it is, as this model sees it.
@@ -15,16 +15,13 @@ const RIVALS = 3;
  * @property {Uint8Array} image
  * @property {number} number of its class
  * @property {Float64Array} features
- * @property {number} most what a picture with the same features gains
- * @property {number[]} answers what a picture that gains was answered before
+ * @property {number} lack by how much its class was behind the best, 0 where it was the best
  */
 
 /** @returns {Example} of logits over the temperature, Float64Array (classes) */
 export function example(character, image, number, scaled) {
-  const others = [...scaled.keys()].filter((k) => k !== number);
-  const rivals = others.sort((a, b) => scaled[b] - scaled[a] || a - b).slice(0, RIVALS);
-  const most = Math.max(scaled[rivals[0]] - scaled[number], 0) + MARGIN;
-  return { character, image, number, features: features(scaled), most, answers: [number, ...rivals] };
+  const lack = best(scaled) - scaled[number];
+  return { character, image, number, features: features(scaled), lack };
 }
 
 /** Adds to logits over the temperature what each class gains: of several examples of a class, what
@@ -32,15 +29,19 @@ export function example(character, image, number, scaled) {
 export function gain(scaled, examples) {
   if (!examples.length) return scaled;
   const own = features(scaled);
-  const answer = scaled.indexOf(Math.max(...scaled));
+  const most = best(scaled);
   const gains = new Map();
-  for (const { number, features: those, most, answers } of examples) {
-    if (!answers.includes(answer)) continue;
+  for (const { number, features: those, lack } of examples) {
+    if (most - scaled[number] > lack + SLACK) continue;
     const cosine = own.reduce((sum, value, k) => sum + value * those[k], 0);
-    const gained = most * Math.exp(SHARPNESS * (cosine - 1));
+    const gained = (lack + MARGIN) * Math.exp(SHARPNESS * (cosine - 1));
     gains.set(number, Math.max(gains.get(number) ?? 0, gained));
   }
   return scaled.map((z, k) => z + (gains.get(k) ?? 0));
+}
+
+function best(scaled) {
+  return scaled.reduce((a, b) => Math.max(a, b));
 }
 
 /** Logits less their mean, of length 1. */

@@ -83,7 +83,17 @@ def test_the_example_itself_leads_by_the_margin(model):
     # What was read rightly anyway gains no more than the margin.
     recognizer.forget()
     recognizer.learn(drawn("田"), "田")
-    assert recognizer._members[0].gains.most.tolist() == [memory.MARGIN]
+    assert recognizer._members[0].gains.lack.tolist() == [0]
+
+
+def test_what_was_surely_something_else_gains_nothing():
+    """An example whose own class lacked 2: a picture like it gains while that class lacks no more
+    than SLACK more, and what it gains is (2 + MARGIN) times how near it is."""
+    example = np.array([[5.0, 3.0, -4.0, -4.0]])
+    gains = memory.Gains.of(example, np.array([1]))
+    told = gains.of_pictures(np.array([[5.0, 3.0, -4, -4], [5, 2.1, -4, -4], [5, 1.9, -4, -4]]))
+    assert told[0, 1] == pytest.approx(2 + memory.MARGIN) and told[1, 1] > 2 and told[2, 1] == 0
+    assert not told[:, [0, 2, 3]].any()
 
 
 def test_a_memory_is_a_small_file_that_another_recogniser_takes(model, tmp_path):

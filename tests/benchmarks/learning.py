@@ -26,7 +26,7 @@ from kakitori.writing.handwriting import StrokeTable, write_page  # noqa: E402
 
 SEED = 7919  # of no run
 CORRECTED = 20
-MARGINS, SHARPNESSES = (2, 8, 16, 24), (2, 4, 5, 6, 8)
+MARGINS, SHARPNESSES, SLACKS = (4, 8, 16), (3, 5, 8), (0, 1, 2, 4, 99)
 
 
 def main() -> None:
@@ -50,13 +50,14 @@ def main() -> None:
         pages(recognizer, sources, writer, options.count, options.preset)
         for writer in range(first, first + options.writers)
     ]
-    constants = itertools.product(MARGINS, SHARPNESSES)
-    for margin, sharpness in constants if options.choose else [(memory.MARGIN, memory.SHARPNESS)]:
-        memory.MARGIN, memory.SHARPNESS = margin, sharpness
+    own = (memory.MARGIN, memory.SHARPNESS, memory.SLACK)
+    constants = itertools.product(MARGINS, SHARPNESSES, SLACKS) if options.choose else [own]
+    for memory.MARGIN, memory.SHARPNESS, memory.SLACK in constants:
         told = np.sum([errors(*one) for one in written], 0)
         (repeats, before, after), (others, others_before, others_after) = told
         print(
-            f"margin {margin}, sharpness {sharpness}: {repeats} repeats of corrected characters, "
+            f"margin {memory.MARGIN}, sharpness {memory.SHARPNESS}, slack {memory.SLACK}: "
+            f"{repeats} repeats of corrected characters, "
             f"errors {before} → {after} ({1 - after / max(before, 1):.0%} fewer); {others:,} "
             f"others, errors {others_before} → {others_after}"
         )

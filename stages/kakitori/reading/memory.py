@@ -3,9 +3,9 @@
 A picture is compared with the examples by its logits, less their mean and of length 1: the
 network's last features, as its classifier sees them, which every export gives. The nearer it is to
 an example, the more that example's character gains, as in Zhang et al. 2022 (Tip-Adapter): as much
-as the example itself lacked and MARGIN, times how near. It gains only where the network answers what
-it answered to the example, or nearly did (RIVALS): a correction says of that answer that it may be
-wrong, and nothing of others. What is near to none is read as before.
+as the example itself lacked and MARGIN, times how near. It gains only where that character is
+behind the best by no more than it was for the example, and SLACK: that a doubtful answer was wrong
+says nothing against a sure one. What is near to none is read as before.
 
     memory.json   {"kakitori": "memory", "size": 64, "examples": [["書", "eNpjYBgFow…"], …]}
 
@@ -28,9 +28,9 @@ KIND = "memory"
 LARGEST = 10_000_000  # characters of a file: thousands of examples
 MOST = 20_000  # examples; packed, an empty one takes next to nothing
 # Chosen by tests/benchmarks/learning.py on validation writers.
-MARGIN = 16.0  # by how much an example's own character then leads, in logits over the temperature
+MARGIN = 8.0  # by how much an example's own character then leads, in logits over the temperature
 SHARPNESS = 5.0  # how fast what is gained falls with 1 - cosine; a hand's repeats are at 0.3 or so
-RIVALS = 3  # best answers to an example, its own character apart, that may be the same mistake
+SLACK = 1.0  # by how much further behind, in the same logits, a character may be and still gain
 
 
 class Example(NamedTuple):
@@ -45,31 +45,25 @@ class Gains(NamedTuple):
 
     features : float64 (M, C), of length 1.
     classes : int64 (M,).
-    most : float64 (M,), what a picture with the same features gains.
-    answers : int64 (M, RIVALS + 1), what a picture that gains was answered before: the example's
-        own class, and the best of the others.
+    lack : float64 (M,), by how much their class was behind the best, 0 where it was the best.
     """
 
     features: np.ndarray
     classes: np.ndarray
-    most: np.ndarray
-    answers: np.ndarray
+    lack: np.ndarray
 
     @classmethod
     def of(cls, scaled: np.ndarray, classes: np.ndarray) -> "Gains":
         """Of logits over the temperature, (M, C), of examples of these classes."""
         own = np.take_along_axis(scaled, classes[:, None], 1)[:, 0]
-        others = scaled.copy()
-        np.put_along_axis(others, classes[:, None], -np.inf, 1)
-        rivals = np.argsort(-others, 1, kind="stable")[:, :RIVALS]
-        most = np.maximum(others.max(1) - own, 0) + MARGIN
-        return cls(features(scaled), classes, most, np.column_stack([classes, rivals]))
+        return cls(features(scaled), classes, scaled.max(1) - own)
 
     def of_pictures(self, scaled: np.ndarray) -> np.ndarray:
         """What each class gains, float64 (N, C), for pictures with logits over the temperature
         (N, C): of several examples of a class, what the best gives."""
-        near = np.exp(SHARPNESS * (features(scaled) @ self.features.T - 1)) * self.most
-        near *= (scaled.argmax(1)[:, None, None] == self.answers).any(2)
+        near = np.exp(SHARPNESS * (features(scaled) @ self.features.T - 1))
+        behind = scaled.max(1, keepdims=True) - scaled[:, self.classes]
+        near *= (self.lack + MARGIN) * (behind <= self.lack + SLACK)
         gains = np.zeros(scaled.shape)
         for k, number in enumerate(self.classes):
             gains[:, number] = np.maximum(gains[:, number], near[:, k])
