@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori.corpora import catalog, extraction, layouts, synthesis, verification
-from kakitori.corpora.database import SETS
+from kakitori.corpora import catalog, database, extraction, layouts, synthesis, verification
 from kakitori.params import Synthesize
 from kakitori.writing import charset
 
@@ -16,7 +15,7 @@ STROKES = {
     1: [[0.1, 0.5, 0.9, 0.5]],
     2: [[0.2, 0.1, 0.2, 0.9], [0.8, 0.1, 0.8, 0.9], [0.2, 0.5, 0.8, 0.5]],
 }
-SETS = [name for name in SETS if name != "ETL2"]
+SETS = [name for name in database.SETS if name != "ETL2"]
 WRITERS, CLASSES = 6, 60
 
 
@@ -89,7 +88,7 @@ def test_what_is_written_is_read(data, tmp_path, name):
     expected = pd.Series(list(positions)).map(ord).value_counts() * WRITERS * pages
     assert counts.to_dict() == expected.to_dict()
     assert written["writer_group"].nunique() == WRITERS
-    assert written["writer_group"].str.startswith(f"synthetic/{SETS[name].family}/").all()
+    assert written["writer_group"].str.startswith(f"synthetic/{database.SETS[name].family}/").all()
     assert (written.groupby("writer_group")["codepoint"].nunique() == len(set(positions))).all()
     models = index[index["is_model_sheet"]]
     assert len(models) == (len(positions) if name.startswith("ETL8") else 0)
@@ -135,7 +134,8 @@ def answers(folder, name: str) -> dict[str, verification.Check]:
 )
 def test_the_checks_see_what_is_otherwise(data, tmp_path, name, field, records, value, what):
     """The same files with one field changed: the check of it, and what it then says."""
-    chosen, layout = SETS[name], layouts.LAYOUTS[SETS[name].layout]
+    chosen = database.SETS[name]
+    layout = layouts.LAYOUTS[chosen.layout]
     before = next(c for w, c in answers(data, name).items() if w.startswith(what))
     folder = tmp_path / f"synthetic/{name}"
     folder.mkdir(parents=True)

@@ -65,7 +65,11 @@ def write_corpora(characters: pd.DataFrame, folder: Path, settings: Synthesize, 
         return 0.0
     started = time.perf_counter()
     sources = glyph_forms(characters).values()
-    tables = [[StrokeTable.of(known, stack.text) for known in sources] for stack in stacks]
+    of_text = {
+        text: [StrokeTable.of(known, text) for known in sources]
+        for text in {stack.text: None for stack in stacks}
+    }
+    tables = [of_text[stack.text] for stack in stacks]
     workers = min(settings.workers or os.cpu_count() or 1, len(jobs))
     done = spread(_write, jobs, workers, _start, stacks, tables, folder)
     images = sum(tqdm(done, total=len(jobs), desc="synthesize", unit="writer", disable=None))

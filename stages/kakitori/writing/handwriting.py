@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from kakitori.writing import charset
-from kakitori.writing.strokes import TYPES, Form, halves, resample
+from kakitori.writing.strokes import TYPES, Form, halves
 
 POINTS = 20  # per stroke, closer where it bends, so that no corner of kana is lost
 CURVE = 0.5  # of a stroke's points, those for each half turn beside those for its whole length
@@ -136,33 +136,47 @@ def _placed(
 ) -> tuple[np.ndarray, np.ndarray]:
     """POINTS points along each polyline, the closer the more it bends there: (T, POINTS, 2); and
     the widths there, of which each polyline has one at each of its own points."""
-    fine = np.stack([resample(s, 5 * POINTS) for s in strokes])
-    wide = np.stack([_along(*both, 5 * POINTS) for both in zip(strokes, widths, strict=True)])
-    step = np.diff(fine, axis=1)
+    fine = _evenly(strokes, widths, 5 * POINTS)
+    step = np.diff(fine[..., :2], axis=1)
     cross = step[:, :-1, 0] * step[:, 1:, 1] - step[:, :-1, 1] * step[:, 1:, 0]
     bend = CURVE / np.pi * np.abs(np.arctan2(cross, (step[:, 1:] * step[:, :-1]).sum(2)))
     weight = np.full(step.shape[:2], 1 / step.shape[1])
     weight[:, :-1] += bend / 2
     weight[:, 1:] += bend / 2
     at = np.concatenate([np.zeros((len(fine), 1)), np.cumsum(weight, axis=1)], axis=1)
-    # One line of all strokes, each from its own whole number on.
-    row = np.arange(len(fine))[:, None]
+    placed = _read_along(at, fine, POINTS)
+    return placed[..., :2].astype(np.float32), placed[..., 2].astype(np.float32)
+
+
+def _evenly(strokes: Sequence[np.ndarray], widths: Sequence[np.ndarray], count: int) -> np.ndarray:
+    """x, y and width at `count` places evenly along each polyline: (T, count, 3)."""
+    length = np.array([len(stroke) for stroke in strokes])
+    last = np.cumsum(length)
+    flat = np.column_stack([np.concatenate(strokes), np.concatenate(widths)])
+    step = np.hypot(*np.diff(flat[:, :2], axis=0).T)
+    step[last[:-1] - 1] = 0  # from one polyline to the next nothing is drawn
+    along = np.concatenate([[0.0], np.cumsum(step)])
+    start, whole = along[last - length], along[last - 1] - along[last - length]
+    share = (along - np.repeat(start, length)) / np.repeat(np.maximum(whole, 1e-12), length)
+    # One line of all polylines, each from its own whole number to half-way to the next.
+    row = np.arange(len(strokes))
+    even = (row[:, None] + 0.5 * np.linspace(0, 1, count)).ravel()
+    at = np.repeat(row, length) + 0.5 * share
+    return np.stack([np.interp(even, at, v) for v in flat.T], 1).reshape(-1, count, 3)
+
+
+def _read_along(at: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Of rows of values (T, N, K), known at `at` (T, N) from 0 up, those at `count` even places."""
+    row = np.arange(len(at))[:, None]
     at = (row + 0.5 * at / at[:, -1:]).ravel()
-    even = (row + 0.5 * np.linspace(0, 1, POINTS)).ravel()
-    x, y, wide = (np.interp(even, at, v.ravel()) for v in (fine[..., 0], fine[..., 1], wide))
-    points = np.stack([x, y], 1).reshape(-1, POINTS, 2)
-    return points.astype(np.float32), wide.reshape(-1, POINTS).astype(np.float32)
-
-
-def _along(stroke: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
-    """Values at a polyline's points, at `count` places evenly along it."""
-    at = np.concatenate([[0.0], np.hypot(*np.diff(stroke, axis=0).T).cumsum()])
-    return np.interp(np.linspace(0, at[-1], count), at, values)
+    even = (row + 0.5 * np.linspace(0, 1, count)).ravel()
+    read = [np.interp(even, at, v.ravel()) for v in np.moveaxis(values, 2, 0)]
+    return np.stack(read, 1).reshape(-1, count, values.shape[2])
 
 
 def _bare(strokes: Sequence[np.ndarray], points: np.ndarray) -> np.ndarray:
     """`_placed` strokes (T, POINTS, 2), those that begin with a small hook without it."""
-    fine = np.stack([resample(s, 61) for s in strokes])
+    fine = _evenly(strokes, [np.ones(len(s)) for s in strokes], 61)[..., :2]
     cut = round(60 * ENTRY)
     first, after = fine[:, cut // 2] - fine[:, 0], fine[:, 2 * cut] - fine[:, cut]
     norms = np.linalg.norm(first, axis=1) * np.linalg.norm(after, axis=1)
