@@ -24,7 +24,7 @@ def main(settings: Settings) -> None:
     export = Recognizer(ROOT / "models/exports/int8.onnx", threads=0)
     classes = list(export.classes)
     index = data.placed_index(ROOT)
-    found = [pd.read_csv(ROOT / "metrics/plots/evaluate/contradicted.csv", keep_default_na=False)]
+    found = [pd.read_parquet(ROOT / "data/contradicted.parquet")]
     for name in PARTS:
         part = data.load_part(ROOT, index, name, classes)
         images, labels = part.images[:, 0].numpy(), part.labels.numpy()

@@ -3,15 +3,15 @@
     python stages/synthesize.py
 
 Reads data/characters.parquet; writes data/synthetic/ETL9G/ETL9G_01… (and ETL9B on request) and
-contact sheets of the writers' hands; and data/synthetic/partial.h5, characters with strokes left
-out, for training alone.
+contact sheets of the writers' hands; data/synthetic/partial.h5, characters with strokes left out,
+for training alone; and feedback.h5, some by other hands, for measuring what is said of strokes.
 """
 
 import pandas as pd
 from PIL import Image
 
 from kakitori import outputs, stage
-from kakitori.corpora import partial, synthesis
+from kakitori.corpora import partial, slips, synthesis
 from kakitori.params import ROOT, Settings
 
 SAMPLE_TEXT = "あきのゆ書東機識愛永飛国一人口職"  # easy and hard, kana and kanji
@@ -39,6 +39,7 @@ def main(settings: Settings) -> None:
         if chosen.partial_writers:
             path = folder / "partial.h5"
             partial.write(characters, path, chosen.partial_writers, chosen.classes, seed)
+            slips.write(characters, folder / "feedback.h5", chosen.classes, seed)
     print(f"synthesize: {chosen.writers} writers, {rate:,.0f} images/s")
 
 

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import evaluate
-from kakitori.results import lettering, scoring, sequences, slices
+from kakitori.results import evaluation, lettering, misread, scoring, sequences, slices
 from kakitori.writing import table
 from tests import tables
 
@@ -30,7 +29,7 @@ def test_confusions_of_characters_whose_strokes_nobody_knows(tmp_path, character
     images = np.zeros((5, 64, 64), np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib's, of a letter that its font lacks
-        evaluate._misread(tmp_path, found, images, CLASSES, characters, 9)
+        misread.misread(tmp_path, found, images, CLASSES, characters, 9)
     confused = pd.read_csv(tmp_path / "confused.csv", keep_default_na=False)
     assert {("大", "们"), ("们", "国"), ("林", "大")} <= set(
         zip(confused["truth"], confused["answer"], strict=True)
@@ -50,7 +49,7 @@ def test_slices_by_strokes_are_of_those_that_are_known(characters):
     }  # fmt: skip
     assert found["script"]["kanji"]["samples"] == 4
     counts = codepoints.map(characters["stroke_count"])
-    by_count = evaluate._by_stroke_count(predictions([0, 2, 1, 3], [0, 2, 1, 3]), counts)
+    by_count = evaluation.by_stroke_count(predictions([0, 2, 1, 3], [0, 2, 1, 3]), counts)
     assert by_count["strokes"].tolist() == [3, 8] and not by_count["error_rate"].any()
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from kakitori.corpora.slips import with_slips
 from kakitori.reading.answers import in_words
 from kakitori.results import feedback
 from kakitori.stroke_answers import Feedback, judged
@@ -48,9 +49,9 @@ def test_a_slip_is_a_stroke_of_the_image_before():
     images, layers = np.zeros((40, 32, 32), np.uint8), np.zeros((40, 32, 32), np.uint8)
     images[::2, 8:10, 4:28], layers[::2, 8:10, 4:28] = 200, 1  # level bars, and upright ones
     images[1::2, 4:28, 16:18], layers[1::2, 4:28, 16:18] = 255, 1
-    out, slips = feedback.with_slips(images, layers, np.random.default_rng(0))
-    assert set(slips.tolist()) == {0, 22 * 2} and 8 < (slips > 0).sum() < 32
-    for image, before, other, slip in zip(out, images, np.roll(images, 1, 0), slips, strict=True):
+    out, found = with_slips(images, layers, np.random.default_rng(0))
+    assert set(found.tolist()) == {0, 22 * 2} and 8 < (found > 0).sum() < 32
+    for image, before, other, slip in zip(out, images, np.roll(images, 1, 0), found, strict=True):
         assert np.array_equal(image, np.maximum(before, other) if slip else before)
 
 

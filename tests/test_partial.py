@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori.corpora import partial
+from kakitori.corpora import partial, slips
+from kakitori.errors import DataError
+from kakitori.results import feedback
 from kakitori.writing.charset import etl9_characters
 from kakitori.writing.handwriting import Hand, StrokeTable, draw_layers, draw_page
 from kakitori.writing.strokes import Form
@@ -14,8 +16,8 @@ BARS = [[0.1, y, 0.9, y] for y in (0.1, 0.4, 0.7)] + [[0.5, 0.05, 0.5, 0.95]]
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    """Characters of one to four strokes: how many follows from their place in the list."""
+def characters() -> pd.DataFrame:
+    """Of one to four strokes: how many follows from their place in the list."""
     names = etl9_characters()[:40]
     forms = [
         [
@@ -30,7 +32,11 @@ def written(tmp_path_factory):
         ]
         for k in range(len(names))
     ]
-    characters = pd.DataFrame({"character": names, "forms": forms})
+    return pd.DataFrame({"character": names, "forms": forms})
+
+
+@pytest.fixture(scope="module")
+def written(characters, tmp_path_factory):
     path = tmp_path_factory.mktemp("partial") / "partial.h5"
     assert partial.write(characters, path, 3, 3036, seed=0) == 120
     with h5py.File(path) as file:
@@ -81,3 +87,16 @@ def test_layers_are_in_the_order_of_the_strokes():
         1,
         3,
     }
+
+
+def test_characters_with_a_stroke_too_few_or_too_many_are_read_as_written(characters, tmp_path):
+    path, known = tmp_path / "feedback.h5", etl9_characters()[:40:2]
+    slips.write(characters, path, 3036, seed=0)
+    found = feedback.read(path, known, 64)
+    assert found.images.shape == (10 * 20, 64, 64) and found.images.any((1, 2)).all()
+    assert set(found.labels) == set(range(20))  # of the classes alone, by their numbers
+    strokes = 2 * found.labels % 4 + 1
+    assert (found.presence.sum(1) <= strokes).all() and (found.presence.sum(1) >= 1).all()
+    assert 0.2 < (found.slips > 0).mean() < 0.8
+    with pytest.raises(DataError, match=r"expected images of 128 pixels .*found 64"):
+        feedback.read(path, known, 128)

@@ -4,6 +4,7 @@ After Gyohten et al. 2020: images of partial characters with a presence vector o
 """
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,14 @@ from kakitori.writing.strokes import MOST
 
 SIZE = 64
 SEED = 7  # beside that of params.yaml: these writers are none of the corpora's
+
+
+class Page(NamedTuple):
+    """N characters: images and layers uint8 (N, 64, 64), presence uint8 (N, 32), see `write`."""
+
+    images: np.ndarray
+    layers: np.ndarray
+    presence: np.ndarray
 
 
 def write(characters: pd.DataFrame, path: Path, writers: int, classes: int, seed: int) -> int:
@@ -50,26 +59,30 @@ def write(characters: pd.DataFrame, path: Path, writers: int, classes: int, seed
         for writer in range(writers):
             here = slice(writer * len(text), (writer + 1) * len(text))
             source = synthesis.source_of(writer, len(tables))
-            rng = np.random.default_rng([seed, SEED, writer])
-            hand = Hand.draw(rng)
-            table = tables[source]
-            kept = left_out(table, rng)
-            noise = int(rng.integers(1 << 62))
-            page, layers = (
-                draw(table.only(kept), hand, np.random.default_rng(noise))
-                for draw in (draw_page, draw_layers)
-            )
-            frames = page * np.uint8(17)
-            file["images"][here] = images.normalise(frames, SIZE)
-            file["layers"][here] = images.place_layers(layers, frames, SIZE)
-            presence = np.zeros((len(text), MOST), np.uint8)
-            numbered = table.number <= MOST
-            presence[table.character[numbered], table.number[numbered] - 1] = kept[numbered]
-            file["presence"][here] = presence
-            file["strokes"][here] = np.bincount(table.character, minlength=len(text))
+            one = page(tables[source], np.random.default_rng([seed, SEED, writer]))
+            for name in shape:
+                file[name][here] = getattr(one, name)
+            file["strokes"][here] = np.bincount(tables[source].character, minlength=len(text))
             file["codepoint"][here] = [ord(c) for c in text]
             file["source"][here], file["writer"][here] = source, writer
     return total
+
+
+def page(table: StrokeTable, rng: np.random.Generator) -> Page:
+    """The characters of a table by one hand, with strokes left out."""
+    hand = Hand.draw(rng)
+    kept = left_out(table, rng)
+    noise = int(rng.integers(1 << 62))
+    drawn, layers = (
+        draw(table.only(kept), hand, np.random.default_rng(noise))
+        for draw in (draw_page, draw_layers)
+    )
+    frames = drawn * np.uint8(17)
+    presence = np.zeros((table.characters, MOST), np.uint8)
+    numbered = table.number <= MOST
+    presence[table.character[numbered], table.number[numbered] - 1] = kept[numbered]
+    placed = images.place_layers(layers, frames, SIZE)
+    return Page(images.normalise(frames, SIZE), placed, presence)
 
 
 def left_out(table: StrokeTable, rng: np.random.Generator) -> np.ndarray:

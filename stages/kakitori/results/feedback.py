@@ -2,24 +2,17 @@
 of writers that nothing was trained on, with strokes left out, and half of them with one of another
 character."""
 
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
-import pandas as pd
 
-from kakitori.corpora import partial
-from kakitori.learning import data
+from kakitori.errors import DataError
 from kakitori.recognizer import Recognizer
 from kakitori.stroke_answers import Feedback
 
-ALL = 3036  # classes; fewer where the characters are fewer
-UNSEEN = 2_000_003  # added to the seed of the writers that are learned from and chosen on
-WRITERS = 10  # one hand alone decides too much
-SHARE = 0.5  # of the characters that get a stroke of another one
-SAMPLES = 600  # characters, drawn among those of the writers
-LEAST = 30  # pixels of it that show, of some 100, for it to count
+LEAST = 30  # pixels of another stroke that show, of some 100, for it to count
 
 
 class Written(NamedTuple):
@@ -29,36 +22,21 @@ class Written(NamedTuple):
     slips: np.ndarray  # int64 (N,), pixels of ink of another character's stroke alone
 
 
-def written(characters: pd.DataFrame, classes: list[str], size: int, seed: int) -> Written:
-    """The unseen writers' characters."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "partial.h5"
-        partial.write(characters, path, WRITERS, ALL, seed + UNSEEN)
-        made = data.load_partial(path, classes, size)
-    images, layers = made.images[:, 0].numpy(), made.layers[:, 0].numpy()
-    rng = np.random.default_rng(seed)
-    images, slips = with_slips(images, layers, rng)
-    some = np.sort(rng.choice(len(images), min(SAMPLES, len(images)), replace=False))
-    labels, presence = made.labels.numpy(), made.presence.numpy()
-    return Written(images[some], labels[some], presence[some], slips[some])
-
-
-def with_slips(
-    images: np.ndarray, layers: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """New images, some with a stroke of the image before, and how many pixels of it show.
-
-    images : uint8 (N, S, S). layers : uint8 (N, S, S), the number of the stroke, from 1, that a
-    pixel belongs to.
-    """
-    others, theirs = np.roll(images, 1, 0), np.roll(layers, 1, 0)
-    count = len(images)
-    last = theirs.reshape(count, -1).max(1)
-    stroke = 1 + (rng.random(count) * last).astype(int)
-    chosen = rng.random(count) < SHARE
-    added = (theirs == stroke[:, None, None]) & chosen[:, None, None]
-    out = np.maximum(images, np.where(added, others, 0))
-    return out, (added & (layers == 0)).sum((1, 2))
+def read(path: Path, classes: list[str], size: int) -> Written:
+    """What corpora/slips.py wrote of the classes; DataError for images of another size."""
+    with h5py.File(path) as file:
+        images, codepoint, presence, slips = (
+            file[name][:] for name in ("images", "codepoint", "presence", "slips")
+        )
+    if images.shape[-1] != size:
+        raise DataError(
+            f"{path}: expected images of {size} pixels (data.size), found {images.shape[-1]}; "
+            "what a model says of strokes is measured with data.size: 64"
+        )
+    number = {ord(c): k for k, c in enumerate(classes)}
+    known = np.array([c in number for c in codepoint])
+    labels = np.array([number[c] for c in codepoint[known]], np.int64)
+    return Written(images[known], labels, presence[known].astype(np.int8), slips[known])
 
 
 def score(found: list[Feedback], right: Written) -> dict[str, float | int]:
@@ -86,8 +64,8 @@ def score(found: list[Feedback], right: Written) -> dict[str, float | int]:
     }
 
 
-def measure(export: Recognizer, characters: pd.DataFrame, seed: int) -> dict[str, float | int]:
-    """`score` of an export that gives feedback."""
-    right = written(characters, list(export.classes), export.size, seed)
+def measure(export: Recognizer, path: Path) -> dict[str, float | int]:
+    """`score` of an export that gives feedback, on what corpora/slips.py wrote."""
+    right = read(path, list(export.classes), export.size)
     meant = "".join(export.classes[k] for k in right.labels)
     return score(export.feedback(right.images, meant), right)

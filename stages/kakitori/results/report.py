@@ -2,6 +2,7 @@
 
 import base64
 import io
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,7 +10,7 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
-from kakitori.results import card, gate
+from kakitori.results import card, figures, gate
 from kakitori.results.metrics import read
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -17,7 +18,6 @@ COLOURS = 64  # of a picture: enough for plots and grey sheets, a third of the b
 PICTURES = {  # below metrics/plots: what is to be seen
     "evaluate/worst.png": "The classes read worst: a sample, what it is, what it was taken for",
     "evaluate/confused.png": "The pairs confused most, the strokes that tell them apart in red",
-    "evaluate/curve.png": "Learning",
     "evaluate/reliability.png": "How often it is right when it says how sure it is",
     "evaluate/risk_coverage.png": "Errors left when the least sure answers are not given",
     "evaluate/strokes.png": "Errors by number of strokes",
@@ -56,11 +56,7 @@ def page(root: Path, base: str | None = None) -> str:
         writers=_writers(pd.read_csv(root / "metrics/by_writer.csv")),
         leaderboard=pd.read_csv(leaderboard).to_dict("records") if leaderboard.is_file() else [],
         changes=_changes(root, base, metrics),
-        pictures=[
-            (text, _picture(plots / name))
-            for name, text in PICTURES.items()
-            if (plots / name).is_file()
-        ],
+        pictures=_pictures(plots),
     )
 
 
@@ -83,6 +79,17 @@ def _writers(table: pd.DataFrame) -> list[dict]:
     """Writer groups, best first: name, samples, top1."""
     top1 = table["onnx"] / table["total"]
     return table.assign(top1=top1).sort_values("top1", ascending=False).to_dict("records")
+
+
+def _pictures(plots: Path) -> list[tuple[str, str]]:
+    """What is to be seen and its data URL, of those that are there; and the curve of learning."""
+    there = [(text, plots / name) for name, text in PICTURES.items() if (plots / name).is_file()]
+    curve = plots / "train/curve.csv"
+    with tempfile.TemporaryDirectory() as folder:
+        if curve.is_file():
+            there.insert(2, ("Learning", Path(folder) / "curve.png"))
+            figures.learning_curve(there[2][1], pd.read_csv(curve))
+        return [(text, _picture(path)) for text, path in there]
 
 
 def _picture(path: Path) -> str:

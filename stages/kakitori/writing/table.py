@@ -36,6 +36,11 @@ def without_strokes(table: pd.DataFrame, characters: Iterable[str]) -> list[str]
     return [character for character in characters if character not in known]
 
 
+def glyph_sources(table: pd.DataFrame) -> str:
+    """The sources of its forms in words."""
+    return ", ".join(dict.fromkeys(f["source"] for forms in table["forms"] for f in forms))
+
+
 def named(characters: list[str], of: int) -> str:
     """The first twenty of some characters in words, and how many there are `of` how many."""
     more = " …" if len(characters) > 20 else ""
