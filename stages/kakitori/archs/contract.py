@@ -65,7 +65,7 @@ class Batch(NamedTuple):
         where all are whole.
     layers : uint8 (B, S, S), the number from 1 of the stroke that a pixel belongs to, 0 for paper;
         0 all over for whole characters. None where all are whole.
-    written : int8 (B, 32), which of writing.strokes.TYPES each stroke is, as the writer's pen drew
+    written : int8 (B, 32), which of strokes.TYPES each stroke is, as the writer's pen drew
         them; -1 after the last one, and in all of a row where no pen was seen. None where in none.
     """
 

@@ -1,6 +1,6 @@
 """Classes by their codes: HierCode (Zhang et al. 2024, arXiv 2403.13761).
 
-The network says of every column of a codebook (writing/radicals.py: a radical is there, stands at a
+The network says of every column of a codebook (radicals.py: a radical is there, stands at a
 place) how much the image speaks for it, and a class scores the sum over the columns of its code. So
 classes share their weights, the classifier costs a few numbers a class instead of a row of weights,
 and a class that no training image showed is read by its code alone.

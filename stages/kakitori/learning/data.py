@@ -25,7 +25,7 @@ class Part:
     labels : int64 (N,), -1 for a character that is no class of the model.
     rows : the samples' rows of the index.
     weights : float64 (N,), how often an epoch draws each sample.
-    written : int8 (N, 32), see archs.contract.Batch; None where no sample was drawn with a pen, or
+    written : int8 (N, 32), see contract.Batch; None where no sample was drawn with a pen, or
         nobody asked.
     """
 
@@ -54,7 +54,7 @@ class Partial:
 
     images : uint8 (N, 1, S, S).
     labels : int64 (N,).
-    presence : int8 (N, 32), see archs.contract.Batch.
+    presence : int8 (N, 32), see contract.Batch.
     layers : uint8 (N, 1, S, S), likewise.
     """
 
@@ -113,7 +113,7 @@ def _written(samples: list[list[np.ndarray]]) -> torch.Tensor | None:
 
 
 def load_partial(path: Path, classes: list[str], size: int) -> Partial:
-    """The characters with strokes left out that corpora/partial.py wrote; DataError where there are
+    """The characters with strokes left out that partial.py wrote; DataError where there are
     none, or of another size."""
     try:
         with h5py.File(path) as file:
