@@ -46,6 +46,24 @@ def corpora(
     return names
 
 
+def chosen(data: Path, wanted: str | list[str]) -> list[Source]:
+    """The files of the corpora that the setting data.corpora names.
+
+    Raises DataError where it names none, or one of them twice.
+    """
+    if wanted == "auto":
+        names = corpora(data)
+    else:
+        asked = [wanted] if isinstance(wanted, str) else wanted
+        names = []
+        for name in asked:
+            whole = name == "synthetic"  # whatever synthesize wrote
+            names += corpora(data, places=(name,)) if whole else [name]
+    if len(set(names)) < len(names) or not names:
+        raise DataError(f"data.corpora: expected different corpora, found {names}")
+    return [s for name in names for s in sources(data, name)]
+
+
 def sources(data: Path, corpus: str) -> list[Source]:
     """The files of one corpus, in the order of their names.
 
@@ -80,6 +98,15 @@ def passed_over(data: Path, corpus: str, sources: list[Source]) -> list[PassedOv
         PassedOver(corpus, shown(name.removeprefix(place)), reason)
         for name, reason in sorted(reasons.items())
     ]
+
+
+def all_passed_over(data: Path, sources: list[Source], with_strays: bool) -> list[PassedOver]:
+    """The files of the corpora that no source reads; `with_strays` those that are in none too."""
+    found = strays(data) if with_strays else []
+    for name in dict.fromkeys(source.corpus for source in sources):
+        own = [source for source in sources if source.corpus == name]
+        found += passed_over(data, name, own)
+    return found
 
 
 def strays(data: Path) -> list[PassedOver]:
