@@ -10,19 +10,15 @@ metrics/train.json and the learning curve. A killed run goes on where it was.
 from kakitori import threads  # noqa: F401, before torch
 
 # isort: split
+import pandas as pd
 import torch
-from torch import nn
 
-from kakitori import outputs, stage
+from kakitori import stage
 from kakitori.archs import contract
 from kakitori.errors import DataError
-from kakitori.learning import checkpoints, complexity, data, processes, saved, training, transfer
-from kakitori.learning.objectives import Distillation
-from kakitori.params import ROOT, Settings, Train
+from kakitori.learning import checkpoints, complexity, data, processes, runs, training
+from kakitori.params import ROOT, Settings
 from kakitori.writing import table
-
-# What shapes the weights, beside the architecture's own file.
-CODE = ("archs/blocks.py", "archs/contract.py", "corpora/shards.py", "learning", "writing")
 
 
 def main(settings: Settings) -> None:
@@ -39,33 +35,12 @@ def main(settings: Settings) -> None:
     model = contract.network(settings, classes, characters)
     size = complexity.measure(model, settings.data.size)
     if processes.first():
-        print(
-            f"train: {settings.model}, {size['parameters']:,} parameters, "
-            f"{size['multiply_adds']:,} multiply-adds, {len(classes)} classes"
-        )
-        if unknown := table.without_strokes(characters, classes):
-            print(
-                "train: nobody knows the strokes of "
-                f"{table.named(unknown, len(classes))}: what it learns of strokes, it does not "
-                "learn of these"
-            )
-    distillation, origins = earlier_models(model, classes, settings.data.size, options)
+        _introduce(settings.model, size, classes, characters)
+    distillation, origins = runs.earlier_models(model, classes, settings.data.size, options)
     origins |= model.origins
 
+    run = runs.key(settings, origins)
     weights = settings.data.mix.weights
-    run = checkpoints.key(
-        {
-            "model": settings.model,
-            "net": settings.arch().net,
-            "train": options.model_dump(),
-            "seed": settings.seed,
-            "data": data.fingerprint(ROOT),
-            "weights": weights,
-            "origins": origins,
-            "torch": torch.__version__,
-        },
-        [path for name in CODE for path in code(name)] + code(f"archs/{settings.model}.py"),
-    )
     parts = {
         p: data.load_part(ROOT, index, p, classes, weights, model.learns_order)
         for p in ("train", "val")
@@ -78,68 +53,22 @@ def main(settings: Settings) -> None:
     except (FloatingPointError, MemoryError) as error:
         raise DataError(str(error)) from None
     if processes.first():
-        write(settings, classes, result, {**size, **origins})
+        runs.write(settings, classes, result, {**size, **origins})
         checkpoints.forget(run)
 
 
-def code(name: str) -> list:
-    """A file of kakitori, or the files of a folder of it."""
-    path = ROOT / "stages/kakitori" / name
-    return sorted(path.glob("*.py")) if path.is_dir() else [path]
-
-
-def earlier_models(
-    model: nn.Module, classes: list[str], size: int, options: Train
-) -> tuple[Distillation | None, dict[str, str | int]]:
-    """Gives `model` the weights that `transfer.init_from` names. Returns the teacher, if there is
-    one, and the checksums of both for the metrics."""
-    origins: dict[str, str | int] = {}
-    distillation = None
-    if name := options.transfer.init_from:
-        earlier = saved.describe(saved.PRETRAINED, name)
-        taken = transfer.start_from(model, classes, earlier)
-        origins |= {"init_from": name, "init_from_sha256": transfer.checksum(earlier.path)}
-        if processes.first():
-            print(
-                f"train: {taken.tensors} of {taken.of} tensors from {name}, "
-                f"{taken.classes} of {len(classes)} classes by character; the rest is fresh"
-            )
-    if name := options.distillation.teacher:
-        earlier = saved.describe(saved.PRETRAINED, name)
-        distillation = transfer.teacher(classes, size, earlier, options.distillation)
-        origins |= {"teacher": name, "teacher_sha256": transfer.checksum(earlier.path)}
-    return distillation, origins
-
-
-def write(
-    settings: Settings, classes: list[str], result: training.Result, about: dict[str, str | int]
+def _introduce(
+    model: str, size: dict[str, int], classes: list[str], characters: pd.DataFrame
 ) -> None:
-    """The model and what training it has shown; `about` goes into the metrics."""
-    saved.write(ROOT / "models/model.safetensors", result.state)
-    outputs.write_json(
-        ROOT / "models/model.json",
-        {
-            "model": settings.model,
-            "net": settings.arch().net,
-            "size": settings.data.size,
-            "classes": "".join(classes),
-        },
+    print(
+        f"train: {model}, {size['parameters']:,} parameters, "
+        f"{size['multiply_adds']:,} multiply-adds, {len(classes)} classes"
     )
-    with outputs.whole_folder(ROOT / "metrics/plots/train") as folder:
-        outputs.write_csv(folder / "curve.csv", result.curve)
-    best = result.best
-    metrics = {
-        "model": settings.model,
-        "scheme": settings.split.scheme,
-        "best_epoch": best["epoch"],
-        "epochs": len(result.curve),
-        "planned_epochs": settings.training().epochs,
-        **{k: best[k] for k in ("train_top1", "train_loss", "val_top1", "val_top5", "val_loss")},
-        "learning_rate": float(result.curve["learning_rate"].iloc[-1]),
-        **about,
-        "images_seen": result.images_seen,
-    }
-    outputs.write_json(ROOT / "metrics/train.json", metrics)
+    if unknown := table.without_strokes(characters, classes):
+        print(
+            f"train: nobody knows the strokes of {table.named(unknown, len(classes))}: what it "
+            "learns of strokes, it does not learn of these"
+        )
 
 
 if __name__ == "__main__":
