@@ -1,6 +1,6 @@
 /**
  * What a caller knows before a character is read: which it may be, and what text is made of; as in
- * context.py.
+ * stages/kakitori/context.py.
  */
 
 /**
