@@ -2,8 +2,8 @@
 channel attention on the last three, global pooling and one linear layer.
 
 Where it departs from the published one (archs/published.py): plain instead of depthwise-separable
-convolutions behind a space-to-depth stem, which is the most accuracy per second of training, and a
-pooling that knows places.
+convolutions behind a space-to-depth stem, which is the most accuracy per second of training, a
+pooling that knows places, and no hidden layer.
 """
 
 from collections.abc import Sequence
