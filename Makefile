@@ -15,6 +15,7 @@ PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-compile
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED = 1
+unexport PYTHONDONTWRITEBYTECODE  # else each process compiles PyTorch anew, for 20 s
 
 .PHONY: repro test test-long test-browser demo flagship wheel lint bench study runtimes clean setup
 

@@ -21,7 +21,14 @@ from tests.projects import LIMIT, ROOT, TINY, Project, environment  # noqa: E402
 
 __all__ = ["LIMIT", "ROOT", "TINY", "Project", "environment"]
 
+RUNS_STAGES = {"project", "finished", "reproduced", "samples"}
 fuzzing.settings.load_profile("test")  # --hypothesis-profile comes later and overrides it
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs stages takes longest. It comes first, so that no process is left waiting for
+    another that has begun it last."""
+    items.sort(key=lambda item: RUNS_STAGES.isdisjoint(getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture(scope="session", autouse=True)

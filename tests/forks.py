@@ -19,11 +19,12 @@ ROOT = Path(__file__).resolve().parents[1]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
-        "torch", "torch.export", "torch.utils.flop_counter", "sympy", "networkx",
+        "tests", "torch", "torch.export", "torch.utils.flop_counter", "sympy", "networkx",
         "torch.onnx._internal.exporter._core", "onnxscript.function_libs.torch_lib.ops", "pandas",
-        "pyarrow.parquet", "h5py", "matplotlib.pyplot", "scipy.stats", "onnx",
-        "onnxruntime", "onnxruntime.quantization", "codecarbon", "safetensors.torch", "pydantic",
-        "PIL.ImageFont", "tqdm",
+        "pyarrow.parquet", "h5py", "matplotlib.pyplot", "scipy.stats", "onnx", "onnxruntime",
+        "onnxruntime.quantization", "safetensors.torch", "PIL.ImageFont", "tqdm", "cv2",
+        "ruamel.yaml", "requests", "fontTools.ttLib", "pydantic.main", "pyarrow.dataset",
+        "matplotlib.backends.backend_agg", "codecarbon.emissions_tracker",
         "tests.exporter",  # found where the tests run in the repository
     ]
 )  # fmt: skip
@@ -53,7 +54,6 @@ def _become(
     os.environ.clear()
     os.environ.update(variables)
     tempfile.tempdir = None  # what was imported may have asked for it
-    sys.dont_write_bytecode = False  # the project's own, and its copies'
     sys.argv = [script, *arguments]
     ours = {str(ROOT), str(ROOT / "stages"), ""}
     sys.path[:] = [str(Path(root, script).parent), *(p for p in sys.path if p not in ours)]
