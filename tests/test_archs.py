@@ -56,10 +56,9 @@ def test_mixed_and_partial_images_are_learned_from_too(model):
     """Every architecture can be trained with mix-up, and on characters that lack strokes."""
     batch = batch_of(8)
     mixed = batch._replace(others=batch.labels.flip(0), share=torch.rand(8))
-    presence = torch.full((8, 32), -1, dtype=torch.int8)
-    presence[:4] = torch.tensor([1] * 5 + [0] * 27, dtype=torch.int8)
-    layers = torch.zeros(8, 64, 64, dtype=torch.uint8)
-    layers[:4, 20:30, 20:30] = 3
+    presence = torch.tensor([[1] * 5 + [0] * 27] * 4, dtype=torch.int8)
+    layers = torch.zeros(4, 64, 64, dtype=torch.uint8)
+    layers[:, 20:30, 20:30] = 3
     for each in (mixed, batch._replace(presence=presence, layers=layers)):
         loss = model.train().loss(model(each.images), each)
         assert loss.ndim == 0 and torch.isfinite(loss)

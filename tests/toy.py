@@ -87,8 +87,7 @@ def partial() -> Partial:
 
 def first_alone_is_pure(batch: Batch) -> Batch:
     """Of four images, the third of no class, the second becomes a mixture and the last partial."""
-    presence = torch.full((4, 32), -1, dtype=torch.int8)
-    presence[3] = 1
+    presence = torch.ones(1, 32, dtype=torch.int8)
     share = torch.tensor([0.0, 0.3, 0.0, 0.0])
     return batch._replace(others=batch.labels, share=share, presence=presence)
 

@@ -60,11 +60,11 @@ class Batch(NamedTuple):
     label_smoothing : share of the probability that is spread over all classes.
     others : int64 (B,), the second class of mixed images, or None where none are mixed.
     share : float (B,), how much of the image is the second class's.
-    presence : int8 (B, 32): per stroke of the character, in writing order, 1 where it is written, 0
-        where it was left out or the character has fewer; rows of -1 for whole characters. None
-        where all are whole.
-    layers : uint8 (B, S, S), the number from 1 of the stroke that a pixel belongs to, 0 for paper;
-        0 all over for whole characters. None where all are whole.
+    presence : int8 (P, 32), of the last P images, partial characters: per stroke, in writing order,
+        1 where it is written, 0 where it was left out or the character has fewer. None where all
+        images are whole characters.
+    layers : uint8 (P, S, S), of the same, the number from 1 of the stroke that a pixel belongs to,
+        0 for paper.
     written : int8 (B, 32), which of strokes.TYPES each stroke is, as the writer's pen drew
         them; -1 after the last one, and in all of a row where no pen was seen. None where in none.
     """
@@ -78,11 +78,15 @@ class Batch(NamedTuple):
     layers: torch.Tensor | None = None
     written: torch.Tensor | None = None
 
+    @property
+    def partial(self) -> int:
+        """How many images, the last ones, are partial characters."""
+        return 0 if self.presence is None else len(self.presence)
+
     def whole(self) -> torch.Tensor:
         """Which images are whole characters, bool (B,)."""
-        if self.presence is None:
-            return torch.ones_like(self.labels, dtype=torch.bool)
-        return self.presence[:, 0] < 0
+        count = len(self.labels)
+        return torch.arange(count, device=self.labels.device) < count - self.partial
 
     def pure(self) -> torch.Tensor:
         """Which images are whole characters of one class, bool (B,): those that a head which

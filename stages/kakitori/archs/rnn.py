@@ -78,15 +78,14 @@ class RNN(Network):
         """CTC per radical, the mean over the images that show one whole class."""
         labels = batch.labels.clamp(min=0)
         lengths = self.lengths[labels]
-        losses = F.ctc_loss(
-            outputs.radicals.float().log_softmax(-1),
-            self.spellings[labels],
-            torch.full_like(lengths, len(outputs.radicals)),
-            lengths,
-            BLANK,
-            reduction="none",
-            zero_infinity=True,
-        )
+        read, wanted = outputs.radicals.float().log_softmax(-1), self.spellings[labels]
+        if read.device.type == "cpu":
+            full = torch.full_like(lengths, len(read))
+            losses = F.ctc_loss(
+                read, wanted, full, lengths, BLANK, reduction="none", zero_infinity=True
+            )
+        else:  # where torch's makes the host wait for the lengths
+            losses = ctc(read, wanted, lengths)
         learned = batch.pure() & (batch.labels >= 0)
         return (losses / lengths * learned).sum() / learned.sum().clamp(min=1)
 
@@ -98,6 +97,29 @@ class RNN(Network):
             numbers = torch.unique_consecutive(path).tolist()
             read.append([self.radicals[n - 1] for n in numbers if n != BLANK])
         return read
+
+
+def ctc(read: torch.Tensor, wanted: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """What F.ctc_loss gives with `zero_infinity`, as sums over alignments (Graves et al. 2006,
+    equations 6 to 8) that never look at a number: float (B,).
+
+    read : log probabilities (T, B, 1 + R).
+    wanted : int64 (B, L), of which the first `lengths`, int64 (B,), count.
+    """
+    never = -1e30
+    path = F.pad(wanted[:, :, None], (1, 0), value=BLANK).flatten(1)
+    path = F.pad(path, (0, 1), value=BLANK)  # a blank before and after each
+    emitted = read.gather(2, path.expand(len(read), -1, -1))
+    other = (path != BLANK) & (path != F.pad(path, (2, 0), value=BLANK)[:, :-2])
+    leap = torch.where(other, 0.0, never)  # over the blank between two that differ
+    reached = F.pad(emitted[0, :, :2], (0, path.shape[1] - 2), value=never)
+    for step in emitted[1:]:
+        from_before = F.pad(reached, (2, 0), value=never)
+        ways = reached, from_before[:, 1:-1], from_before[:, :-2] + leap
+        reached = torch.stack(ways).logsumexp(0) + step
+    ends = torch.stack([2 * lengths - 1, 2 * lengths], 1)
+    losses = -reached.gather(1, ends).logsumexp(1)
+    return torch.where(losses < -never / 2, losses, 0.0)
 
 
 def spelling(decomposition: str, radicals: Sequence[str]) -> list[str]:

@@ -143,7 +143,8 @@ class Seq2Seq(Network):
         """Cross-entropy per symbol of what follows the right ones (teacher forcing), over the
         images that show one whole class."""
         wanted = self._wanted(batch)
-        wanted = wanted[:, : max(int((wanted != PADDING).sum(1).max()), 1)]
+        if wanted.device.type == "cpu":  # elsewhere, to learn their length, the host would wait
+            wanted = wanted[:, : max(int((wanted != PADDING).sum(1).max()), 1)]
         previous = F.pad(wanted, (1, -1), value=END).masked_fill(wanted == PADDING, END)
         learned = batch.pure() & (batch.labels >= 0)
         wanted = wanted.masked_fill(~learned[:, None], PADDING)

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from kakitori.archs.blocks import FINE, STEM, Head, encoder
-from kakitori.archs.contract import Batch, Network, Stages, class_loss
+from kakitori.archs.contract import NONE, Batch, Network, Stages, class_loss
 from kakitori.archs.folding import folded
 from kakitori.errors import DataError
 from kakitori.writing.framing import EXTENT, MAX_ENLARGEMENT
@@ -108,20 +108,22 @@ class Stroke(Network):
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         loss = class_loss(outputs, batch)
         target, asked = self.targets(batch)
-        rows = _partial_and_as_many_whole(batch.whole())
-        target, asked, labels = target[rows], asked[rows], batch.labels[rows].clamp(min=0)
         _, features, early, middle = outputs
         # Channels last while rows are taken: the gradient keeps that order, a tenth of the step.
-        few = (g.permute(0, 2, 3, 1)[rows].permute(0, 3, 1, 2).float() for g in (early, middle))
-        places = self._places(*few)
-        logits = self._presence(features[rows].float(), places, labels)
+        grids = (g.permute(0, 2, 3, 1) for g in (early, middle))
+        target, asked, labels, features, *grids = (
+            _partial_and_as_many_whole(each, batch.partial)
+            for each in (target, asked, batch.labels.clamp(min=0), features, *grids)
+        )
+        places = self._places(*(g.permute(0, 3, 1, 2).float() for g in grids))
+        logits = self._presence(features.float(), places, labels)
         wrong = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         loss = loss + self.presence * (wrong * asked).sum() / asked.sum().clamp(min=1)
-        if self.pixels is not None and batch.layers is not None:
-            partial = asked[:, 0] & ~batch.whole()[rows]
-            found = self._pixels(places[partial], labels[partial])
-            numbers = batch.layers[rows][partial]
-            wrong = F.cross_entropy(found, numbers.long(), reduction="sum")
+        if self.pixels is not None and batch.partial:
+            found = self._pixels(places[-batch.partial :], labels[-batch.partial :])
+            known = asked[-batch.partial :, 0, None, None]
+            numbers = batch.layers.long().masked_fill(~known, NONE)
+            wrong = F.cross_entropy(found, numbers, ignore_index=NONE, reduction="sum")
             loss = loss + wrong / (numbers > 0).sum().clamp(min=1)  # paper is soon learned
         return loss
 
@@ -131,8 +133,8 @@ class Stroke(Network):
         unmixed images of known classes, as far as the class has them."""
         real = self._real(batch.labels.clamp(min=0))
         target, known = real.float(), batch.labels >= 0
-        if batch.presence is not None:
-            target = torch.where(batch.whole()[:, None], target, batch.presence.float())
+        if batch.partial:
+            target = torch.cat([target[: -batch.partial], batch.presence.float()])
         if batch.share is not None:
             known = known & (batch.share == 0)
         return target, real & known[:, None]
@@ -213,12 +215,11 @@ class Judge(nn.Module):
         return self.net.judge(features, early, middle, classes)
 
 
-def _partial_and_as_many_whole(whole: torch.Tensor) -> torch.Tensor:
-    """Rows, int64, of bool (B,): partial images and the first of the whole ones, as many, which are
+def _partial_and_as_many_whole(rows: torch.Tensor, partial: int) -> torch.Tensor:
+    """Those of the `partial` last images and of the first of the whole ones, as many, which are
     enough to learn what is there; all of a batch that has no partial ones."""
-    partial = (~whole).nonzero()[:, 0]
-    rest = whole.nonzero()[:, 0]
-    return torch.cat([rest[: len(partial) or None], partial])
+    whole = len(rows) - partial
+    return torch.cat([rows[: min(whole, partial)], rows[whole:]]) if partial else rows
 
 
 def _two_layers(width: int, out: int) -> nn.Sequential:

@@ -4,6 +4,7 @@ Never flips: 人 and 入, し and J tell why.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -42,8 +43,8 @@ class Draws:
         return drawn if self.rows is None else drawn[self.rows]
 
     def chosen(self, share: float) -> torch.Tensor:
-        """The rows, int64, that a distortion of so large a share falls upon."""
-        return (self.uniform() < share).nonzero()[:, 0]
+        """Whether a distortion of so large a share falls upon a row, bool (rows, 1, 1, 1)."""
+        return self.uniform(1, 1, 1) < share
 
 
 class Augmenter:
@@ -86,24 +87,19 @@ class Augmenter:
         ink = images.float() / 255
         for share, kernel in ((s.thicken, 3), (s.thicken_more, 5)):
             if share:
-                picked = draws.chosen(share)
-                ink[picked] = F.max_pool2d(ink[picked], kernel, 1, kernel // 2)
+                ink = _some(ink, draws.chosen(share), _thickened, kernel)
         if s.thin:
-            picked = draws.chosen(s.thin)
-            thinned = -F.max_pool2d(-ink[picked], (2, 2), 1, 1)[:, :, :-1, :-1]
-            # Hairlines would vanish: keep half of what thinning takes.
-            ink[picked] = (ink[picked] + thinned) / 2
+            ink = _some(ink, draws.chosen(s.thin), _thinned)
         field = self._field(draws, strength)
         ink = F.grid_sample(ink, field, mode="bilinear", align_corners=False)
         if layers is not None:
             moved = F.grid_sample(layers.float(), field, mode="nearest", align_corners=False)
             layers = moved.to(torch.uint8)
         if s.erase:
-            picked = draws.chosen(s.erase)
-            ink = ink.masked_fill(self._rectangle(draws) & _mask(picked, ink), 0)
+            chosen = draws.chosen(s.erase)
+            ink = ink.masked_fill(self._rectangle(draws) & chosen, 0)
         if s.blur:
-            picked = draws.chosen(s.blur)
-            ink[picked] = F.avg_pool2d(ink[picked], 3, 1, 1, count_include_pad=False)
+            ink = _some(ink, draws.chosen(s.blur), _blurred)
         gain = 1 + s.contrast * draws.normal(1, 1, 1)
         offset = s.brightness * draws.normal(1, 1, 1)
         ink = ink * gain.clamp(min=0.3) + offset.clamp(min=0)
@@ -129,18 +125,17 @@ class Augmenter:
         if not (s.mixup or s.cutmix):
             return images, None, None
         other, others = images.roll(1, 0), labels.roll(1, 0)
-        share = torch.zeros(len(images), device=images.device)
+        share = torch.zeros(len(images), 1, 1, 1, device=images.device)
         if s.mixup:
-            picked = draws.chosen(s.mixup)
-            share[picked] = draws.uniform()[picked] / 2
-            images = torch.lerp(images, other, share[:, None, None, None])
+            chosen = draws.chosen(s.mixup)
+            share = chosen * draws.uniform(1, 1, 1) / 2
+            images = torch.lerp(images, other, share)
         if s.cutmix:
-            picked = draws.chosen(s.cutmix)
-            inside = self._rectangle(draws) & _mask(picked, images)
-            inside &= (share == 0)[:, None, None, None]  # not on top of the other
+            chosen = draws.chosen(s.cutmix)
+            inside = self._rectangle(draws) & chosen & (share == 0)  # not on top of the other
             images = torch.where(inside, other, images)
-            share = share + inside.float().mean((1, 2, 3))
-        return images, others, share
+            share = share + inside.float().mean((1, 2, 3), keepdim=True)
+        return images, others, share.flatten()
 
     def _rectangle(self, draws: Draws) -> torch.Tensor:
         """A rectangle in each image, of sides between a sixth and half of the image's: bool
@@ -176,11 +171,28 @@ class Augmenter:
         return field.view(len(lots), 2, self.size, self.size).permute(0, 2, 3, 1)
 
 
-def _mask(picked: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """True for the picked images: bool (B, 1, 1, 1)."""
-    mask = torch.zeros(len(images), dtype=torch.bool, device=images.device)
-    mask[picked] = True
-    return mask[:, None, None, None]
+def _some(
+    ink: torch.Tensor, chosen: torch.Tensor, change: Callable[..., torch.Tensor], *given: int
+) -> torch.Tensor:
+    """Ink (B, 1, S, S), changed where it is chosen, bool (B, 1, 1, 1); perhaps in place."""
+    if ink.device.type != "cpu":  # to learn how many they are, the host would have to wait
+        return torch.where(chosen, change(ink, *given), ink)
+    picked = chosen.flatten().nonzero()[:, 0]  # here all of them would take four times as long
+    ink[picked] = change(ink[picked], *given)
+    return ink
+
+
+def _thickened(ink: torch.Tensor, kernel: int) -> torch.Tensor:
+    return F.max_pool2d(ink, kernel, 1, kernel // 2)
+
+
+def _thinned(ink: torch.Tensor) -> torch.Tensor:
+    thinned = -F.max_pool2d(-ink, (2, 2), 1, 1)[:, :, :-1, :-1]
+    return (ink + thinned) / 2  # hairlines would vanish: keep half of what thinning takes
+
+
+def _blurred(ink: torch.Tensor) -> torch.Tensor:
+    return F.avg_pool2d(ink, 3, 1, 1, count_include_pad=False)
 
 
 def drop_strokes(
@@ -210,7 +222,7 @@ def drop_strokes(
     gone = (layers == (stroke + 1)[:, None, None, None]) & chosen[:, None, None, None]
     # The soft rim of a stroke has no number: take a pixel around it as well, but nothing of others.
     around = F.max_pool2d(gone.float(), 3, 1, 1).bool() & ((layers == 0) | gone)
-    left = presence.clone()
-    left[chosen.nonzero()[:, 0], stroke[chosen]] = 0
+    places = torch.arange(presence.shape[1], device=presence.device)
+    left = presence.masked_fill(chosen[:, None] & (places == stroke[:, None]), 0)
     around &= chosen[:, None, None, None]
     return images.masked_fill(around, 0), layers.masked_fill(gone, 0), left

@@ -62,6 +62,19 @@ def optimiser(
     return kind(options[False], fused=True)
 
 
+@torch.no_grad()
+def follow(mean: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move a copy of a model, in place, to the running mean of its weights and statistics: `decay`
+    of it stays. torch's AveragedModel waits for the device in every step."""
+    pairs = zip(mean.state_dict().values(), model.state_dict().values(), strict=True)
+    floats, counts = [], []
+    for pair in pairs:
+        (floats if pair[0].is_floating_point() else counts).append(pair)
+    torch._foreach_lerp_(*map(list, zip(*floats, strict=True)), 1 - decay)
+    for ours, theirs in counts:
+        ours.copy_(ours * decay + theirs * (1 - decay))
+
+
 def hidden(model: nn.Module) -> set[nn.Parameter]:
     """The weights of all convolutions and linear layers but classifiers and depthwise ones."""
     return {

@@ -1,5 +1,6 @@
 """The training loop. It never asks which architecture it trains."""
 
+import copy
 import dataclasses
 import math
 import os
@@ -10,7 +11,6 @@ import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from kakitori.archs.contract import NONE, Batch, Outputs
@@ -25,7 +25,8 @@ from kakitori.params import Train
 FASTER = 1.5  # times, from which on the shorter numbers are worth it
 CLEARLY = 8  # times as fast as the other, so that nothing is left to measure
 COMPILED = {"cuda": 2000, "cpu": 20_000}  # steps: cnn gains 5 % of 0.14 s a step on two cores
-EVALUATION_BATCH = 128  # larger ones leave the processor's cache
+EVALUATION_BATCH = {"cpu": 128, "cuda": 1024}  # larger ones leave a processor's cache
+CHECKED = 32  # steps, after which the host waits for their losses
 
 
 @dataclasses.dataclass
@@ -91,7 +92,7 @@ def train(
 
     Ends early after `patience` epochs without a better validation accuracy. A run with the same
     `run` key that was killed goes on after its last whole epoch, with the same random numbers, and
-    ends with the same weights.
+    ends with the same weights; of several processes, whichever has the last epoch tells the others.
 
     Parameters
     ----------
@@ -104,7 +105,7 @@ def train(
     MemoryError when a batch does not fit, naming its size.
     """
     trainer = Trainer(model, parts, settings, seed, partial, distillation)
-    state = checkpoints.load(run)
+    state = trainer.group.furthest(checkpoints.load(run))
     if state:
         trainer.load_state_dict(state)
         trainer.say(f"goes on after epoch {len(trainer.curve)}")
@@ -114,8 +115,9 @@ def train(
             trainer.say(f"no better for {settings.patience} epochs, stops")
             break
         trainer.epoch()
+        state = trainer.state_dict()
         if trainer.group.rank == 0:
-            checkpoints.save(run, len(trainer.curve), trainer.state_dict())
+            checkpoints.save(run, len(trainer.curve), state)
     trainer.group.end()
     return trainer.result()
 
@@ -145,6 +147,7 @@ class Trainer:
         self.generator = torch.Generator(device).manual_seed(seed)
         # Dropout and the like take the global generator, in each process their own numbers.
         torch.manual_seed(seed + 1_000_003 * self.group.rank)
+        self._random = torch.cuda if device.type == "cuda" else torch
         shapes = self._look()
         self.sampler = Sampler(self.training, shapes.logits.shape[1], settings)
 
@@ -166,10 +169,7 @@ class Trainer:
         self.optimiser = optimisation.optimiser(model, settings, *further, precision=self.precision)
         self.schedule = optimisation.Schedule(self.optimiser, settings, total)
         self.release = optimisation.Release(model, settings, total)
-        self.ema = None
-        if settings.ema:
-            mean = get_ema_multi_avg_fn(settings.ema)
-            self.ema = AveragedModel(model, multi_avg_fn=mean, use_buffers=True)
+        self.ema = copy.deepcopy(self.model) if settings.ema else None
         self.rounding = False
         self.curve: list[dict] = []
         self.best_state: dict[str, torch.Tensor] = {}
@@ -179,7 +179,8 @@ class Trainer:
     def _wrap(self) -> None:
         self.forward = self.group.parallel(self.model)
         if self.compiled:
-            self.forward = torch.compile(self.forward)
+            # One for each of `sides`: of one for all, inductor cannot make code.
+            self.forward = torch.compile(self.forward, dynamic=False)
         self.told = self.group.parallel(self.adversary) if self.adversary else None
 
     def _look(self) -> Outputs:
@@ -205,13 +206,19 @@ class Trainer:
         self.model.train()
         order = self.sampler.order(number, self.generator)
         totals = torch.zeros(2, device=self.group.device)  # right answers, loss
+        losses = []
         for step in tqdm(
             range(steps),
             desc=f"epoch {number + 1}",
             leave=False,
             disable=None if self.group.rank == 0 else True,
         ):
-            totals += self._step(order[step * self.batch : (step + 1) * self.batch])
+            told = self._step(order[step * self.batch : (step + 1) * self.batch])
+            totals += told
+            losses.append(told[1])
+            if len(losses) == CHECKED or step == steps - 1:
+                self._check(losses)
+                losses.clear()
         correct, loss = self.group.mean(totals).tolist()
         rate = self.last_rate
         found = self.group.from_first(self._validate() if self.group.rank == 0 else None)
@@ -229,7 +236,7 @@ class Trainer:
         )
         better = self.best_epoch() == number + 1
         if better:
-            current = self.ema.module if self.ema else self.model
+            current = self.ema or self.model
             self.best_state = {k: v.detach().clone() for k, v in current.state_dict().items()}
         self.schedule.ended(better)
         seen = steps * (self.batch + self.partial_batch)
@@ -240,24 +247,41 @@ class Trainer:
         )
 
     def waited(self) -> int:
-        """Epochs without a better one; while a curriculum still lacks classes none counts."""
-        if not self.curve:
+        """Epochs without a better one; while a curriculum still lacks classes, or images are
+        smaller than the last ones, none counts."""
+        last = self._side(self.settings.epochs - 1)
+        if not self.curve or self._side(len(self.curve) - 1) != last:
             return 0
         return len(self.curve) - max(self.best_epoch(), self.sampler.complete_from())
 
     def best_epoch(self) -> int:
-        """The epoch, from 1, that reads validation best; once weights are rounded, among those."""
-        rounded = [e for e in self.curve if sum(self.steps[: e["epoch"]]) > self.rounds_from]
-        return max(rounded or self.curve, key=lambda e: (e["val_top1"], -e["val_loss"]))["epoch"]
+        """The epoch, from 1, that reads validation best: among those with images as large as the
+        last one's, and once weights are rounded, among these."""
+        side = self._side(len(self.curve) - 1)
+        alike = [e for e in self.curve if self._side(e["epoch"] - 1) == side]
+        rounded = [e for e in alike if sum(self.steps[: e["epoch"]]) > self.rounds_from]
+        return max(rounded or alike, key=lambda e: (e["val_top1"], -e["val_loss"]))["epoch"]
 
     def _validate(self) -> dict:
-        model = self.ema.module if self.ema else self.model
-        logits = logits_of(model, self.validation.images, self.precision)
+        model = self.ema or self.model
+        side = self._side(len(self.curve))
+        logits = logits_of(model, self.validation.images, self.precision, side)
         self.answers = logits.argmax(1)
         return measure(logits, self.validation.labels)
 
+    def _check(self, losses: list[torch.Tensor]) -> None:
+        """Of the last steps; FloatingPointError where one is no number."""
+        found = torch.stack(losses).tolist()
+        for step, loss in enumerate(found, self.schedule.step - len(found)):
+            if not math.isfinite(loss):
+                raise FloatingPointError(
+                    f"step {step}: expected a finite loss, found {loss}; lower "
+                    "train.learning_rate, set train.clip, or set train.precision: float32"
+                )
+
     # -----------------------------------------------------------------------------------------
-    # A step
+    # A step. The host never waits for the device in it, or the device would wait for the host in
+    # the next; tests/pretend.py watches over that.
 
     def _step(self, picked: torch.Tensor) -> torch.Tensor:
         """Learn from the samples `picked`, int64 (B,). Returns how many were right, and the loss:
@@ -280,11 +304,6 @@ class Trainer:
                 mine = picked[self.group.rows(self.batch)]
                 writers = F.pad(self.writers[mine], (0, len(batch.labels) - len(mine)), value=-1)
                 loss = loss + self.told(outputs, batch, writers)
-            if not math.isfinite(loss.item()):
-                raise FloatingPointError(
-                    f"step {step}: expected a finite loss, found {loss.item()}; lower "
-                    "train.learning_rate, set train.clip, or set train.precision: float32"
-                )
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             if settings.clip:
@@ -300,7 +319,7 @@ class Trainer:
         self.last_rate = self.optimiser.param_groups[-1]["lr"]
         self.schedule.advance()
         if self.ema:
-            self.ema.update_parameters(self.model)
+            optimisation.follow(self.ema, self.model, self.settings.ema if step else 0.0)
         whole = self.group.rows(self.batch)
         logits = outputs.logits.detach()[: whole.stop - whole.start]
         right = (logits.argmax(1) == batch.labels[: len(logits)]).sum()
@@ -336,32 +355,30 @@ class Trainer:
             whole = len(images)
             images = torch.cat([images, drawn])
             labels = torch.cat([labels, self.partial.labels[lots]])
-            presence = torch.cat([left.new_full((whole, left.shape[1]), -1), left])
-            layers = torch.cat([where.new_zeros(whole, *where.shape[2:]), where[:, 0]])
+            presence, layers = left, where[:, 0]
             if share is not None:
                 others = torch.cat([others, labels[whole:]])
                 share = torch.cat([share, share.new_zeros(len(lots))])
             if written is not None:
                 written = F.pad(written, (0, 0, 0, len(lots)), value=NONE)
-        side = self._side()
+        side = self._side(len(self.curve))
         if side != images.shape[-1]:
             images = F.interpolate(images, (side, side), mode="area")
-            layers = (
-                F.interpolate(layers[:, None], (side, side))[:, 0] if presence is not None else None
-            )
+            if layers is not None:
+                layers = F.interpolate(layers[:, None], (side, side))[:, 0]
         images = images.contiguous(memory_format=torch.channels_last)
         return Batch(
             images, labels, settings.label_smoothing, others, share, presence, layers, written
         )
 
-    def _side(self) -> int:
-        """Pixels a side of this epoch's images."""
+    def _side(self, epoch: int) -> int:
+        """Pixels a side of an epoch's images, from 0."""
         sides = self.settings.sides or [self.training.images.shape[-1]]
-        return sides[len(self.curve) * len(sides) // self.settings.epochs]
+        return sides[epoch * len(sides) // self.settings.epochs]
 
     def _round(self) -> None:
         self.rounding = True
-        for model in (self.model, *([self.ema.module] if self.ema else [])):
+        for model in (self.model, *([self.ema] if self.ema else [])):
             qat.begin(model)
         self._wrap()
 
@@ -377,7 +394,7 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "sampler": self.sampler.state_dict(),
             "generator": self.generator.get_state(),
-            "global_generator": torch.get_rng_state(),
+            "global_generators": self.group.all_of(self._random.get_rng_state()),
             "rounding": self.rounding,
             "last_rate": self.last_rate,
             "curve": self.curve,
@@ -395,7 +412,8 @@ class Trainer:
         self.schedule.load_state_dict(state["schedule"])
         self.sampler.load_state_dict(state["sampler"])
         self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["global_generator"])
+        numbers = state["global_generators"]  # of another number of processes: of some of them
+        self._random.set_rng_state(numbers[self.group.rank % len(numbers)])
         self.last_rate, self.curve, self.best_state = (
             state[name] for name in ("last_rate", "curve", "best")
         )
@@ -410,14 +428,21 @@ class Trainer:
 
 
 def logits_of(
-    model: nn.Module, images: torch.Tensor, precision: torch.dtype = torch.float32
+    model: nn.Module,
+    images: torch.Tensor,
+    precision: torch.dtype = torch.float32,
+    side: int | None = None,
 ) -> torch.Tensor:
-    """Logits float32 (N, C) of uint8 images (N, 1, S, S), on the model's device."""
+    """Logits float32 (N, C) of uint8 images (N, 1, S, S), on the model's device; made smaller
+    first, to a `side`, as training makes them."""
     model.eval()
     result = []
     with torch.inference_mode():
-        for chunk in images.split(EVALUATION_BATCH):
-            scaled = (chunk.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+        for chunk in images.split(EVALUATION_BATCH.get(images.device.type, 1024)):
+            scaled = chunk.float() / 127.5 - 1
+            if side and side != scaled.shape[-1]:
+                scaled = F.interpolate(scaled, (side, side), mode="area")
+            scaled = scaled.contiguous(memory_format=torch.channels_last)
             with torch.autocast(scaled.device.type, precision, precision != torch.float32):
                 result.append(model(scaled).logits.float())
     return torch.cat(result)
@@ -426,8 +451,9 @@ def logits_of(
 def measure(logits: torch.Tensor, labels: torch.Tensor) -> dict:
     """Top-1, top-5 and cross-entropy of logits float32 (N, C), as `val_…`."""
     top5 = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-    return {
-        "val_loss": F.cross_entropy(logits, labels).item(),
-        "val_top1": top5[:, 0].float().mean().item(),
-        "val_top5": top5.any(1).float().mean().item(),
+    figures = {
+        "val_loss": F.cross_entropy(logits, labels),
+        "val_top1": top5[:, 0].float().mean(),
+        "val_top5": top5.any(1).float().mean(),
     }
+    return dict(zip(figures, torch.stack([*figures.values()]).tolist(), strict=True))
