@@ -1,7 +1,7 @@
 """Train the architecture that `model` names; the epoch that reads validation best is kept.
 
     python stages/train.py
-    torchrun --nnodes 2 --nproc-per-node 8 … stages/train.py     # on several machines
+    python stages/train.py --machines 2,HOST:29500     # on each of two, HOST the first
 
 Reads shards, characters and split; writes models/model.safetensors, models/model.json,
 metrics/train.json and the learning curve. A killed run goes on where it was.
@@ -57,6 +57,11 @@ def main(settings: Settings) -> None:
         checkpoints.forget(run)
 
 
+def over_machines(where: str, settings: Settings) -> None:
+    """`main` in train.processes processes on each of several machines."""
+    processes.start(settings.training().processes, processes.Meeting.parsed(where))
+
+
 def _introduce(
     model: str, size: dict[str, int], classes: list[str], characters: pd.DataFrame
 ) -> None:
@@ -72,4 +77,10 @@ def _introduce(
 
 
 if __name__ == "__main__":
-    stage.run(main, __doc__, measure_energy=processes.first(), writes=processes.first())
+    stage.run(
+        main,
+        __doc__,
+        measure_energy=processes.first(),
+        writes=processes.first(),
+        instead={"machines N,HOST:PORT": over_machines},
+    )

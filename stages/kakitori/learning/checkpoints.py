@@ -45,12 +45,12 @@ def save(run: str, epoch: int, state: dict) -> None:
 
 def load(run: str) -> dict | None:
     """The last state of a run that is as it was written, None where there is none; damaged ones are
-    named. Nothing but tensors and plain values is unpickled."""
+    named. Nothing but tensors, on the host, and plain values is unpickled."""
     for path in sorted((FOLDER / run).glob("*.pt"), reverse=True):
         content = path.read_bytes()
         expected, found = path.stem.partition("-")[2], _checksum(content)
         if found == expected:
-            return torch.load(io.BytesIO(content), weights_only=True)
+            return torch.load(io.BytesIO(content), "cpu", weights_only=True)
         print(
             f"train: {path}: expected content of checksum {expected}, found {found}: damaged, the "
             "one before is taken"
