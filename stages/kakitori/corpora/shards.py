@@ -19,20 +19,22 @@ def load_images(folder: Path, index: pd.DataFrame) -> np.ndarray:
     """All images of an index: uint8 (N, S, S) in the index's order; in memory, or where they would
     fill it in a nameless file beside the shards."""
     shards, rows = index["shard"].to_numpy(), index["row"].to_numpy()
-    used = np.unique(shards)
+    order = np.argsort(shards, kind="stable")
+    used, first = np.unique(shards[order], return_index=True)
+    rows_of = dict(zip(used.tolist(), np.split(order, first[1:]), strict=True)) if len(used) else {}
     with h5py.File(folder / f"shard-{used[0] if len(used) else 0:03d}.h5") as file:
         size = file["images"].shape[1]
     out = _room((len(index), size, size), folder)
 
     def read(shard: int) -> None:
-        here = np.flatnonzero(shards == shard)
+        here = rows_of[shard]
         wanted = rows[here]
         with h5py.File(folder / f"shard-{shard:03d}.h5") as file:
             low, high = int(wanted.min()), int(wanted.max()) + 1
             out[here] = file["images"][low:high][wanted - low]
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(read, used.tolist()))
+        list(pool.map(read, rows_of))
     return out
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import torch
 
 from kakitori.corpora import shards
 from kakitori.errors import DataError
 from kakitori.writing.strokes import MOST, TYPES, classify
 
+COLUMNS = ("sample", "shard", "row", "codepoint", "corpus", "writer_group", "sheet", "quality")
+STRINGS = ["corpus", "writer_group", "part"]
 FILLED = 0.85  # of KanjiVG's frame by its characters; pen strokes fill theirs
 
 
@@ -44,7 +47,8 @@ class Part:
     def groups(self) -> tuple[torch.Tensor, int]:
         """Which writer group each sample is of, int64 (N,), -1 where nobody knows; and how many
         there are."""
-        codes, names = pd.factorize(self.rows["writer_group"].replace("", None), sort=True)
+        groups = self.rows["writer_group"]
+        codes, names = pd.factorize(groups.where(groups != ""), sort=True)
         return torch.from_numpy(codes.astype(np.int64)).to(self.labels.device), len(names)
 
 
@@ -68,9 +72,28 @@ class Partial:
 
 
 def placed_index(root: Path) -> pd.DataFrame:
-    """The sample index with each sample's part."""
-    index = pd.read_parquet(root / "data/index.parquet")
-    return index.merge(pd.read_parquet(root / "data/split.parquet"), on="sample")
+    """What is needed of the sample index to find, name and describe each sample, and its part.
+    Strings are categories: tens of millions of rows take 24 bytes each. DataError when the split is
+    of another index."""
+    index, split = root / "data/index.parquet", root / "data/split.parquet"
+    columns = {name: _column(index, name) for name in COLUMNS}
+    if not _column(split, "sample").equals(columns["sample"]):
+        raise DataError(
+            f"{split}: expected a part for each of the {len(columns['sample']):,} samples of "
+            "data/index.parquet, found others; `dvc repro split` makes it anew"
+        )
+    part = _column(split, "part").cat
+    columns["part"] = part.set_categories(sorted({*part.categories, "none"}))
+    return pd.DataFrame(columns, copy=False)
+
+
+def _column(path: Path, name: str) -> pd.Series:
+    """One at a time, so that no more than one is there twice."""
+    column = pq.read_table(path, columns=[name], read_dictionary=STRINGS)[name]
+    if name in STRINGS:
+        categories = column.unify_dictionaries().to_pandas().cat
+        return categories.reorder_categories(sorted(categories.categories))
+    return column.to_pandas().astype("int32" if name == "sample" else column.type.to_pandas_dtype())
 
 
 def class_list(index: pd.DataFrame) -> list[str]:
@@ -91,12 +114,13 @@ def load_part(
     rows = index[index["part"] == part]
     images = shards.load_images(root / "data/shards", rows)
     labels = _labels(rows["codepoint"].to_numpy(), classes)
-    weight = np.array([(weights or {}).get(c, 1.0) for c in rows["corpus"]], np.float64)
+    corpus = rows["corpus"].astype("category").cat
+    weight = np.array([(weights or {}).get(c, 1.0) for c in corpus.categories], np.float64)
     return Part(
         torch.from_numpy(images)[:, None],
         torch.from_numpy(labels),
         rows,
-        torch.from_numpy(weight),
+        torch.from_numpy(weight[corpus.codes]),
         _written(shards.load_strokes(root / "data/shards", rows)) if order else None,
     )
 
@@ -152,7 +176,9 @@ def fingerprint(root: Path) -> str:
     """Sixteen hex digits of what was trained and tested on: index, split and images."""
     digest = hashlib.sha256()
     for path in (root / "data/index.parquet", root / "data/split.parquet"):
-        digest.update(pd.util.hash_pandas_object(pd.read_parquet(path), index=False).to_numpy())
+        for rows in pq.ParquetFile(path).iter_batches():  # all at once are twice as large in memory
+            hashed = pd.util.hash_pandas_object(rows.to_pandas(), index=False)
+            digest.update(hashed.to_numpy())
     for path in sorted((root / "data/shards").glob("*.h5")):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
