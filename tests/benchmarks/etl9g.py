@@ -38,6 +38,17 @@ NEAR = 0.001  # of the best validation accuracy
 
 
 def main() -> None:
+    options = parsed()
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        prepare(root, settings(options, (ROOT / "params.yaml").read_text("utf-8")))
+        stages = {stage: timed_stage(root, stage) for stage in STAGES}
+        report = {"stages_seconds": stages} | learn(root, params.load(root / "params.yaml"))
+    outputs.write_json(options.out, report)
+    show(report)
+
+
+def parsed(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -48,22 +59,12 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--rate", type=float, default=0.012, help="peak learning rate")
     parser.add_argument("--out", type=Path, default=ROOT / "metrics/etl9g.json")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        settings = prepare(root, options)
-        stages = {stage: timed_stage(root, stage) for stage in STAGES}
-        report = {"stages_seconds": stages} | learn(root, settings)
-    outputs.write_json(options.out, report)
-    show(report)
+    return parser.parse_args(arguments)
 
 
-def prepare(root: Path, options: argparse.Namespace) -> params.Settings:
-    """A project of the stages alone in an empty folder, with the settings of this run."""
-    shutil.copytree(ROOT / "stages", root / "stages")
-    for folder in ("data/raw", "data/external", "models/pretrained"):
-        (root / folder).mkdir(parents=True)
-    settings = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
+def settings(options: argparse.Namespace, text: str) -> params.Settings:
+    """Those of params.yaml, its `text`, with what this run changes."""
+    settings = yaml.safe_load(text)
     groups = max(options.writers // 20, 1)
     settings["model"] = options.model
     settings["data"]["corpora"] = ["synthetic/ETL9G"]
@@ -80,9 +81,16 @@ def prepare(root: Path, options: argparse.Namespace) -> params.Settings:
         "learning_rate": options.rate,
         "patience": options.epochs,
     }
-    path = root / "params.yaml"
-    path.write_text(yaml.safe_dump(settings, allow_unicode=True), "utf-8")
-    return params.load(path)
+    return params.parse(yaml.safe_dump(settings, allow_unicode=True))
+
+
+def prepare(root: Path, settings: params.Settings) -> None:
+    """A project of the stages alone in an empty folder."""
+    shutil.copytree(ROOT / "stages", root / "stages")
+    for folder in ("data/raw", "data/external", "models/pretrained"):
+        (root / folder).mkdir(parents=True)
+    text = yaml.safe_dump(settings.model_dump(mode="json"), allow_unicode=True)
+    (root / "params.yaml").write_text(text, "utf-8")
 
 
 def timed_stage(root: Path, stage: str) -> float:

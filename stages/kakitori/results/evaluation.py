@@ -76,7 +76,7 @@ def figures_of(
     return {
         "classes": len(readers.classes),
         "test_samples": len(test.labels),
-        "test_writer_groups": int(test.rows["writer_group"].replace("", None).nunique()),
+        "test_writer_groups": len({*groups} - {""}),
         **{
             name: scoring.score(p, readers.alike) | scoring.interval(p.right, groups)
             for name, p in predictions.items()
