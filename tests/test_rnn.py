@@ -16,6 +16,7 @@ from kakitori.archs.rnn import (
     UNNAMED,
     SpelledOutputs,
     build,
+    ctc,
     spelling,
 )
 from kakitori.writing.radicals import Part
@@ -83,6 +84,28 @@ def test_the_loss_is_that_of_all_paths():
     expected = sum(-math.log(p) / 2 for p in likelihood) / 2  # per radical, over images
     found = net._radical_loss(outputs, noise([0, 1]))
     assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_gpus_compute_is_what_torch_s_own_ctc_does():
+    """Beside a radical that follows itself, and one path that has no room for what it has to say."""
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(6, 9, 4, generator=generator, dtype=torch.double, requires_grad=True)
+    wanted = torch.randint(1, 4, (9, 5), generator=generator)
+    wanted[0], wanted[1, :2] = 1, 2
+    lengths = torch.tensor([5, 2, 1, 2, 3, 4, 5, 3, 1])
+    full = torch.full_like(lengths, 6)
+
+    def with_gradient(losses: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return losses, torch.autograd.grad(losses.sum(), scores)[0]
+
+    options = {"reduction": "none", "zero_infinity": True}
+    read = scores.log_softmax(-1)
+    theirs = torch.nn.functional.ctc_loss(read, wanted, full, lengths, BLANK, **options)
+    expected = with_gradient(theirs)
+    assert expected[0][0] == 0 and (expected[0][1:] > 0).all()
+    torch.testing.assert_close(
+        with_gradient(ctc(scores.log_softmax(-1), wanted, lengths)), expected
+    )
 
 
 def test_only_whole_images_of_one_class_are_spelled():

@@ -10,6 +10,7 @@ import torch
 from kakitori.archs.contract import NONE, Batch, Outputs, class_loss
 from kakitori.learning import checkpoints, training
 from kakitori.learning.objectives import Distillation
+from tests import networks
 from tests.toy import linear, part, partial, parts, same, settings
 
 # Every method of training that changes what a step or an epoch does.
@@ -185,6 +186,41 @@ def test_smaller_images_come_first():
     assert sides == [32] * 12 + [48] * 12 + [64] * 12
 
 
+def test_validation_reads_images_as_large_as_training_s():
+    model, sides = linear(), []
+    forward = model.forward
+
+    def noted(images):
+        if not model.training and len(images) == 40:
+            sides.append(images.shape[-1])
+        return forward(images)
+
+    model.forward = noted
+    trained({"sides": [32, 64], "epochs": 4, "patience": 9}, "run", model)
+    assert sides == [32, 32, 64, 64]
+    images = parts()["val"].images
+    small = (images.double().unflatten(2, (32, 2)).unflatten(4, (32, 2))).mean((3, 5)) / 127.5 - 1
+    found = training.logits_of(model, images, side=32)
+    with torch.no_grad():
+        torch.testing.assert_close(found, forward(small.float()).logits)
+
+
+@pytest.mark.parametrize(("top1", "best", "epochs"), [
+    ([0.9, 0.8, 0.7, 0.6, 0.5, 0.4], 4, 6),  # small ones read better, but are not what is used
+    ([0.5, 0.5, 0.5, 0.6, 0.7, 0.7], 5, 6),
+])  # fmt: skip
+def test_the_best_epoch_is_one_of_the_last_size(top1, best, epochs, monkeypatch):
+    """However long smaller images have learned nothing, the larger ones come."""
+    values = iter(top1)
+    monkeypatch.setattr(
+        training,
+        "measure",
+        lambda logits, labels: {"val_loss": 1.0, "val_top1": next(values), "val_top5": 1.0},
+    )
+    result = trained({"sides": [32, 64], "epochs": 6, "patience": 2}, "run")
+    assert result.best["epoch"] == best and len(result.curve) == epochs
+
+
 def test_a_batch_holds_its_share_of_partial_characters():
     model, seen = linear(), []
     loss = model.loss
@@ -241,6 +277,15 @@ def test_a_compiled_run_learns_the_same():
     compiled = training.train(linear(), parts(), settings(compile=True), 0, "compiled")
     for name, weight in plain.state.items():
         torch.testing.assert_close(compiled.state[name], weight, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.long  # a minute of compiling
+@pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")
+def test_a_compiled_run_takes_images_of_two_sizes():
+    model = networks.made("compact", {"channels": [8, 8, 16, 16, 16], "rank": 8})
+    options = settings(compile=True, sides=[32, 64], epochs=2)
+    result = training.train(model, parts(), options, 0, "run")
+    assert len(result.curve) == 2
 
 
 def test_a_teacher_is_imitated():

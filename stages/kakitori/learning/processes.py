@@ -81,7 +81,13 @@ def start(count: int, meeting: Meeting = ALONE) -> None:
         run_id="kakitori",
         rdzv_backend="c10d",
         rdzv_endpoint=f"{meeting.host}:{meeting.port}",
-        rdzv_configs={"join_timeout": meeting.wait, "read_timeout": meeting.wait},
+        # Who is silent for three times as many seconds is gone; on busy machines a join takes 5, torch's
+        # own number, and is then begun again and again.
+        rdzv_configs={
+            "join_timeout": meeting.wait,
+            "read_timeout": meeting.wait,
+            "keep_alive_interval": 10,
+        },
         max_restarts=RESTARTS if several else 0,
         local_addr=_address(meeting),
     )
