@@ -87,7 +87,7 @@ def test_the_loss_is_that_of_all_paths():
 
 
 def test_what_gpus_compute_is_what_torch_s_own_ctc_does():
-    """Beside a radical that follows itself, and one path that has no room for what it has to say."""
+    """Beside a radical that follows itself, and one path without room for what it has to say."""
     generator = torch.Generator().manual_seed(0)
     scores = torch.randn(6, 9, 4, generator=generator, dtype=torch.double, requires_grad=True)
     wanted = torch.randint(1, 4, (9, 5), generator=generator)

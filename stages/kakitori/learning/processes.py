@@ -81,8 +81,8 @@ def start(count: int, meeting: Meeting = ALONE) -> None:
         run_id="kakitori",
         rdzv_backend="c10d",
         rdzv_endpoint=f"{meeting.host}:{meeting.port}",
-        # Who is silent for three times as many seconds is gone; on busy machines a join takes 5, torch's
-        # own number, and is then begun again and again.
+        # Who is silent for three times as many seconds is gone. On a busy machine to join takes
+        # longer than 5, torch's own number, and is then begun again and again.
         rdzv_configs={
             "join_timeout": meeting.wait,
             "read_timeout": meeting.wait,
