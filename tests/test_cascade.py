@@ -139,6 +139,15 @@ def test_one_file_equals_the_network(model, stages, tmp_path, monkeypatch, sure,
         expected = model(batch).logits.numpy()
     (found,) = session.run(None, {"input": batch.numpy()})
     np.testing.assert_allclose(found, expected, atol=2e-4, rtol=1e-4)
+    with torch.no_grad():  # and so does the network without a branch
+        plain = model.plain()(batch).logits.numpy()
+    np.testing.assert_allclose(plain, expected, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 64])
+def test_the_logarithm_of_a_sum(count):
+    x = torch.randn(3, count, generator=torch.Generator().manual_seed(0)) * 30
+    torch.testing.assert_close(cascade.log_sum(x), x.logsumexp(1, keepdim=True))
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,28 @@ def test_convolutions_of_few_channels_stay_in_floats(tmp_path):
     layers = [node for node in graph.node if node.op_type == "Conv"]
     assert [node.input[1] in floats for node in layers] == [False, False, True, True, True, False]
     assert np.abs(logits(tmp_path / "fp32.onnx") - logits(tmp_path / "int8.onnx")).max() < 0.002
+
+
+@pytest.mark.parametrize("method", ["minmax", "percentile"])
+def test_no_level_of_ink_is_half_way_between_two_whole_numbers(source, tmp_path, method):
+    """By exact fractions of what the file holds: runtimes may divide as they like."""
+    int8.to_int8(source, samples, tmp_path / "int8.onnx", methods=[method])
+    graph = onnx.load(tmp_path / "int8.onnx").graph
+    values = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    (node,) = (n for n in graph.node if "input" in n.input)
+    scale, zero = (values[name] for name in node.input[1:])
+    steps = [(Fraction(2 * level, 255) - 1) / Fraction(float(scale)) for level in range(256)]
+    assert all(0 <= round(step) + int(zero) <= 255 for step in steps)
+    assert min(abs(step - (step // 1) - Fraction(1, 2)) for step in steps) > 0.0019
+    assert all(abs(steps[level] - round(steps[level])) < 1e-5 for level in (0, 255))
+    # And so ways to scale an image in which the last digit differs give the same whole numbers.
+    levels = np.arange(256)
+    ways = [
+        (levels.astype(np.float32) / np.float32(127.5) - 1) / scale,
+        (levels / 127.5 - 1) / float(scale),
+        levels.astype(np.float32) * np.float32(1 / 127.5 / scale) - np.float32(1 / scale),
+    ]
+    assert all((np.rint(way) == np.rint(ways[0])).all() for way in ways)
 
 
 def test_logits_are_not_rounded(source, tmp_path):

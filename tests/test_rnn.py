@@ -15,6 +15,7 @@ from kakitori.archs.rnn import (
     SYMBOLS,
     UNNAMED,
     SpelledOutputs,
+    WrittenOut,
     build,
     ctc,
     spelling,
@@ -183,3 +184,10 @@ def test_a_character_must_fit_into_what_is_spelled():
     assert grove(16).lengths.tolist() == [16, 2, 2]
     with pytest.raises(ValueError, match=r"radicals: expected 1 to 32 a .* found 33 of 林"):
         grove(17)
+
+
+def test_the_lstm_written_out_is_that_of_torch():
+    torch.manual_seed(0)
+    lstm = torch.nn.LSTM(5, 7, bidirectional=True)
+    steps = torch.randn(4, 3, 5)
+    torch.testing.assert_close(WrittenOut(lstm)(steps)[0], lstm(steps)[0])

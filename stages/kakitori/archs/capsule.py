@@ -54,19 +54,19 @@ class Routing(nn.Module):
         self.gain = nn.Parameter(torch.zeros(capsules, 1))
 
     def forward(self, primary: torch.Tensor) -> torch.Tensor:
-        fits = torch.einsum("bpi,ji->bpj", primary, self.expected)
-        # A mean, for sums of small numbers; uniform couplings then weigh 1 / places.
-        coupling = torch.full_like(fits, 1 / primary.shape[1])
+        # Products of matrices alone, which all converters know; capsules first, (J, B, …).
+        fits = primary @ self.expected.T
+        routed = primary.mean(1)[None]  # of uniform couplings
         for _ in range(self.iterations - 1):
-            poses = self._poses(coupling, primary)
-            sought = torch.einsum("bjo,jio->bji", poses, self.vote * self.gain[..., None])
-            agreement = fits + torch.einsum("bpi,bji->bpj", primary, sought)
-            coupling = agreement.softmax(2) * (len(self.vote) / primary.shape[1])
-        return self._poses(coupling, primary)
+            sought = self._poses(routed) @ (self.vote * self.gain[..., None]).transpose(1, 2)
+            agreement = fits + primary @ sought.permute(1, 2, 0)
+            # A mean, for sums of small numbers.
+            coupling = agreement.softmax(2) * (len(self.vote) / int(primary.shape[1]))
+            routed = (coupling.transpose(1, 2) @ primary).transpose(0, 1)
+        return self._poses(routed).transpose(0, 1)
 
-    def _poses(self, coupling: torch.Tensor, primary: torch.Tensor) -> torch.Tensor:
-        routed = torch.einsum("bpj,bpi->bji", coupling, primary)
-        return squash(torch.einsum("bji,jio->bjo", routed, self.vote))
+    def _poses(self, routed: torch.Tensor) -> torch.Tensor:
+        return squash(routed @ self.vote)
 
 
 class Capsules(Network):
@@ -98,11 +98,13 @@ class Capsules(Network):
 
     def forward(self, images: torch.Tensor) -> Outputs:
         grid = self.primary(self.encoder(images))
-        y, x = (torch.linspace(-1, 1, n, device=grid.device) for n in grid.shape[-2:])
+        y, x = (torch.linspace(-1, 1, int(n), device=grid.device) for n in grid.shape[-2:])
         where = torch.stack([*torch.meshgrid(x, y, indexing="xy"), torch.ones_like(x * y[:, None])])
-        where = where.to(grid.dtype).expand(len(grid), -1, -1, -1)
-        poses = self.routing(torch.cat([grid, where], 1).flatten(2).mT)
-        features = self.norm(poses.flatten(1))
+        # For every image: added to nothing, since not all converters know how to expand.
+        where = where.to(grid.dtype) + 0 * grid[:, :3]
+        places = torch.cat([grid, where], 1).reshape(-1, WIDTH + 3, len(x) * len(y))
+        poses = self.routing(places.transpose(1, 2))
+        features = self.norm(poses.reshape(-1, self.classifier.in_features))
         lengths = poses[:, : self.has.shape[1]].float().square().sum(2).add(1e-8).sqrt()
         return Outputs(self.classifier(features), features, lengths)
 

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from kakitori.archs import contract
@@ -116,6 +117,40 @@ class Cascade(Network):
 
     def staged(self) -> Stages:
         return Stages(folded(self.first), folded(self.rest), self.threshold)
+
+    def plain(self) -> nn.Module:
+        """The same answers without a branch, which converters do not take: both halves always run,
+        and whether the first is sure is 0 or 1 by arithmetic."""
+        return Both(folded(self.first), folded(self.rest), self.threshold)
+
+
+class Both(nn.Module):
+    """A cascade's two halves as one, by sums and products alone."""
+
+    def __init__(self, first: First, rest: Rest, threshold: float) -> None:
+        super().__init__()
+        self.first, self.rest, self.threshold = first, rest, threshold
+        self.register_buffer("spread", F.one_hot(first.group).T.float())  # instead of a look-up
+
+    def forward(self, images: torch.Tensor) -> contract.Outputs:
+        grid = self.first.layers(images)
+        _, looked = self.first.head(grid)
+        groups, narrow = looked.split(self.first.sizes, 1)
+        coarse = (groups - log_sum(groups)) @ self.spread
+        quick = coarse + self.first.classifier(narrow)
+        logits, features = self.rest(coarse, grid)
+        # 0 below the threshold, even in the last digit of a float32.
+        above = ((quick.softmax(1) - self.threshold) * 2.0**24 + 1).clamp(0, 1)
+        sure = above.sum(1, keepdim=True).clamp(0, 1)
+        return contract.Outputs(sure * quick + (1 - sure) * logits, features)
+
+
+def log_sum(x: torch.Tensor) -> torch.Tensor:
+    """The logarithm of the sum of exponentials, (B, N) to (B, 1), two halves at a time."""
+    while (count := int(x.shape[1])) > 1:
+        one, other, *odd = x.split([count // 2, count // 2, 1][: 2 + count % 2], 1)
+        x = torch.cat([one + F.softplus(other - one), *odd], 1)
+    return x
 
 
 def groups_of(radicals: Sequence[Sequence[str]], count: int) -> np.ndarray:

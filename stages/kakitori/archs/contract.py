@@ -149,6 +149,11 @@ class Network(nn.Module):
         """An equal network in the form that runs best, for export."""
         return folded(self)
 
+    def plain(self) -> nn.Module:
+        """The same by operators that converters of other runtimes know; its logits alone are looked
+        at."""
+        return self.deployed()
+
     def staged(self) -> Stages | None:
         """Itself as two, for an export whose second half runs only where it is needed
         (learning/staged.py); None where it is one."""

@@ -200,6 +200,14 @@ class HierCode(Network):
         net.scores = Sparse(self.scores.codes)
         return net
 
+    def plain(self) -> "HierCode":
+        """The same with codes as the weights of a layer: converters have no table to look up in."""
+        net = self.deployed()
+        codes = F.pad(self.scores.codes, (0, 1))  # the last column of the evidence is zero
+        net.scores = nn.Linear(codes.shape[1], len(codes), bias=False)
+        net.scores.weight = nn.Parameter(codes)
+        return net
+
 
 def build(
     classes: Sequence[str], characters: pd.DataFrame, size: int, bits: float = 0.1

@@ -18,6 +18,7 @@ from torch import nn
 
 from kakitori.archs.blocks import FINE, convolution, encoder
 from kakitori.archs.contract import Batch, Network, class_loss
+from kakitori.archs.folding import folded
 from kakitori.writing.radicals import Part
 
 CHANNELS = (32, 64, 128, 256, 256)
@@ -32,6 +33,39 @@ class SpelledOutputs(NamedTuple):
     logits: torch.Tensor  # (B, C)
     features: torch.Tensor  # (B, D)
     radicals: torch.Tensor  # (SYMBOLS, B, 1 + R), logits of BLANK and of each radical in turn
+
+
+class WrittenOut(nn.Module):
+    """What a bidirectional LSTM of one layer gives for CELLS steps (CELLS, B, width), by products
+    of matrices and sums."""
+
+    def __init__(self, lstm: nn.LSTM) -> None:
+        super().__init__()
+        self.inner, self.recurrent = nn.ModuleList(), nn.ModuleList()
+        for suffix in ("", "_reverse"):
+            w, r, b, c = (
+                getattr(lstm, f"{kind}_l0{suffix}")
+                for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            for layers, weight in ((self.inner, w), (self.recurrent, r)):
+                layers.append(nn.Linear(weight.shape[1], len(weight), bias=layers is self.inner))
+                layers[-1].weight = nn.Parameter(weight.detach())
+            self.inner[-1].bias = nn.Parameter((b + c).detach())
+
+    def forward(self, steps: torch.Tensor) -> tuple[torch.Tensor, None]:
+        directions = []
+        for order, inner, recurrent in zip((1, -1), self.inner, self.recurrent, strict=True):
+            hidden, memory, written = None, None, []
+            for gates in inner(steps).split(1)[::order]:
+                if hidden is not None:
+                    gates = gates + recurrent(hidden)
+                enter, keep, new, leave = gates.split(recurrent.in_features, 2)
+                added = enter.sigmoid() * new.tanh()
+                memory = added if memory is None else keep.sigmoid() * memory + added
+                hidden = leave.sigmoid() * memory.tanh()
+                written.append(hidden)
+            directions.append(torch.cat(written[::order]))
+        return torch.cat(directions, 2), None
 
 
 class RNN(Network):
@@ -65,11 +99,18 @@ class RNN(Network):
 
     def forward(self, images: torch.Tensor) -> SpelledOutputs:
         grid = self.cells(self.encoder(images))
-        steps, _ = self.lstm(grid.permute(3, 2, 0, 1).flatten(0, 1))  # (CELLS, B, 2 × hidden)
+        steps = grid.permute(3, 2, 0, 1).reshape(CELLS, -1, CHANNELS[4])
+        steps, _ = self.lstm(steps)  # (CELLS, B, 2 × hidden)
         features = self.norm((steps * self.pool).sum(0))
         spelled = self.speller(steps).unflatten(2, (SYMBOLS // CELLS, -1))
         radicals = spelled.transpose(1, 2).flatten(0, 1)
         return SpelledOutputs(self.classifier(features), features, radicals)
+
+    def plain(self) -> "RNN":
+        """An equal network whose LSTM is written out, for converters that have none."""
+        net = folded(self)
+        net.lstm = WrittenOut(net.lstm)
+        return net
 
     def loss(self, outputs: SpelledOutputs, batch: Batch) -> torch.Tensor:
         return class_loss(outputs, batch) + self.weight * self._radical_loss(outputs, batch)

@@ -32,11 +32,16 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        split = self.project(x).unflatten(2, (3, self.heads, -1))
-        queries, keys, values = split.permute(2, 0, 3, 1, 4)  # (B, heads, N, width / heads) each
-        queries = queries * queries.shape[-1] ** -0.5
+        # Shapes are numbers: converters lack what would compute them.
+        count, width = int(x.shape[1]), self.out.in_features
+        each = (
+            part.reshape(-1, count, self.heads, width // self.heads).transpose(1, 2)
+            for part in self.project(x).split(width, 2)
+        )
+        queries, keys, values = each  # (B, heads, N, width / heads) each
+        queries = queries * (width // self.heads) ** -0.5
         attention = (queries @ keys.transpose(2, 3)).softmax(3)
-        return self.out((attention @ values).transpose(1, 2).flatten(2))
+        return self.out((attention @ values).transpose(1, 2).reshape(-1, count, width))
 
 
 class Layer(nn.Module):
@@ -78,10 +83,10 @@ class Places(nn.Module):
         nn.init.trunc_normal_(self.weight, std=0.02)
 
     def forward(self, grid: torch.Tensor) -> torch.Tensor:
-        weight, shape = self.weight, grid.shape[-2:]
+        weight, shape = self.weight, tuple(map(int, grid.shape[-2:]))
         if shape != weight.shape[-2:]:
             weight = F.interpolate(weight, shape, mode="bilinear", align_corners=False)
-        return (grid + weight).flatten(2).transpose(1, 2)
+        return (grid + weight).reshape(-1, weight.shape[1], shape[0] * shape[1]).transpose(1, 2)
 
 
 class VisionTransformer(Network):
@@ -111,7 +116,8 @@ class VisionTransformer(Network):
     def forward(self, images: torch.Tensor) -> Outputs:
         grid = self.stem(images)
         tokens = self.last(self.layers(self.places(grid)))
-        features, logits = self.head(self.widen(tokens.transpose(1, 2).view_as(grid)))
+        shape = [-1, *map(int, grid.shape[1:])]
+        features, logits = self.head(self.widen(tokens.transpose(1, 2).reshape(shape)))
         return Outputs(logits, features)
 
 

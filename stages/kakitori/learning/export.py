@@ -23,7 +23,7 @@ STRICT_OPSET = 14
 STRICT = {
     "Add", "AveragePool", "Clip", "Concat", "Conv", "Div", "Erf", "Gemm", "GlobalAveragePool",
     "HardSigmoid", "Identity", "MatMul", "MaxPool", "Mul", "Pow", "ReduceMean", "ReduceSum", "Relu",
-    "Reshape", "Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Tanh",
+    "Reshape", "Sigmoid", "Slice", "Softmax", "Softplus", "Split", "Sqrt", "Squeeze", "Sub", "Tanh",
     "Transpose", "Unsqueeze",
 }  # fmt: skip
 
@@ -97,7 +97,7 @@ def to_strict(model: Network, size: int, path: Path) -> None:
     Raises ValueError where the network needs others.
     """
     # Once more, for what a network leaves alone because of its other heads.
-    module = _Heads(folded(model.deployed()), ("logits",))
+    module = _Heads(folded(model.plain()), ("logits",))
     with outputs.whole(path) as part, warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the newer exporter, which cannot go back to 14
         torch.onnx.export(

@@ -2,8 +2,9 @@
 
 In its last steps a network computes with weights and activations rounded as its INT8 export rounds
 them: weights symmetrically per output channel to seven bits, the inputs of each layer to 256 levels
-over their range. Gradients pass the rounding unchanged. A scale per channel is the same whether a
-batch-norm behind the layer is folded into it or not, so the export need not know of any of this.
+over their range, the image to those of int8.INPUT. Gradients pass the rounding unchanged. A scale
+per channel is the same whether a batch-norm behind the layer is folded into it or not, so the
+export need not know of any of this.
 """
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn.utils import parametrize
 
 LAYERS = (nn.Conv2d, nn.Linear)
 LARGEST = 64  # of a rounded weight; int8.py says why it is not 127
+IMAGE = 1 / 127, 127  # step and zero of the image, as int8.INPUT
 MOMENTUM = 0.01  # of the running range of a layer's inputs
 
 
@@ -26,13 +28,16 @@ class _Weight(nn.Module):
 
 
 class _Input(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, image: bool) -> None:
         super().__init__()
+        self.image = image
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.zeros(()))
 
     def forward(self, layer: nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
         x = inputs[0].float()
+        if self.image:
+            return (torch.fake_quantize_per_tensor_affine(x, *IMAGE, 0, 255),)
         if self.training:
             low, high = x.detach().aminmax()
             first = self.high == self.low
@@ -46,8 +51,10 @@ class _Input(nn.Module):
 
 def begin(model: nn.Module) -> None:
     """Round from now on, in place; the names of the state's tensors change until `end`."""
-    for layer in [m for m in model.modules() if isinstance(m, LAYERS)]:
-        layer.rounding = _Input().to(layer.weight.device)
+    layers = [m for m in model.modules() if isinstance(m, LAYERS)]
+    for layer in layers:
+        # Networks begin with the layer that sees the image.
+        layer.rounding = _Input(image=layer is layers[0]).to(layer.weight.device)
         layer.rounding.handle = layer.register_forward_pre_hook(layer.rounding)
         parametrize.register_parametrization(layer, "weight", _Weight())
 

@@ -29,7 +29,7 @@ class Logits(nn.Module):
 def main() -> None:
     described = saved.describe(Path(sys.argv[1]))
     model = described.network()
-    model = folded(model.deployed())
+    model = folded(model.plain())
     image = torch.zeros(1, 1, described.size, described.size)
     with torch.no_grad():
         traced = torch.jit.trace(Logits(model).eval(), image, check_trace=False)
