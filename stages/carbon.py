@@ -29,7 +29,7 @@ def main(settings: Settings) -> None:
     total = {key: sum(record[key] for record in stages.values()) for key in keys}
     example = stages["train"]
     inference = {
-        "onnx" if path.stem == "fp32" else path.stem: _inference_wh(path, settings)
+        path.stem: _inference_wh(path, settings)
         for path in sorted((ROOT / "models/exports").glob("*.onnx"))
     }
     a_year = 365 * options.images_a_day / 1000 / 1000  # from Wh per 1,000 to kWh

@@ -3,6 +3,7 @@
     python stages/runtimes.py                    # all of them; twenty minutes with installation
     python stages/runtimes.py openvino litert    # some of them
     python stages/runtimes.py --run ../other     # of a finished run in another folder
+    python stages/runtimes.py --install ncnn     # for quantize.formats, which may name it
 
 Each is installed into an environment of its own below .runtimes/, once, and runs in a process of
 its own on one thread, beside ONNX Runtime on the same images. Writes metrics/runtimes.json, of
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from kakitori import outputs, params, stage
 from kakitori.params import ROOT
-from kakitori.runtimes import measuring
+from kakitori.runtimes import environments, measuring
 from kakitori.runtimes.catalogue import RUNTIMES
 
 
@@ -27,6 +28,9 @@ def main() -> None:
     parser.add_argument("what", nargs="*", metavar="NAME", help=f"{', '.join(RUNTIMES)}; or all")
     parser.add_argument("--run", type=Path, default=ROOT, help="folder of a finished run (.)")
     parser.add_argument("--samples", type=int, default=1000, help="of the test part (1000)")
+    parser.add_argument(
+        "--install", action="store_true", help="make their environments, and run nothing"
+    )
     parser.add_argument("--drawings", type=int, default=200, help="strokes of a plain pen (200)")
     options = parser.parse_args()
     unknown = [name for name in options.what if name not in RUNTIMES]
@@ -36,6 +40,11 @@ def main() -> None:
         parser.error("expected a sample or more and no fewer than 0 drawings")
     started = time.perf_counter()
     with stage.ended_well("runtimes"), outputs.alone("runtimes", "runtimes"):
+        if options.install:
+            for name in options.what or RUNTIMES:
+                environments.install(ROOT, name, RUNTIMES[name])
+                print(f"runtimes: {name}: installed", flush=True)
+            return
         root = options.run.resolve()
         files = measuring.exports(root)
         seed = params.load(root / "params.yaml").seed

@@ -15,6 +15,7 @@ import yaml
 
 from kakitori import params
 from kakitori.errors import SettingsError
+from kakitori.formats import renamed
 from kakitori.params import ROOT
 
 # What the pipeline writes or DVC changes among git's files.
@@ -39,7 +40,7 @@ def text(name: str) -> str:
 
 def metrics(name: str) -> dict:
     """metrics/NAME.json."""
-    return json.loads(text(f"metrics/{name}.json"))
+    return renamed(json.loads(text(f"metrics/{name}.json")))
 
 
 @functools.cache

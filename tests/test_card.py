@@ -278,7 +278,7 @@ def runtimes(found: dict[str, dict]) -> dict:
         "run": {
             "model": evaluate["model"],
             "dataset": evaluate["dataset"]["fingerprint"],
-            "test_nll": evaluate["onnx"]["nll"],
+            "test_nll": evaluate["fp32"]["nll"],
             "samples": 1000,
         },
         "runtimes": {"litert": {"title": "LiteRT", "version": "2.1.0", "formats": formats}},

@@ -33,7 +33,7 @@ def test_equivalents_by_energy_and_by_carbon():
 
 
 def test_savings_may_be_losses():
-    found = energy.savings({"onnx": 4.0, "int8": 1.0, "int4": 5.0}, GRIDS)
+    found = energy.savings({"fp32": 4.0, "int8": 1.0, "int4": 5.0}, GRIDS)
     assert found == {
         "int8_against_float32": 0.75,
         "int4_against_float32": -0.25,

@@ -8,6 +8,7 @@ from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from kakitori.archs.contract import Network, Outputs
+from kakitori.formats import UNPACK
 from kakitori.learning import export, fourbit
 from kakitori.sessions import open_session
 
@@ -93,7 +94,7 @@ def test_a_runtime_that_is_told_to_unpacks_once(source, tmp_path):
     fourbit.to_4bit(source, path)
     images = np.zeros((2, 1, 64, 64), np.float32)
     (before,) = open_session(path).run(["logits"], {"input": images})
-    export.annotate(path, ["一"], 64, fourbit.UNPACK)
+    export.annotate(path, ["一"], 64, UNPACK)
     (after,) = open_session(path).run(["logits"], {"input": images})
     np.testing.assert_allclose(before, after, atol=1e-4)
     assert "session.disable_quant_qdq" in (open_session(path).get_modelmeta().custom_metadata_map)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from kakitori.errors import DataError
+from kakitori.formats import GATED
 from kakitori.results import gate
 from tests import committed
 
@@ -37,7 +38,7 @@ class Repository:
         table = pd.DataFrame({"writer_group": GROUPS, "total": total})
         cells = {"top5": 0.999, "ece": 0.005, "top1": float(correct.sum() / (total * len(GROUPS)))}
         content: dict = {"dataset": {"fingerprint": "a"}}
-        for name in gate.FORMATS:
+        for name in GATED:
             table[name] = correct
             content[name] = dict(cells)
         for place, value in changes.items():
@@ -48,7 +49,7 @@ class Repository:
             group[last] = value
         table.to_csv(self.root / "metrics/by_writer.csv", index=False)
         (self.root / "metrics/evaluate.json").write_text(json.dumps(content))
-        sizes = {name: {"bytes": changes.get("bytes", 1000)} for name in gate.FORMATS}
+        sizes = {name: {"bytes": changes.get("bytes", 1000)} for name in GATED}
         (self.root / "metrics/quantize.json").write_text(json.dumps(sizes))
 
     def commit(self) -> None:
@@ -192,3 +193,16 @@ def test_broken_metrics_are_named(repository, text):
     (repository.root / "metrics/evaluate.json").write_text(text)
     with pytest.raises(DataError, match=r"metrics/evaluate\.json: expected"):
         gate.compare(repository.root)
+
+
+@pytest.mark.parametrize(("drop", "passed"), [(0.0, True), (0.01, False)])
+def test_a_base_of_an_earlier_version_is_understood(repository, drop, passed):
+    """It called float32 onnx."""
+    for path in (repository.root / "metrics").iterdir():
+        path.write_text(path.read_text().replace("fp32", "onnx"))
+    repository.commit()
+    repository.write(BASE - drop)
+    verdict = gate.compare(repository.root)
+    assert verdict.passed is passed
+    assert any(line.startswith("  fp32.top1: 0.9") for line in verdict.lines)
+    assert any(line.startswith("  fp32.bytes: 1,000") for line in verdict.lines)

@@ -17,11 +17,11 @@ def metrics(model: str = "cnn", val: float = 0.9, dataset: str = "aa", **train) 
             "val_top1": val, "epochs": 4, "best_epoch": 3, "planned_epochs": 4,
         } | train,
         "quantize": {
-            "onnx": {"bytes": 4_000_000, "latency_ms": 1.5},
+            "fp32": {"bytes": 4_000_000, "latency_ms": 1.5},
             "int8": {"bytes": 1_000_000, "latency_ms": 0.5},
         },
         "evaluate": {
-            "scheme": "writer", "dataset": {"fingerprint": dataset}, "onnx": scores,
+            "scheme": "writer", "dataset": {"fingerprint": dataset}, "fp32": scores,
             "int8": {"top1": val - 0.02},
         },
         "carbon": {"stages": {"train": {"seconds": 300.0, "kwh": 0.002}}},

@@ -61,13 +61,13 @@ def test_figures_of_the_tiny_run(finished):
     assert evaluate["test_writer_groups"] == 10
     assert evaluate["torch"]["top1"] > 0.5, "sixty classes: chance is 0.017"
     # The network itself reads in bfloat16.
-    assert evaluate["onnx"]["top1"] == pytest.approx(evaluate["torch"]["top1"], abs=0.015)
-    assert evaluate["int8"]["top1"] == pytest.approx(evaluate["onnx"]["top1"], abs=0.02)
+    assert evaluate["fp32"]["top1"] == pytest.approx(evaluate["torch"]["top1"], abs=0.015)
+    assert evaluate["int8"]["top1"] == pytest.approx(evaluate["fp32"]["top1"], abs=0.02)
     (hard,) = evaluate["hard"].items()
     assert hard[0] == "synthetic/ETL9G-hard2" and hard[1]["samples"] == 120
     assert 0.1 < hard[1]["int8"]["top1"] <= evaluate["int8"]["top1"]
     keys = {"top1", "top1_low", "top1_high", "top1_alike", "top5", "error_rate", "nll", "ece"}
-    for name in ("torch", "onnx", "int8", "int4"):
+    for name in ("torch", "fp32", "int8", "int4"):
         assert set(evaluate[name]) == keys
         cell = evaluate[name]
         assert cell["top1_low"] < cell["top1"] < cell["top1_high"]
@@ -86,12 +86,12 @@ def test_figures_of_the_tiny_run(finished):
     assert table["int8"].sum() / 600 == pytest.approx(evaluate["int8"]["top1"])
     quantize = metric(finished, "quantize")
     # Of so small a network the files hold nearly as much else as weights; cnn's are below.
-    assert quantize["int8"]["bytes"] < 0.5 * quantize["onnx"]["bytes"]
-    assert quantize["onnx"]["agreement"] == 1.0 and quantize["onnx"]["max_abs_diff"] < 1e-3
+    assert quantize["int8"]["bytes"] < 0.5 * quantize["fp32"]["bytes"]
+    assert quantize["fp32"]["agreement"] == 1.0 and quantize["fp32"]["max_abs_diff"] < 1e-3
     assert quantize["int4"]["bytes"] < quantize["int8"]["bytes"]
-    assert evaluate["int4"]["top1"] == pytest.approx(evaluate["onnx"]["top1"], abs=0.05)
+    assert evaluate["int4"]["top1"] == pytest.approx(evaluate["fp32"]["top1"], abs=0.05)
     for name in TINY["quantize"]["formats"]["all"]:
-        line = quantize["onnx" if name == "fp32" else name]
+        line = quantize[name]
         assert line["second_runtime"] == "agrees"
         assert line["load_ms"] > 0 and line["peak_mb"] > 0 and line["latency_ms"] > 0
     carbon = metric(finished, "carbon")
@@ -424,11 +424,11 @@ def test_every_architecture_goes_all_the_way(samples, tmp_path, model):
     # So few short epochs teach little, but more than guessing five of 24, and exports agree.
     assert evaluate["torch"]["top5"] > 0.4
     # The network itself reads in bfloat16; one of 72 samples is 0.014.
-    assert evaluate["onnx"]["top1"] == pytest.approx(evaluate["torch"]["top1"], abs=0.03)
-    assert evaluate["int8"]["top1"] == pytest.approx(evaluate["onnx"]["top1"], abs=0.1)
+    assert evaluate["fp32"]["top1"] == pytest.approx(evaluate["torch"]["top1"], abs=0.03)
+    assert evaluate["int8"]["top1"] == pytest.approx(evaluate["fp32"]["top1"], abs=0.1)
     if model == "cnn":
         quantize = metric(project, "quantize")
-        assert quantize["int8"]["bytes"] < 0.35 * quantize["onnx"]["bytes"]
+        assert quantize["int8"]["bytes"] < 0.35 * quantize["fp32"]["bytes"]
     if model == "seq2seq":
         found = evaluate["sequence"]["int8"]
         assert set(found) == {"written", "looked_up"}
@@ -599,7 +599,7 @@ def test_the_gate_as_ci_calls_it(finished, tmp_path, drop, status):
     finished.run("git", "clone", "-q", ".", str(clone))
     metrics = json.loads((clone / "metrics/evaluate.json").read_text("utf-8"))
     table = pd.read_csv(clone / "metrics/by_writer.csv")
-    for name in ("torch", "onnx", "int8"):
+    for name in ("torch", "fp32", "int8"):
         metrics[name]["top1"] -= drop / 60 + 0.001
         table[name] -= drop
     (clone / "metrics/evaluate.json").write_text(json.dumps(metrics), "utf-8")

@@ -21,6 +21,7 @@ from kakitori.recognizer import Recognizer
 from kakitori.sessions import OLDEST_RUNTIME
 from tests.models import TOLD, small_model
 from tests.pictures import drawn, likeness, photo
+from tests.projects import ROOT, Project
 
 REFERENCE = prepare(drawn(), 64)
 
@@ -436,3 +437,50 @@ def test_a_model_that_writes_nothing_down_says_so(finished, tmp_path):
     recognizer = Recognizer(finished.root / "models/exports/int8.onnx")
     with pytest.raises(DataError, match=r"int8.onnx: expected a model that knows .*model: stroke"):
         recognizer.feedback(np.zeros((1, 64, 64), np.uint8), recognizer.classes[0])
+
+
+@pytest.mark.parametrize("given", [(), ["cpu"], "CPU", ["CPUExecutionProvider", "cpu"]])
+def test_the_processor_computes_unless_another_is_named(tmp_path, given):
+    recognizer = Recognizer(small_model(tmp_path / "x.onnx"), providers=given)
+    assert recognizer.session.get_providers() == ["CPUExecutionProvider"]
+
+
+def test_a_provider_that_is_not_there_is_an_error_that_lists_those_that_are(tmp_path):
+    path = small_model(tmp_path / "x.onnx")
+    known = ", ".join(
+        name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()
+    )
+    with pytest.raises(DataError, match=f"expected some of {known}, which .* found 'Abacus'"):
+        Recognizer(path, providers=["Abacus"])
+    done = Project(ROOT).stage(
+        "recognize", "--model", str(path), "a.png", "--providers", "Abacus", check=False
+    )
+    assert done.returncode == 1 and f"providers: expected some of {known}" in done.stderr
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_a_provider_comes_before_the_processor_or_is_an_error(tmp_path, monkeypatch, starts):
+    """As where the installed ONNX Runtime has CUDA, with its libraries and without."""
+    path, asked = small_model(tmp_path / "x.onnx"), []
+    names = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    opened = onnxruntime.InferenceSession
+
+    class Session:
+        def __init__(self, file, options, providers):
+            asked.append(providers)
+            self.session = opened(file, options, providers=names[1:])
+
+        def __getattr__(self, name):
+            return getattr(self.session, name)
+
+        def get_providers(self):
+            return names if starts else names[1:]
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: names)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    if starts:
+        Recognizer(path, providers=["cuda"])
+    else:
+        with pytest.raises(DataError, match="expected CUDA to start, found that ONNX Runtime"):
+            Recognizer(path, providers=["cuda"])
+    assert asked == [names]

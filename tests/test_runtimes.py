@@ -11,7 +11,7 @@ import pytest
 
 from kakitori.errors import DataError
 from kakitori.outputs import ROOT
-from kakitori.runtimes import comparing, environments, measuring
+from kakitori.runtimes import comparing, environments, measuring, running
 from kakitori.runtimes.catalogue import FORMATS, RUNTIMES
 from kakitori.sessions import open_session
 from tests.models import small_model
@@ -63,14 +63,14 @@ def test_the_catalogue_is_whole():
         assert all("==" in package for package in runtime.pip), "pinned"
         assert all("@" in package for package in runtime.npm), "pinned"
         if name != "nnapi":
-            assert len(list(measuring.RUNNERS.glob(f"run_{name}.*"))) == 1
+            assert len(list(running.RUNNERS.glob(f"run_{name}.*"))) == 1
     assert "has never run" in RUNTIMES["tensorrt"].lacks() or shutil.which("nvidia-smi")
     assert "adb push" in RUNTIMES["nnapi"].lacks()
 
 
 def test_one_image_alone_and_no_other_head(tmp_path):
     path = uneven_model(tmp_path / "x.onnx")
-    fixed = measuring.one_image(onnx.load(path))
+    fixed = running.one_image(onnx.load(path))
     assert [d.dim_value for d in fixed.graph.input[0].type.tensor_type.shape.dim] == [1, 1, 64, 64]
     assert [output.name for output in fixed.graph.output] == ["logits"] and not fixed.metadata_props
     onnx.save(fixed, tmp_path / "fixed.onnx")
@@ -123,7 +123,7 @@ def test_a_runtime_that_cannot_read_a_file_says_why(tmp_path, monkeypatch):
     """Without a path of this machine, and with what ONNX Runtime had said before."""
     path = small_model(tmp_path / "fp32.onnx")
     monkeypatch.setattr(environments, "FOLDER", str(tmp_path / "place"))
-    monkeypatch.setattr(measuring, "RUNNERS", tmp_path)
+    monkeypatch.setattr(running, "RUNNERS", tmp_path)
     (tmp_path / "run_onnxruntime.py").write_text(
         "import sys, pathlib\nprint('first', file=sys.stderr)\n"
         "sys.exit(f'ValueError: {pathlib.Path(sys.argv[1]) / \"model.onnx\"} is odd')"

@@ -1,6 +1,6 @@
 """One file of ours: its session, and what its metadata says of how to feed it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -20,12 +20,13 @@ FORMAT = 1  # of what a file's metadata says; those that say nothing of it are o
 class ModelFile:
     """One model file, its session and what its metadata says."""
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, providers: Sequence[str]) -> None:
         if not path.is_file():
             raise DataError(
                 f"{path}: expected an exported model (.onnx), found no file; `make repro` makes it"
             )
-        self.path, self.session, self.threads = path, open_session(path), threads
+        self.path, self.threads = path, threads
+        self.session = open_session(path, providers=providers)
         self.gains: Gains | None = None  # of what it was told
         self._metadata = self.session.get_modelmeta().custom_metadata_map
         if self._metadata.get("format", str(FORMAT)) != str(FORMAT):

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from kakitori.errors import SettingsError
+from kakitori.formats import CHOSEN
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHS = Path(__file__).resolve().parent / "archs"
@@ -151,9 +152,7 @@ class Arch(_Group):
     train: dict[str, Any] = {}
 
 
-FormatName = Literal[
-    "fp32", "fp16", "strict", "int8", "strict_int8", "dynamic", "int4", "nf4", "fp4"
-]
+FormatName = Literal[*CHOSEN]
 
 
 class Quantize(_Group):

@@ -8,6 +8,7 @@
 Needs NumPy, Pillow and ONNX Runtime.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,9 @@ class Recognizer:
     candidates : the characters that may be answered, all of the model's when there are none: the
         names of alphabets and characters, joined by + ("katakana+digits").
     prior : "text" weighs classes by how often they are written in Japanese text; "" does not.
+    providers : what ONNX Runtime computes with, the first best, where the installed one has it:
+        "CUDA", "OpenVINO", "CoreML"; the CPU does what none of them can, and all where none is
+        named.
 
     Characters that shape alone does not tell apart (charset.LOOK_ALIKES) are answered one after the
     other, by what is known of them.
@@ -52,11 +56,16 @@ class Recognizer:
         validation; an answer below it may be of no character that the model knows.
 
     Raises DataError for no file, one that is missing, no model or not ours, for candidates that it
-    does not know, and for a prior that there is none of.
+    does not know, for a prior that there is none of, and for a provider that is not there.
     """
 
     def __init__(
-        self, *models: str | Path, threads: int = 1, candidates: str = "", prior: str = ""
+        self,
+        *models: str | Path,
+        threads: int = 1,
+        candidates: str = "",
+        prior: str = "",
+        providers: Sequence[str] = (),
     ) -> None:
         if not isinstance(candidates, str):
             raise DataError(
@@ -64,7 +73,9 @@ class Recognizer:
                 f"{type(candidates).__name__}"
             )
         candidates = composed(candidates)
-        self._members = [ModelFile(Path(model), threads) for model in models or [shipped.model()]]
+        self._members = [
+            ModelFile(Path(model), threads, providers) for model in models or [shipped.model()]
+        ]
         first = self._members[0]
         self.path, self.session, self.classes = first.path, first.session, first.classes
         self.size, self.temperature = first.size, first.temperature

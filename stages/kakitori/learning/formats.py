@@ -1,20 +1,20 @@
 """The ONNX files that a trained network is shipped as.
 
-`quantize.formats` of params.yaml says which of them an architecture gets; FORMATS how each is made.
+`quantize.formats` of params.yaml says which of them an architecture gets, kakitori/formats.py what
+there are, and a function `to_NAME` here how each is made.
 """
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 from scipy.special import log_softmax
 from torch import nn
 
 from kakitori.errors import DataError
+from kakitori.formats import FORMATS
 from kakitori.learning import export, fourbit, int8, staged
 from kakitori.params import Quantize
 from kakitori.sessions import in_turns, open_session
@@ -135,70 +135,47 @@ def _quantised(source: Source, path: Path, parts: list[Path]) -> dict:
     }
 
 
-def _int8(source: Source, path: Path) -> dict:
-    return _quantised(source, path, source.parts)
-
-
-def _strict(source: Source, path: Path) -> dict:
+def to_strict(source: Source, path: Path) -> dict:
     export.to_strict(source.model, source.size, path)
     return {}
 
 
-def _strict_int8(source: Source, path: Path) -> dict:
+def to_int8(source: Source, path: Path) -> dict:
+    return _quantised(source, path, source.parts)
+
+
+def to_strict_int8(source: Source, path: Path) -> dict:
     strict = source.folder / "strict.onnx"
     export.to_strict(source.model, source.size, strict)
     return _quantised(source, path, [strict])
 
 
-class Format(NamedTuple):
-    make: Callable[[Source, Path], dict]  # writes the file; what there is to say of it
-    session: Mapping[str, str] = MappingProxyType({})  # settings of ONNX Runtime for it
-    lacks: Callable[[nn.Module], str] = lambda model: ""  # why a network cannot be it
-
-
-def _no_branches(model: nn.Module) -> str:
-    stages = model.staged()
-    if stages is None or stages.threshold is None:
-        return ""
-    return "its early exit is an If, which converters do not take"
-
-
-def _lstms(model: nn.Module) -> str:
-    if any(isinstance(module, nn.LSTM) for module in model.modules()):
-        return ""
-    return "it has no LSTM, and convolutions are slower this way than in floats"
-
-
-FORMATS = {
-    "fp32": Format(_each(shutil.copyfile)),
-    "fp16": Format(_each(export.to_half)),
-    "strict": Format(_strict, lacks=_no_branches),
-    "int8": Format(_int8),
-    "strict_int8": Format(_strict_int8, lacks=_no_branches),
-    "dynamic": Format(_each(int8.to_dynamic), lacks=_lstms),
-    "int4": Format(_each(lambda a, b: fourbit.to_4bit(a, b, "int4")), fourbit.UNPACK),
-    "nf4": Format(_each(lambda a, b: fourbit.to_4bit(a, b, "nf4"))),
-    "fp4": Format(_each(lambda a, b: fourbit.to_4bit(a, b, "fp4"))),
-}
+to_fp32 = _each(shutil.copyfile)
+to_fp16 = _each(export.to_half)
+to_dynamic = _each(int8.to_dynamic)
+to_int4 = _each(lambda part, path: fourbit.to_4bit(part, path, "int4"))
+to_nf4 = _each(lambda part, path: fourbit.to_4bit(part, path, "nf4"))
+to_fp4 = _each(lambda part, path: fourbit.to_4bit(part, path, "fp4"))
 
 
 def check(names: list[str], model: nn.Module, name: str) -> None:
     """Raises DataError where an architecture `name` cannot have a format, saying why."""
     for wanted in names:
-        if reason := FORMATS[wanted].lacks(model):
+        needs = FORMATS[wanted].needs
+        if needs and not any(isinstance(layer, getattr(nn, needs)) for layer in model.modules()):
             raise DataError(
                 f"params.yaml: quantize.formats: expected formats that {name} can have, found "
-                f"{wanted}: {reason}"
+                f"{wanted}: it has no {needs}, and other layers are slower this way than in floats"
             )
 
 
-def make(names: list[str], source: Source, folder: Path) -> Iterator[tuple[str, Path, dict]]:
-    """Write NAME.onnx of each format into `folder`; yields its name, path, and what there is to say
-    of it."""
+def make(names: Iterable[str], source: Source, folder: Path) -> Iterator[tuple[str, Path, dict]]:
+    """Make the ONNX file of each format in `folder`; yields its name, path, and what there is to
+    say of it."""
     for name in names:
-        path = folder / f"{name}.onnx"
+        path = folder / Path(FORMATS[name].file).name
         try:
-            about = FORMATS[name].make(source, path)
+            about = globals()[f"to_{name}"](source, path)
             if sums := int8.pair_sums(path):
                 about |= {"weight_bits": int8.BITS, "largest_pair_sum": max(sums.values())}
         except ValueError as error:

@@ -5,7 +5,7 @@
     fp4     levels of a four-bit float, two bits of exponent and one of mantissa (OCP MX, 2023)
 
 It saves bytes, not time: runtimes unpack the weights to floats when they load the file. ONNX
-Runtime would unpack int4 with every image, unless a session is told not to (see `UNPACK`).
+Runtime would unpack int4 with every image, unless a session is told not to (formats.UNPACK).
 """
 
 from collections.abc import Iterable
@@ -16,6 +16,7 @@ import ml_dtypes
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 from scipy.stats import norm
 
 from kakitori import outputs
@@ -24,9 +25,9 @@ BLOCK = 32
 SMALL = 2048  # weights from which on a tensor is worth it; others become 16-bit floats
 SMALLEST = 64  # and those are left as they are
 # Which way of a layer's weights its inputs lie, along which blocks share a scale.
-INPUTS = {"Conv": 1, "Gemm": 1, "MatMul": 0, "LSTM": 2, "GRU": 2}
+INPUTS = {"Conv": 1, "Gemm": 1, "MatMul": -2, "LSTM": 2, "GRU": 2}
 SHRINK = np.linspace(0.6, 1.15, 15)  # of a block's largest weight: scales that are tried
-UNPACK = {"session.disable_quant_qdq": "1"}  # ONNX Runtime's setting
+PIECES = ("Concat", "Slice", "Unsqueeze")
 
 Codebook = Literal["int4", "nf4", "fp4"]
 
@@ -79,6 +80,7 @@ def to_4bit(source: Path, path: Path, name: Codebook = "int4") -> None:
     four bits, and what is too small for that as 16-bit floats."""
     model = onnx.load(source)
     graph = model.graph
+    _fold(model)
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     nodes: list[onnx.NodeProto] = []
     done: set[str] = set()
@@ -92,6 +94,7 @@ def to_4bit(source: Path, path: Path, name: Codebook = "int4") -> None:
             ):
                 axis = 0
             values = numpy_helper.to_array(tensors[weight])
+            axis %= max(values.ndim, 1)
             if values.size < SMALL or values.shape[axis] < BLOCK // 2:
                 continue
             made = _int4 if name == "int4" else _by_codebook
@@ -112,6 +115,25 @@ def to_4bit(source: Path, path: Path, name: Codebook = "int4") -> None:
     onnx.checker.check_model(model, full_check=True)
     with outputs.whole(path) as part:
         onnx.save(model, part)
+
+
+def _fold(model: onnx.ModelProto) -> None:
+    """Compute what is of constants alone, in place: PyTorch's exporter leaves the weights of LSTMs
+    and GRUs in pieces that the file puts together."""
+    graph = model.graph
+    known = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    for node in list(graph.node):
+        if node.op_type in PIECES and known.keys() >= set(node.input):
+            given = {name: known[name] for name in node.input}
+            (value,) = ReferenceEvaluator(node, model.opset_import).run(None, given)
+            known[node.output[0]] = value
+            graph.initializer.append(numpy_helper.from_array(value, node.output[0]))
+            graph.node.remove(node)
+    used = {name for node in graph.node for name in node.input}
+    used |= {output.name for output in graph.output}
+    kept = [tensor for tensor in graph.initializer if tensor.name in used]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _replace(graph: onnx.GraphProto, name: str, tensors: Iterable[onnx.TensorProto]) -> None:

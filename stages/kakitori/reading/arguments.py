@@ -70,6 +70,14 @@ def _add_sources(parser: argparse.ArgumentParser, project: Path | None) -> None:
         help="an export; of several the probabilities are averaged" + own,
     )
     parser.add_argument(
+        "--providers",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="what ONNX Runtime computes with, the first best: CUDA, OpenVINO or CoreML, where the "
+        "installed one has it (CPU)",
+    )
+    parser.add_argument(
         "--pen",
         action="append",
         default=[],

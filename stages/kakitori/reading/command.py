@@ -78,7 +78,12 @@ def answer(options: Namespace, project: Path | None, explain: Explain | None, na
                 f"{needed}: expected a file, found none: {who} is under way, which may be "
                 "making it: try again when it has ended"
             )
-    recognizer = Recognizer(*models, candidates=options.candidates, prior=options.prior)
+    recognizer = Recognizer(
+        *models,
+        candidates=options.candidates,
+        prior=options.prior,
+        providers=options.providers,
+    )
     if options.reject and threshold is None:
         threshold = recognizer.threshold
     pictures, passed_over = inputs.find_pictures(options.paths)

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from kakitori.formats import FORMATS
+
 COMMAND = "`python stages/runtimes.py`"
-KINDS = {"fp32": "float32", "fp16": "16-bit float", "int8": "INT8"}
 
 
 def read(path: Path) -> dict:
@@ -39,7 +40,7 @@ def is_of_run(measured: dict, evaluate: dict) -> bool:
     own = {
         "model": evaluate["model"],
         "dataset": evaluate["dataset"]["fingerprint"],
-        "test_nll": evaluate["onnx"]["nll"],
+        "test_nll": evaluate["fp32"]["nll"],
     }
     return own.items() <= measured["run"].items()
 
@@ -47,7 +48,8 @@ def is_of_run(measured: dict, evaluate: dict) -> bool:
 def _measured(title: str, kind: str, line: dict) -> tuple[str, ...]:
     state = f"{line['state']}: {_cell(line['why'])}" if "why" in line else line["state"]
     file = line.get("file") or line.get("onnx")
-    label = f"{KINDS[kind]}, `{file}`" if file else KINDS[kind]
+    numbers = FORMATS[kind].title.removeprefix("ONNX ")
+    label = f"{numbers}, `{file}`" if file else numbers
     figures = []
     if "bytes" in line:
         figures.append(f"{line['bytes'] / 1e6:.2f} MB of {line['onnx_bytes'] / 1e6:.2f}")

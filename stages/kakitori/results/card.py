@@ -9,21 +9,10 @@ import pandas as pd
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from kakitori.errors import DataError
+from kakitori.formats import FORMATS
 from kakitori.results import backends, choice, credits, leaderboard
 
 TEMPLATE = Path(__file__).with_name("card.md")
-FORMATS = {  # key in the metrics: what it is, and its file
-    "torch": ("PyTorch", "model.safetensors"),
-    "onnx": ("ONNX float32", "exports/fp32.onnx"),
-    "fp16": ("ONNX 16-bit float", "exports/fp16.onnx"),
-    "strict": ("ONNX float32, opset 14", "exports/strict.onnx"),
-    "int8": ("ONNX INT8", "exports/int8.onnx"),
-    "strict_int8": ("ONNX INT8, opset 14", "exports/strict_int8.onnx"),
-    "dynamic": ("ONNX INT8, dynamic", "exports/dynamic.onnx"),
-    "int4": ("ONNX, INT4 weights", "exports/int4.onnx"),
-    "nf4": ("ONNX, NF4 weights", "exports/nf4.onnx"),
-    "fp4": ("ONNX, FP4 weights", "exports/fp4.onnx"),
-}
 
 
 def text(
@@ -132,7 +121,7 @@ def _results(metrics: dict[str, dict]) -> list[EvalResult]:
         ),
         result("validation", "accuracy", train["val_top1"], f"top-1, PyTorch, {writers}"),
     ]
-    for key, (label, file) in FORMATS.items():
+    for key, (label, file, *_) in FORMATS.items():
         if key in evaluate:
             cell = evaluate[key]
             found += [
@@ -149,7 +138,9 @@ def _results(metrics: dict[str, dict]) -> list[EvalResult]:
     for kind in ("hard", "external"):
         for corpus, cell in evaluate[kind].items():
             found += [
-                result("test", "accuracy", cell[key]["top1"], f"top-1, {FORMATS[key][0]}", corpus)
+                result(
+                    "test", "accuracy", cell[key]["top1"], f"top-1, {FORMATS[key].title}", corpus
+                )
                 for key in FORMATS
                 if key in cell
             ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from kakitori.corpora.database import SETS
 from kakitori.corpora.layouts import LAYOUTS, Field
 from kakitori.errors import DataError
+from kakitori.formats import renamed
 from kakitori.reading import shipped
 from kakitori.results import backends, leaderboard, metrics
 
@@ -21,7 +22,7 @@ def tables(root: Path) -> dict[str, dict[str, str]]:
     """
 
     def read(name: str) -> dict | list:
-        return json.loads((root / f"metrics/{name}.json").read_text("utf-8"))
+        return renamed(json.loads((root / f"metrics/{name}.json").read_text("utf-8")))
 
     measured, by_hand = {name: read(name) for name in metrics.EXPECTED}, read("by_hand")
     table = leaderboard.parse((root / "metrics/leaderboard.csv").read_text("utf-8"))
@@ -63,18 +64,18 @@ def of_run(measured: dict[str, dict]) -> list[str]:
     """Rows about the default run."""
     evaluate, quantize = measured["evaluate"], measured["quantize"]
     train, carbon = measured["train"], measured["carbon"]
-    onnx, int8, writers = evaluate["onnx"], evaluate["int8"], evaluate["by_writer"]
+    fp32, int8, writers = evaluate["fp32"], evaluate["int8"], evaluate["by_writer"]
     minutes, seconds = divmod(round(carbon["total_seconds"]), 60)
-    formats = [quantize[name] for name in ("onnx", "int8")]
+    formats = [quantize[name] for name in ("fp32", "int8")]
     rows = [
         (
             f"test top-1, float32 ({evaluate['test_samples']:,} samples, "
             f"{evaluate['test_writer_groups']} unseen writers)",
-            f"{onnx['top1']:.2%}; 95 % interval over writers {100 * onnx['top1_low']:.2f} to "
-            f"{onnx['top1_high']:.2%}",
+            f"{fp32['top1']:.2%}; 95 % interval over writers {100 * fp32['top1_low']:.2f} to "
+            f"{fp32['top1_high']:.2%}",
             "evaluate",
         ),
-        ("test top-5, float32", f"{onnx['top5']:.2%}", "evaluate"),
+        ("test top-5, float32", f"{fp32['top5']:.2%}", "evaluate"),
         ("test top-1, INT8", f"{int8['top1']:.2%}", "evaluate"),
         (
             "the best and the worst of these writers, float32",
@@ -158,7 +159,7 @@ def of_runtimes(measured: dict) -> str:
     own = {
         "model": run["model"],
         "dataset": {"fingerprint": run["dataset"]},
-        "onnx": {"nll": run["test_nll"]},
+        "fp32": {"nll": run["test_nll"]},
     }
     return head + "".join(f"| {' | '.join(row)} |\n" for row in backends.table(measured, own, {}))
 

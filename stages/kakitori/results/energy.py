@@ -79,12 +79,12 @@ def equivalents(kwh: float, grid: Grid, each: Mapping[str, Equivalent]) -> dict[
 
 
 def savings(inference: Mapping[str, float], grids: Mapping[str, Grid]) -> dict[str, float]:
-    """Shares that are saved: by each format against float32 (`onnx`), negative where it costs more;
+    """Shares that are saved: by each format against float32, negative where it costs more;
     and by the cleanest grid against the dirtiest."""
     found = {
-        f"{name}_against_float32": 1 - wh / inference["onnx"]
+        f"{name}_against_float32": 1 - wh / inference["fp32"]
         for name, wh in inference.items()
-        if name != "onnx"
+        if name != "fp32"
     }
     clean = min(grids, key=lambda name: grids[name].intensity)
     dirty = max(grids, key=lambda name: grids[name].intensity)

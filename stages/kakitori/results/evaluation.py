@@ -9,12 +9,11 @@ import torch
 
 from kakitori import context
 from kakitori.archs.contract import Network
+from kakitori.formats import FORMATS, GATED
 from kakitori.learning import data, training
 from kakitori.recognizer import Recognizer
 from kakitori.results import feedback, scoring, sequences, slices
 
-FORMATS = ("torch", "onnx", "int8")
-FILES = {"onnx": "fp32", "int8": "int8", "int4": "int4"}  # the exports that are evaluated
 IN_METRICS = ("script", "strokes", "corpus", "quality")  # of the slices; all are in slices.csv
 
 
@@ -23,21 +22,26 @@ class Readers:
 
     def __init__(self, model: Network, exports: Path) -> None:
         self.model = model
-        self.exports = {
-            name: Recognizer(exports / f"{file}.onnx", threads=0)
-            for name, file in FILES.items()
-            if name != "int4" or (exports / f"{file}.onnx").is_file()
+        paths = {
+            name: exports / Path(each.file).name
+            for name, each in FORMATS.items()
+            if each.evaluated and name != "torch"
         }
-        self.classes = list(self.exports["onnx"].classes)
+        self.exports = {
+            name: Recognizer(path, threads=0)
+            for name, path in paths.items()
+            if FORMATS[name].gated or path.is_file()
+        }
+        self.classes = list(self.exports["fp32"].classes)
         self.alike = context.alike("".join(self.classes))
 
     def predict(
-        self, images: np.ndarray, labels: np.ndarray, names: tuple[str, ...] = FORMATS
+        self, images: np.ndarray, labels: np.ndarray, names: tuple[str, ...] = GATED
     ) -> dict[str, scoring.Predictions]:
         """What each makes of images uint8 (N, S, S)."""
         found = {}
         for name in names:
-            export = self.exports.get(name, self.exports["onnx"])  # whose calibration torch has
+            export = self.exports.get(name, self.exports["fp32"])  # whose calibration torch has
             logits = export.logits if name in self.exports else _logits_of(self.model)
             found[name] = scoring.predict(
                 logits, images, labels, export.temperature, export.background
@@ -104,7 +108,7 @@ def feedback_of(export: Recognizer, written: Path) -> dict:
 
 
 def own_sets(
-    readers: Readers, part: data.Part, names: tuple[str, ...] = FORMATS
+    readers: Readers, part: data.Part, names: tuple[str, ...] = GATED
 ) -> dict[str, dict]:
     """Scores of each corpus of a part; characters that are no class of ours are only counted."""
     result = {}
@@ -169,7 +173,7 @@ def written_sequences(
     """How right the stroke types are that the exports write down: `sequence`, or nothing where they
     do not, or nobody knows what would be right. Beside it what looking the sequence up of the class
     that was read gives; of classes never trained on there is nothing to look up."""
-    exports = readers.exports["onnx"], readers.exports["int8"]
+    exports = readers.exports["fp32"], readers.exports["int8"]
     if not all(export.stroke_types for export in exports):
         return {}
     names, known = characters["character"], characters.reset_index()
@@ -178,7 +182,7 @@ def written_sequences(
     if not any(written):  # of characters whose strokes nobody knows
         return {}
     result: dict[str, dict] = {}
-    for name, export in zip(FORMATS[1:], exports, strict=True):
+    for name, export in zip(("fp32", "int8"), exports, strict=True):
         classes = np.array(list(export.classes))
         found = [types for types, _ in export.strokes(test.images[:, 0].numpy())]
         read = sequences.looked_up(classes[predictions[name].answers], known)

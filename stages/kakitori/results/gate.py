@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 from kakitori import params
 from kakitori.errors import DataError, SettingsError
-
-FORMATS = ("torch", "onnx", "int8")
+from kakitori.formats import FORMER, GATED, renamed
 
 
 @dataclasses.dataclass
@@ -52,7 +51,7 @@ def compare(root: Path, base: str | None = None) -> Verdict:
     old_writers = _writers(_show(root, revision, "metrics/by_writer.csv", False))
     new_writers = _writers((root / "metrics/by_writer.csv").read_text("utf-8"))
     failures = 0
-    for name in FORMATS:
+    for name in GATED:
         if name not in old:
             continue
         if name not in new:
@@ -115,7 +114,7 @@ def _evaluation(text: str, where: str) -> dict:
         raise DataError(f"{where}: expected JSON, found: {error}") from None
     if "dataset" not in found:
         raise DataError(f"{where}: expected a key dataset, found {', '.join(found)}")
-    return found
+    return renamed(found)
 
 
 def _tolerances(root: Path, text: str, revision: str) -> params.Gate:
@@ -156,7 +155,9 @@ def _newest_different(root: Path) -> str | None:
 
 
 def _writers(text: str) -> pd.DataFrame | None:
-    return pd.read_csv(io.StringIO(text)).set_index("writer_group") if text else None
+    if not text:
+        return None
+    return pd.read_csv(io.StringIO(text)).set_index("writer_group").rename(columns=FORMER)
 
 
 def _paired_drop(
@@ -183,10 +184,10 @@ def _sizes(root: Path, revision: str, tolerances: params.Gate, lines: list[str])
     shown = _show(root, revision, "metrics/quantize.json", False)
     if not shown:
         return 0
-    old = json.loads(shown)
-    new = json.loads((root / "metrics/quantize.json").read_text("utf-8"))
+    old = renamed(json.loads(shown))
+    new = renamed(json.loads((root / "metrics/quantize.json").read_text("utf-8")))
     failures = 0
-    for name in old.keys() & new.keys() & set(FORMATS):
+    for name in old.keys() & new.keys() & set(GATED):
         before, after = old[name]["bytes"], new[name]["bytes"]
         failed = after > before * (1 + tolerances.bytes)
         mark = "FAILS" if failed else "ok"

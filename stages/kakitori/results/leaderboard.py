@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from kakitori.errors import DataError
+from kakitori.formats import renamed
 
 COLUMNS = [
     "model",
@@ -38,18 +39,20 @@ def row(read: Callable[[str], str], commit: str) -> dict:
     read : from a path such as "metrics/train.json" to its text.
     commit : that the run's settings are of.
     """
-    train, quantize, evaluate, carbon = (json.loads(read(f"metrics/{n}.json")) for n in FILES)
+    train, quantize, evaluate, carbon = (
+        renamed(json.loads(read(f"metrics/{n}.json"))) for n in FILES
+    )
     return {
         "model": name_of(train, evaluate),
         "parameters": train["parameters"],
         "multiply_adds": train["multiply_adds"],
         "val_top1": train["val_top1"],
-        "test_top1": evaluate["onnx"]["top1"],
-        "test_top5": evaluate["onnx"]["top5"],
+        "test_top1": evaluate["fp32"]["top1"],
+        "test_top5": evaluate["fp32"]["top5"],
         "int8_top1": evaluate["int8"]["top1"],
-        "fp32_bytes": quantize["onnx"]["bytes"],
+        "fp32_bytes": quantize["fp32"]["bytes"],
         "int8_bytes": quantize["int8"]["bytes"],
-        "fp32_latency_ms": quantize["onnx"]["latency_ms"],
+        "fp32_latency_ms": quantize["fp32"]["latency_ms"],
         "int8_latency_ms": quantize["int8"]["latency_ms"],
         "train_seconds": carbon["stages"]["train"]["seconds"],
         "train_kwh": carbon["stages"]["train"]["kwh"],

@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 from kakitori.errors import DataError
+from kakitori.formats import renamed
 
 EXPECTED = {  # what cards and reports show, by file
     "extract": {"classes_by_script", "corpora"},
     "split": {"scheme", "leaks_writers", "train", "val", "test"},
     "train": {"model", "scheme", "best_epoch", "train_top1", "val_top1", "parameters"},
-    "quantize": {"scheme", "validation_samples", "torch", "onnx", "int8"},
-    "evaluate": {"model", "dataset", "scheme", "classes", "torch", "onnx", "int8", "accepted"},
+    "quantize": {"scheme", "validation_samples", "torch", "fp32", "int8"},
+    "evaluate": {"model", "dataset", "scheme", "classes", "torch", "fp32", "int8", "accepted"},
     "carbon": {"stages", "total_kwh", "kg_co2e", "wh_per_1000_inferences", "assumptions"},
 }
 AGAIN = "`dvc repro` brings it up to date"
@@ -75,4 +76,4 @@ def _read(root: Path, name: str) -> dict:
         raise DataError(f"{name}: expected JSON, found: {error}; {AGAIN}") from None
     if not isinstance(found, dict):
         raise DataError(f"{name}: expected an object, found {type(found).__name__}; {AGAIN}")
-    return found
+    return renamed(found)

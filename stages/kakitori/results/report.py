@@ -10,7 +10,8 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
-from kakitori.results import card, figures, gate
+from kakitori.formats import FORMATS, FORMER, GATED
+from kakitori.results import figures, gate
 from kakitori.results.metrics import read
 
 TEMPLATE = Path(__file__).with_name("report.html")
@@ -48,8 +49,8 @@ def page(root: Path, base: str | None = None) -> str:
     return environment.from_string(TEMPLATE.read_text("utf-8")).render(
         **metrics,
         formats=[
-            (label, metrics["quantize"].get(key, {}), metrics["evaluate"].get(key, {}))
-            for key, (label, _) in card.FORMATS.items()
+            (each.title, metrics["quantize"].get(key, {}), metrics["evaluate"].get(key, {}))
+            for key, each in FORMATS.items()
             if key in metrics["quantize"]
         ],
         worst=worst.sort_values(["top1", "value"]).head(12).to_dict("records"),
@@ -68,7 +69,7 @@ def _changes(root: Path, base: str | None, metrics: dict[str, dict]) -> dict:
         return {}
     found = [
         Change(f"{name} {key}", old[name][key], metrics["evaluate"][name][key])
-        for name in gate.FORMATS
+        for name in GATED
         if name in old
         for key in ("top1", "top5", "nll", "ece")
     ]
@@ -77,7 +78,7 @@ def _changes(root: Path, base: str | None, metrics: dict[str, dict]) -> dict:
 
 def _writers(table: pd.DataFrame) -> list[dict]:
     """Writer groups, best first: name, samples, top1."""
-    top1 = table["onnx"] / table["total"]
+    top1 = table.rename(columns=FORMER)["fp32"] / table["total"]
     return table.assign(top1=top1).sort_values("top1", ascending=False).to_dict("records")
 
 

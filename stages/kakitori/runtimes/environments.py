@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 
 from kakitori import installing
-from kakitori.results import demo
+from kakitori.errors import DataError
 from kakitori.runtimes.catalogue import Runtime
 
 FOLDER = ".runtimes"
@@ -20,8 +20,6 @@ def install(root: Path, name: str, runtime: Runtime) -> list[str]:
 
     Raises DataError for a package that could not be had.
     """
-    if name == "chromium":
-        demo.install(root)
     if runtime.npm:
         installing.npm(root / FOLDER / name, runtime.npm)
         return [shutil.which("node") or "node"]
@@ -30,11 +28,33 @@ def install(root: Path, name: str, runtime: Runtime) -> list[str]:
     return [str(_pip(root / FOLDER / name, runtime))]
 
 
-def _pip(folder: Path, runtime: Runtime) -> Path:
-    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    wanted = "\n".join([sys.version, *runtime.pip])
+def installed(root: Path, name: str, runtime: Runtime) -> str:
+    """The Python of a runtime's environment. DataError where it has not been made."""
+    folder = root / FOLDER / name
+    if not _has(folder, _wanted(runtime)):
+        raise DataError(
+            f"{FOLDER}/{name}: expected {runtime.title} {', '.join(runtime.pip)}, found no such "
+            f"environment; `python stages/runtimes.py --install {name}` makes it"
+        )
+    return str(_python(folder))
+
+
+def _python(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _wanted(runtime: Runtime) -> str:
+    return "\n".join([sys.version, *runtime.pip])
+
+
+def _has(folder: Path, wanted: str) -> bool:
     stamp = folder / "installed.txt"
-    if stamp.is_file() and stamp.read_text("utf-8") == wanted:
+    return stamp.is_file() and stamp.read_text("utf-8") == wanted
+
+
+def _pip(folder: Path, runtime: Runtime) -> Path:
+    python, wanted = _python(folder), _wanted(runtime)
+    if _has(folder, wanted):
         return python
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
@@ -44,5 +64,5 @@ def _pip(folder: Path, runtime: Runtime) -> Path:
         (site / "kakitori.pth").write_text(sysconfig.get_path("purelib"), "utf-8")
     command = [sys.executable, "-m", "pip", "--python", str(python), *INSTALL, *runtime.pip]
     installing.run(command, folder, "pip", runtime.pip)
-    stamp.write_text(wanted, "utf-8")
+    (folder / "installed.txt").write_text(wanted, "utf-8")
     return python

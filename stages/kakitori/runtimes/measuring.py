@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import onnx
 import pandas as pd
 
 from kakitori import drawing, outputs
@@ -18,12 +17,11 @@ from kakitori.corpora import photos
 from kakitori.errors import DataError
 from kakitori.learning import data
 from kakitori.recognizer import Recognizer
-from kakitori.runtimes import comparing, environments
+from kakitori.results import demo
+from kakitori.runtimes import comparing, environments, running
 from kakitori.runtimes.catalogue import FORMATS, RUNTIMES
 
-RUNNERS = Path(__file__).with_name("runners")
 CALIBRATION = 200  # samples of the training part that converters find ranges with
-LIMIT = 900  # seconds for one file in one runtime, conversion included
 RUN, CONVERTED, FAILED, NOT_TRIED = "run here", "converted here", "failed", "not tried"
 
 
@@ -106,6 +104,8 @@ def measure(root: Path, name: str, files: dict[str, Path], images: Images) -> di
     reason = runtime.lacks()
     if not reason:
         try:
+            if name == "chromium":
+                demo.install(outputs.ROOT)
             command = environments.install(outputs.ROOT, name, runtime)
         except DataError as error:
             reason = str(error)
@@ -135,13 +135,13 @@ def _measure(
     work = outputs.ROOT / environments.FOLDER / "work" / f"{name}-{kind}"
     export = files[kind]
     line = {"onnx": export.name, "onnx_bytes": export.stat().st_size}
-    _fill(work, export, files["fp32"], images)
+    running.fill(work, export, files["fp32"], images.images, images.calibration)
     if RUNTIMES[name].traced:
         _trace(root, work / "network.pt")
-    reference = _run([sys.executable], "onnxruntime", work / "reference", kind)
+    reference = running.run([sys.executable], "onnxruntime", work / "reference", kind)
     if "why" in reference:
         raise DataError(f"{export}: expected ONNX Runtime to read it, found: {reference['why']}")
-    done = dict(reference) if name == "onnxruntime" else _run(command, name, work, kind)
+    done = dict(reference) if name == "onnxruntime" else running.run(command, name, work, kind)
     if shipped := done.pop("files", []):
         line |= {"bytes": sum(map(_bytes, shipped))}
         if shipped[0].name != "model.onnx":
@@ -158,83 +158,16 @@ def _measure(
     return line | comparing.compare(logits, expected, temperature, images.labels, images.samples)
 
 
-def _fill(work: Path, export: Path, floats: Path, images: Images) -> None:
-    """The folder that a runner is given (runners/feeding.py), and one for ONNX Runtime's."""
-    shutil.rmtree(work, ignore_errors=True)
-    (work / "reference").mkdir(parents=True)
-    for folder in (work, work / "reference"):
-        shutil.copyfile(export, folder / "model.onnx")
-        np.save(folder / "images.npy", images.images)
-    np.save(work / "calibration.npy", images.calibration)
-    # Other converters find ranges of their own: they want floats.
-    onnx.save(one_image(onnx.load(floats)), work / "fixed.onnx")
-
-
-def one_image(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that takes one image and gives `logits` alone, without metadata: not all converters
-    know batches of any size."""
-    model = onnx.utils.Extractor(model).extract_model(["input"], ["logits"])
-    for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_value = 1
-    del model.graph.value_info[:], model.metadata_props[:]
-    return onnx.shape_inference.infer_shapes(model)
-
-
 def _trace(root: Path, path: Path) -> None:
     """The network as TorchScript. DataError where the run's own code does not make it."""
     done = subprocess.run(
-        [sys.executable, str(RUNNERS / "trace.py"), str(root / "models"), str(path)],
+        [sys.executable, str(running.RUNNERS / "trace.py"), str(root / "models"), str(path)],
         env=os.environ | {"PYTHONPATH": str(root / "stages")},
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        raise DataError(f"{root / 'models'}: expected a network, found: {_last(done)}")
-
-
-def _last(done: subprocess.CompletedProcess) -> str:
-    """What a process said last."""
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return said[-1] if said else f"its process ended with status {done.returncode}"
-
-
-def _run(command: list[str], name: str, work: Path, kind: str) -> dict:
-    """Run a runner; returns `version`, `milliseconds`, `logits`, `files`, or `why` it could not."""
-    runner = next(RUNNERS.glob(f"run_{name}.*"))
-    home = outputs.ROOT / environments.FOLDER / name
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "PATH": os.pathsep.join([str(home / "bin"), os.environ.get("PATH", "")]),
-        "PYTHONPATH": str(outputs.ROOT / "stages") if runner.name == "run_chromium.py" else "",
-    }
-    found: dict = {}
-    try:
-        done = subprocess.run(
-            [*command, str(runner), str(work), kind],
-            cwd=home if home.is_dir() else work,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT,
-        )
-    except subprocess.TimeoutExpired:
-        found["why"] = f"it had not ended after {LIMIT} s"
-    else:
-        if done.returncode:
-            why = _last(done)
-            for place in (work, outputs.ROOT):  # which are of this machine alone
-                why = why.replace(f"{place}{os.sep}", "")
-            found["why"] = why[:300]
-    if (converted := work / "converted.json").is_file():
-        found["files"] = [work / file for file in json.loads(converted.read_text("utf-8"))]
-    if (told := work / "about.json").is_file():
-        found |= json.loads(told.read_text("utf-8"))
-    if (numbers := work / "logits.npy").is_file():
-        found["logits"] = np.load(numbers)
-    elif (numbers := work / "logits.f32").is_file():
-        count = len(np.load(work / "images.npy", mmap_mode="r"))
-        found["logits"] = np.fromfile(numbers, np.float32).reshape(count, -1)
-    return found
+        raise DataError(f"{root / 'models'}: expected a network, found: {running.last_words(done)}")
 
 
 def _bytes(path: Path) -> int:

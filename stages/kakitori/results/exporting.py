@@ -1,0 +1,84 @@
+"""An export of a trained network on validation samples: what it says of itself, how well it reads,
+how large and how fast it is."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from kakitori import monitoring
+from kakitori.archs.contract import Network
+from kakitori.formats import FORMATS
+from kakitori.learning import checking, export, footprint, formats, latency
+from kakitori.results import scoring
+
+COMPARED = 4  # every so many of the validation samples are compared with the network's own logits
+
+
+class Seen(NamedTuple):
+    """
+    images : validation samples, uint8 (N, S, S).
+    labels : int64 (N,).
+    exact : the network's logits of every COMPARED-th, in float32.
+    strange : what is no character, uint8 (M, S, S).
+    signals : of `images`, as monitoring.signals gives them.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    exact: np.ndarray
+    strange: np.ndarray
+    signals: Mapping[str, np.ndarray]
+
+
+def annotate(
+    name: str, path: Path, logits: np.ndarray, seen: Seen, model: Network, classes: list[str]
+) -> dict[str, float]:
+    """Fit to validation what people need to use the ONNX file `path`, which has these logits of
+    it, and write it into the file; returns `temperature`, `threshold`, `background` and
+    `strangers_sure`."""
+    temperature = scoring.fit_temperature(logits, seen.labels)
+    confidences, right = scoring.confidence(logits, seen.labels, temperature)
+    threshold = scoring.threshold(confidences, right)
+    background = scoring.background(logits, confidences, temperature, threshold)
+    nothing = np.zeros(len(seen.strange), np.int64)  # no answer is right
+    strange = formats.logits_of(path, seen.strange), nothing, temperature, background
+    sure = (scoring.confidence(*strange)[0] >= threshold).mean()
+    told = {
+        "temperature": str(temperature),
+        "threshold": str(threshold),
+        "background": str(background),
+        "deciles": monitoring.reference(seen.signals | {"confidence": confidences}),
+        **model.tells,
+        **FORMATS[name].session,
+    }
+    export.annotate(path, classes, seen.images.shape[-1], told)
+    return {
+        "temperature": temperature,
+        "threshold": threshold,
+        "background": background,
+        "strangers_sure": float(sure),
+    }
+
+
+def accuracy(logits: np.ndarray, seen: Seen) -> dict[str, float]:
+    """How well logits of the validation samples read them, and how close they are to the
+    network's: `val_top1`, `agreement`, `max_abs_diff`."""
+    compared = logits[::COMPARED]
+    return {
+        "val_top1": float((logits.argmax(1) == seen.labels).mean()),
+        "agreement": float((compared.argmax(1) == seen.exact.argmax(1)).mean()),
+        "max_abs_diff": float(np.abs(compared - seen.exact).max()),
+    }
+
+
+def cost(path: Path, seen: Seen) -> dict[str, float | str]:
+    """What an ONNX file takes, and a second runtime's opinion of it."""
+    size = seen.images.shape[-1]
+    return {
+        "latency_ms": latency.milliseconds(path, size, 1, 200),
+        "latency_ms_batch64": latency.milliseconds(path, size, 64, 9),
+        **footprint.measure(path, size),
+        "second_runtime": checking.second_opinion(path, seen.images[:2]),
+    }
