@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ import onnx
 import pytest
 
 from kakitori.errors import DataError
+from kakitori.formats import FORMATS
+from kakitori.learning.formats import Source
 from kakitori.outputs import ROOT
-from kakitori.runtimes import comparing, environments, measuring, running
-from kakitori.runtimes.catalogue import FORMATS, RUNTIMES
+from kakitori.runtimes import comparing, converting, environments, measuring, running
+from kakitori.runtimes.catalogue import FORMATS as KINDS
+from kakitori.runtimes.catalogue import RUNTIMES
 from kakitori.sessions import open_session
+from tests import toy
 from tests.models import small_model
 from tests.projects import Project
 
@@ -59,7 +64,7 @@ def test_figures_are_those_that_a_person_gets():
 
 def test_the_catalogue_is_whole():
     for name, runtime in RUNTIMES.items():
-        assert set(runtime.formats) <= FORMATS.keys()
+        assert set(runtime.formats) <= KINDS.keys()
         assert all("==" in package for package in runtime.pip), "pinned"
         assert all("@" in package for package in runtime.npm), "pinned"
         if name != "nnapi":
@@ -134,6 +139,76 @@ def test_a_runtime_that_cannot_read_a_file_says_why(tmp_path, monkeypatch):
     assert found["formats"]["int8"]["why"].startswith("the run has no int8")
 
 
+@pytest.mark.parametrize(("name", "runtime"), [("tflite", "litert"), ("ncnn", "ncnn")])
+def test_a_format_without_its_environment_says_how_to_make_it(tmp_path, monkeypatch, name, runtime):
+    monkeypatch.setattr(environments, "FOLDER", str(tmp_path))
+    converting.check(["fp32", "int8"])  # which need none
+    with pytest.raises(DataError, match=rf"formats: {name}: .*--install {runtime}` makes it"):
+        converting.check(["fp32", name])
+    monkeypatch.setattr(environments.subprocess, "run", made := Made())
+    environments.install(tmp_path, runtime, RUNTIMES[runtime])
+    converting.check([name])
+    (tmp_path / runtime / "installed.txt").write_text("an older version")
+    with pytest.raises(DataError, match="found no such environment"):
+        converting.check([name])
+    assert made.commands
+
+
+class Made:
+    """What makes an environment, and succeeds without making one."""
+
+    def __init__(self) -> None:
+        self.commands: list[list[str]] = []
+
+    def __call__(self, command: list[str], **_settings) -> subprocess.CompletedProcess:
+        self.commands.append(command)
+        if "venv" in command:
+            folder = Path(command[-1])
+            Path(environments.sysconfig.get_path("purelib", vars={"base": str(folder)})).mkdir(
+                parents=True
+            )
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+
+RUNNER = """
+import json, pathlib, shutil, sys
+import numpy as np
+folder, kind = pathlib.Path(sys.argv[1]), sys.argv[2]
+assert (folder / "fixed.onnx").is_file() and kind == "fp32"
+for name, content in (("fixed.ncnn.param", "graph"), ("fixed.ncnn.bin", "weights")):
+    (folder / name).write_text(content)
+images = np.load(folder / "images.npy")
+np.save(folder / "logits.npy", np.float32([[image.sum(), 0] for image in images]))
+files = ["fixed.ncnn.param", "fixed.ncnn.bin"]
+(folder / "converted.json").write_text(json.dumps(files if FILES else []))
+(folder / "about.json").write_text('{"version": "1.0", "milliseconds": 2.5}')
+if not FILES:
+    sys.exit("ValueError: no operator Foo")
+"""
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_format_of_another_runtime_is_converted_and_read(tmp_path, monkeypatch, works):
+    monkeypatch.setattr(environments, "installed", lambda *_: sys.executable)
+    monkeypatch.setattr(running, "RUNNERS", tmp_path)
+    (tmp_path / "run_ncnn.py").write_text(f"FILES = {works}\n{RUNNER}")
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64)).astype(np.uint8)
+    source = object.__new__(Source)  # without the file of all heads, which nothing here reads
+    source.model, source.size, source.folder = toy.linear(), 64, tmp_path / "between"
+    source.calibration, source.validation = images, (images, np.array([0, 1, 0]))
+    source.folder.mkdir()
+    (folder := tmp_path / "exports").mkdir()
+    if not works:
+        with pytest.raises(DataError, match=r"found: ValueError: no operator Foo; leave ncnn out"):
+            converting.make("ncnn", source, folder)
+        return
+    logits, about = converting.make("ncnn", source, folder)
+    assert np.array_equal(logits, np.float32([[image.sum(), 0] for image in images]))
+    assert about == {"bytes": 12, "version": "1.0", "latency_ms": 2.5}
+    assert (folder / "model.ncnn.param").read_text() == "graph"
+    assert (folder / "model.ncnn.bin").read_text() == "weights"
+
+
 # --- for real ----------------------------------------------------------------------------------
 
 
@@ -165,3 +240,18 @@ def test_every_runtime_reads_a_finished_run(finished, name):
             assert line["bytes"] < 1.05 * line["onnx_bytes"]
         if name != "coreml":
             assert line["equal"] >= SAME[kind]
+
+
+@pytest.mark.runtimes
+@pytest.mark.parametrize(("name", "runtime"), [("tflite", "litert"), ("ncnn", "ncnn")])
+def test_quantize_makes_a_converters_files_too(finished, tmp_path, name, runtime):
+    project = finished.copy(tmp_path / "project")
+    project.set(quantize={"formats": {"all": ["fp32", "int8", name]}})
+    refused = project.stage("quantize", check=False)
+    assert refused.returncode == 1 and f"--install {runtime}` makes it" in refused.stderr
+    project.stage("runtimes", "--install", runtime)
+    project.stage("quantize")
+    found = json.loads((project.root / "metrics/quantize.json").read_text("utf-8"))
+    assert found[name]["agreement"] == 1 and found[name]["max_abs_diff"] < 1e-3
+    assert found[name]["bytes"] < 1.05 * found["fp32"]["bytes"]
+    assert (project.root / "models" / FORMATS[name].file).is_file()
