@@ -89,9 +89,13 @@ def test_rounded_training_foresees_the_int8_export(small, tmp_path):
     scaled = torch.from_numpy(images)[:, None].float() / 127.5 - 1
     qat.begin(small)
     small.train()
-    for _ in range(300):  # until the running ranges have settled
+    for _ in range(300):  # until the statistics of the norm have settled
         small(scaled)
     small.eval()
+    rounding = small.linear.rounding.train()
+    rounding.low.zero_(), rounding.high.zero_()
+    small(scaled)  # its range is now that of calibration
+    rounding.eval()
     with torch.no_grad():
         foreseen = small(scaled).logits.numpy()
     qat.end(small)
@@ -100,4 +104,4 @@ def test_rounded_training_foresees_the_int8_export(small, tmp_path):
     export.to_onnx(small, 64, 21, tmp_path / "fp32.onnx")
     int8.to_int8(tmp_path / "fp32.onnx", lambda: export.batches(images), tmp_path / "int8.onnx")
     (found,) = open_session(tmp_path / "int8.onnx").run(["logits"], {"input": scaled.numpy()})
-    assert np.abs(found - foreseen).mean() < 0.75 * np.abs(found - plain).mean()
+    assert np.abs(found - foreseen).mean() < 0.25 * np.abs(found - plain).mean()
