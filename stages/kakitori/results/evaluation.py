@@ -107,9 +107,7 @@ def feedback_of(export: Recognizer, written: Path) -> dict:
     return {"feedback": {"int8": feedback.measure(export, written)}}
 
 
-def own_sets(
-    readers: Readers, part: data.Part, names: tuple[str, ...] = GATED
-) -> dict[str, dict]:
+def own_sets(readers: Readers, part: data.Part, names: tuple[str, ...] = GATED) -> dict[str, dict]:
     """Scores of each corpus of a part; characters that are no class of ours are only counted."""
     result = {}
     for corpus, rows in part.rows.reset_index(drop=True).groupby("corpus"):

@@ -15,6 +15,7 @@ import pandas as pd
 from kakitori import drawing, outputs
 from kakitori.corpora import photos
 from kakitori.errors import DataError
+from kakitori.formats import renamed
 from kakitori.learning import data
 from kakitori.recognizer import Recognizer
 from kakitori.results import demo
@@ -85,11 +86,11 @@ def draw_images(root: Path, samples: int, drawings: int, seed: int) -> Images:
 def about(root: Path, images: Images) -> dict:
     """What the figures are of. The likelihood on the test part tells runs apart: no two trainings
     end with the same."""
-    evaluate = json.loads((root / "metrics/evaluate.json").read_text("utf-8"))
+    evaluate = renamed(json.loads((root / "metrics/evaluate.json").read_text("utf-8")))
     return {
         "model": evaluate["model"],
         "dataset": evaluate["dataset"]["fingerprint"],
-        "test_nll": evaluate["onnx"]["nll"],
+        "test_nll": evaluate["fp32"]["nll"],
         "samples": images.samples,
         "drawings": len(images.labels) - images.samples,
         "machine": f"{platform.system()} {platform.machine()}",
