@@ -4,8 +4,9 @@
     PYTHONPATH=stages python -m tests.losses pairs 10     # times each pair of stages
     PYTHONPATH=stages python -m tests.losses disks 10     # places in each stage where room ends
 
-each print a table of counts. Old results have the time 0, so that none is taken for a new one. The
-disks are small ones in memory, which root may mount, or anybody by `unshare -rm python -m …`.
+each print a table of counts; names of stages after the number choose them. Old results have the
+time 0, so that none is taken for a new one. The disks are small ones in memory, which root may
+mount, or anybody by `unshare -rm python -m …`.
 """
 
 import collections
@@ -349,10 +350,10 @@ def fill(disk: Disk, project: Project, name: str, room: Room) -> list[str]:
 # --- counts --------------------------------------------------------------------------------------
 
 
-def kills(folder: Path, count: int) -> Iterator[tuple]:
+def kills(folder: Path, count: int, *stages: str) -> Iterator[tuple]:
     yield "stage", "group killed", "parent killed"
     project, rng = small(folder / "project"), random.Random(0)
-    names = project.stages()
+    names = stages or project.stages()
     for place, name in enumerate(names):
         usual, ends = undisturbed(project, name), []
         for number in range(place, count, len(names)):
@@ -365,10 +366,11 @@ def kills(folder: Path, count: int) -> Iterator[tuple]:
         yield name, len(ends) - alone, alone, [found for _, found in ends]
 
 
-def pairs(folder: Path, times: int) -> Iterator[tuple]:
+def pairs(folder: Path, times: int, *stages: str) -> Iterator[tuple]:
     yield "pair", "met", "one refused", "one after the other"
     project, rng = small(folder / "project"), random.Random(0)
-    usual = {name: undisturbed(project, name).seconds for name in project.stages()}
+    names = stages or project.stages()
+    usual = {name: undisturbed(project, name).seconds for name in names}
     for pair in itertools.combinations_with_replacement(usual, 2):
         ends = []
         for number in range(times):
@@ -381,12 +383,12 @@ def pairs(folder: Path, times: int) -> Iterator[tuple]:
         yield " and ".join(pair), times, times - turns, turns, wrong
 
 
-def disks(folder: Path, count: int) -> Iterator[tuple]:
+def disks(folder: Path, count: int, *stages: str) -> Iterator[tuple]:
     yield "stage", "KiB needed", "files needed", "ends of room"
     disk = Disk(folder / "disk")
     try:
         project = disk.holding(small(folder / "project"))
-        for name in project.stages():
+        for name in stages or project.stages():
             most = needed(project, name)
             before = state(project, name)
             ends = [fill(disk, project, name, room) for room in places(most, count)]
@@ -399,9 +401,10 @@ def disks(folder: Path, count: int) -> Iterator[tuple]:
 
 
 def main() -> None:
-    what, count = sys.argv[1], int(sys.argv[2])
+    what, count, *stages = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        rows = {"kills": kills, "pairs": pairs, "disks": disks}[what](Path(folder), count)
+        tried = {"kills": kills, "pairs": pairs, "disks": disks}[what]
+        rows = tried(Path(folder), int(count), *stages)
         head = next(rows)
         print("|", " | ".join([*head, "wrong", "seconds"]), "|\n" + "|---" * (len(head) + 2) + "|")
         sums, started = collections.Counter(), time.monotonic()
