@@ -21,14 +21,19 @@ from tests.projects import LIMIT, ROOT, TINY, Project, environment  # noqa: E402
 
 __all__ = ["LIMIT", "ROOT", "TINY", "Project", "environment"]
 
-RUNS_STAGES = {"project", "finished", "reproduced", "samples"}
+LONGEST = ("reproduced", "samples", "project", "finished")  # fixtures of those that run stages
 fuzzing.settings.load_profile("test")  # --hypothesis-profile comes later and overrides it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What runs stages takes longest. It comes first, so that no process is left waiting for
     another that has begun it last."""
-    items.sort(key=lambda item: RUNS_STAGES.isdisjoint(getattr(item, "fixturenames", ())))
+
+    def place(item: pytest.Item) -> int:
+        asked = getattr(item, "fixturenames", ())
+        return next((k for k, name in enumerate(LONGEST) if name in asked), len(LONGEST))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,8 +24,8 @@ FORKS.set_forkserver_preload(
         "pyarrow.parquet", "h5py", "matplotlib.pyplot", "scipy.stats", "onnx", "onnxruntime",
         "onnxruntime.quantization", "safetensors.torch", "PIL.ImageFont", "tqdm", "cv2",
         "ruamel.yaml", "requests", "fontTools.ttLib", "pydantic.main", "pyarrow.dataset",
-        "matplotlib.backends.backend_agg", "codecarbon.emissions_tracker",
-        "tests.exporter",  # found where the tests run in the repository
+        "matplotlib.backends.backend_agg",
+        "tests.meter", "tests.exporter",  # found where the tests run in the repository
     ]
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ VARIANTS = [
     for name in params.known_models()
 ]
 NAMES = [name for name, _ in VARIANTS]
+TWICE = ("cascade", "cnn", "compact", "hiercode", "rnn")  # every way that a file is made
 
 
 def made(name: str, net: dict, classes: list[str] = CLASSES, size: int = 64) -> nn.Module:

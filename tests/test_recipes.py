@@ -164,6 +164,7 @@ def prepared(finished: Project, folder: Path, overrides: list[str]) -> Project:
     own["train"] = {**own["train"], **TINY_TRAIN}
     tree["train"] |= TINY_TRAIN
     tree["quantize"] |= FEW
+    tree["evaluate"] |= {"worst": 4}
     path.write_text(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False), "utf-8")
     corpora = tree["data"]["corpora"]
     mixed = itertools.chain(*(v for v in tree["data"]["mix"].values() if isinstance(v, list)))
