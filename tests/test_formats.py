@@ -26,6 +26,8 @@ from tests.networks import CLASSES, NAMES, TWICE, VARIANTS, made
 
 # One way to calibrate: which reads best is tested in test_int8.py.
 SETTINGS = committed.settings().quantize.model_copy(update={"calibration": ["minmax"]})
+# Of more than convolutions and a last layer, or of two stages; one of convolutions alone.
+MIXED = ("capsule", "cascade", "compact", "hiercode", "rnn", "seq2seq", "vit")
 IMAGES = np.random.default_rng(0).integers(0, 256, (32, 64, 64), dtype=np.uint8)
 BOLD = np.where(IMAGES > 40, 255, 0).astype(np.uint8)  # more ink than any pen leaves
 TOLD = {
@@ -88,6 +90,13 @@ def exported(request, tmp_path_factory) -> Exported:
     return Exported(name, model, source_of(model, tmp_path_factory.mktemp(name)))
 
 
+@pytest.mark.parametrize(
+    "exported",
+    [v if v[0] in MIXED else pytest.param(v, marks=pytest.mark.long) for v in VARIANTS],
+    ids=NAMES,
+    indirect=True,
+    scope="module",
+)
 def test_every_repair_of_int8(exported, tmp_path, monkeypatch, caplog):
     """Where no file reads well enough, biases are corrected, then layers stay in floats: of each
     kind one, to be quick."""
