@@ -9,6 +9,8 @@ from tests import committed, tables
 
 SETTINGS = committed.settings()
 CLASSES = list("あいう一二三書林杏木相目")
+# One way to calibrate: which reads best is tested in test_int8.py.
+QUANTIZE = SETTINGS.quantize.model_copy(update={"calibration": ["minmax"]})
 QUICKER = {"seq2seq": {"steps": 6}}  # an export holds every step
 VARIANTS = [
     (name, SETTINGS.archs.get(name, params.Arch()).net | QUICKER.get(name, {}))

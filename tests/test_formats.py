@@ -22,10 +22,8 @@ from kakitori.recognizer import Recognizer
 from kakitori.runtimes.catalogue import RUNTIMES
 from kakitori.sessions import open_session
 from tests import committed
-from tests.networks import CLASSES, NAMES, TWICE, VARIANTS, made
+from tests.networks import CLASSES, NAMES, QUANTIZE, TWICE, VARIANTS, made
 
-# One way to calibrate: which reads best is tested in test_int8.py.
-SETTINGS = committed.settings().quantize.model_copy(update={"calibration": ["minmax"]})
 # Of more than convolutions and a last layer, or of two stages; one of convolutions alone.
 MIXED = ("capsule", "cascade", "compact", "hiercode", "rnn", "seq2seq", "vit")
 IMAGES = np.random.default_rng(0).integers(0, 256, (32, 64, 64), dtype=np.uint8)
@@ -59,7 +57,7 @@ def settled(model: nn.Module) -> nn.Module:
 
 def source_of(model: nn.Module, folder: Path) -> formats.Source:
     folder.mkdir(exist_ok=True)
-    return formats.Source(model, 64, SETTINGS, IMAGES[:16], (IMAGES, LABELS), folder)
+    return formats.Source(model, 64, QUANTIZE, IMAGES[:16], (IMAGES, LABELS), folder)
 
 
 def answers(path: Path, images: np.ndarray, precision: str) -> np.ndarray:
@@ -141,7 +139,7 @@ def test_every_architecture_is_exported_the_same_again(exported, tmp_path):
 
 def test_every_format_of_an_architecture(exported, tmp_path):
     name, model, source = exported
-    wanted = [*dict.fromkeys([*OF_ALL, *SETTINGS.formats_of(name)])]
+    wanted = [*dict.fromkeys([*OF_ALL, *QUANTIZE.formats_of(name)])]
     formats.check(wanted, model, name)
     (batch,) = export.batches(IMAGES)
     with torch.no_grad():

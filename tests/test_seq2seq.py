@@ -21,7 +21,8 @@ from kakitori.results import sequences
 from kakitori.sessions import open_session
 from kakitori.stroke_answers import decode
 from kakitori.writing.strokes import TYPES
-from tests import committed, tables, toy
+from tests import tables, toy
+from tests.networks import QUANTIZE
 
 TEXT = "十大二"
 SIZE = 32
@@ -158,7 +159,7 @@ def exported(tmp_path_factory) -> tuple[Seq2Seq, Path]:
     images = noise([0] * 3).images
     gray = ((images[:, 0] + 1) * 127.5).round().byte().numpy()
     read = gray, np.zeros(3, np.int64)
-    source = formats.Source(net, SIZE, committed.settings().quantize, gray, read, folder)
+    source = formats.Source(net, SIZE, QUANTIZE, gray, read, folder)
     assert len(list(formats.make(["fp32", "int8"], source, folder))) == 2
     return net, folder
 

@@ -12,7 +12,8 @@ from kakitori.archs.contract import NONE, Batch
 from kakitori.archs.stroke import Stroke, build, courses_of
 from kakitori.learning import formats
 from kakitori.sessions import open_session
-from tests import committed, tables
+from tests import tables
+from tests.networks import QUANTIZE
 
 TEXT = "十木林大三"
 TEN, TREE, WOOD, BIG, THREE = range(len(TEXT))
@@ -165,7 +166,7 @@ def exported(net, tmp_path_factory) -> tuple[Batch, Path]:
     batch, folder = page(60, 9), tmp_path_factory.mktemp("exports")
     gray = ((batch.images[:, 0] + 1) * 127.5).round().byte().numpy()
     read = gray, batch.labels.numpy()
-    source = formats.Source(net, SIZE, committed.settings().quantize, gray, read, folder)
+    source = formats.Source(net, SIZE, QUANTIZE, gray, read, folder)
     assert len(list(formats.make(["fp32", "int8", "int4"], source, folder))) == 3
     return batch, folder
 
