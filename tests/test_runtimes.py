@@ -18,8 +18,8 @@ from kakitori.runtimes import comparing, converting, environments, measuring, ru
 from kakitori.runtimes.catalogue import FORMATS as KINDS
 from kakitori.runtimes.catalogue import RUNTIMES
 from kakitori.sessions import open_session
-from tests import toy
 from tests.models import small_model
+from tests.networks import made
 from tests.projects import Project
 
 LIGHTEST = "tract"  # one wheel of eighteen megabytes
@@ -194,7 +194,8 @@ def test_a_format_of_another_runtime_is_converted_and_read(tmp_path, monkeypatch
     (tmp_path / "run_ncnn.py").write_text(f"FILES = {works}\n{RUNNER}")
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64)).astype(np.uint8)
     source = object.__new__(Source)  # without the file of all heads, which nothing here reads
-    source.model, source.size, source.folder = toy.linear(), 64, tmp_path / "between"
+    net = made("compact", {"channels": [8, 8, 8, 8, 8], "rank": 8})
+    source.model, source.size, source.folder = net, 64, tmp_path / "between"
     source.calibration, source.validation = images, (images, np.array([0, 1, 0]))
     source.folder.mkdir()
     (folder := tmp_path / "exports").mkdir()
