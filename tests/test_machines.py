@@ -8,6 +8,7 @@ import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 
@@ -78,8 +79,6 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 def end(process: BaseProcess) -> None:
     """An agent, and at once whatever it started, as if its machine had lost its power."""
-    import psutil
-
     for one in [*psutil.Process(process.pid).children(recursive=True), process]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(one.pid, signal.SIGKILL)
@@ -102,6 +101,7 @@ def test_two_machines_end_with_the_weights_of_one(of_one, tmp_path):
     assert toy.same(weights(tmp_path), of_one)
 
 
+@pytest.mark.long  # the others notice after half a minute
 def test_a_machine_that_was_lost_comes_again_and_all_go_on(of_one, tmp_path):
     """It is lost in the third of four epochs, and its folder has no checkpoint."""
     meeting = f"2,127.0.0.1:{free_port()}"
