@@ -16,12 +16,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 import pytest  # noqa: E402
 from filelock import FileLock  # noqa: E402
 
-from tests import fuzzing  # noqa: E402
+from tests import forks, fuzzing  # noqa: E402
 from tests.projects import LIMIT, ROOT, TINY, Project, environment  # noqa: E402
 
 __all__ = ["LIMIT", "ROOT", "TINY", "Project", "environment"]
 
 LONGEST = ("reproduced", "samples", "project", "finished")  # fixtures of those that run stages
+READ = ".checkpoints/settings"  # what each stage read of params.yaml; of no git
 fuzzing.settings.load_profile("test")  # --hypothesis-profile comes later and overrides it
 
 
@@ -60,8 +61,10 @@ def finished(once: Callable) -> Project:
         making = Project.at(root)
         making.set(**TINY)
         making.commit("settings")
+        (making.root / READ).mkdir(parents=True)
         for name in making.stages():
-            making.stage(name)
+            read = {forks.SETTINGS_READ: str(making.root / READ / name)}
+            making.script(f"stages/{name}.py", variables=read)
         making.run("dvc", "commit", "-q", "-f")
         making.commit("results")
 

@@ -14,7 +14,10 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from tests import settings_read
+
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # as kakitori does, which comes too late here
+SETTINGS_READ = "TESTS_SETTINGS_READ"  # a variable: the file for what a script reads of params.yaml
 ROOT = Path(__file__).resolve().parents[1]
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
@@ -59,4 +62,9 @@ def _become(
     sys.path[:] = [str(Path(root, script).parent), *(p for p in sys.path if p not in ours)]
     for name in [name for name in sys.modules if name.split(".")[0] == "kakitori"]:
         del sys.modules[name]  # whoever started this process may have brought it along
-    runpy.run_path(str(Path(root, script)), run_name="__main__")
+    read = settings_read.record() if SETTINGS_READ in variables else set()
+    try:
+        runpy.run_path(str(Path(root, script)), run_name="__main__")
+    finally:
+        if read:
+            Path(variables[SETTINGS_READ]).write_text("\n".join(sorted(read)), "utf-8")

@@ -24,10 +24,12 @@ from kakitori import params
 from kakitori.recognizer import Recognizer
 from kakitori.writing.strokes import TYPES
 from tests import committed
+from tests.conftest import READ
 from tests.pictures import drawn
 from tests.projects import TINY, Project, environment
 
 STAGES = list(yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
+SHAPE_NOTHING = {"carbon.country", "synthesize.workers"}  # the meter's, and how many work at a time
 BEFORE_TRAINING = ("characters", "synthesize", "extract", "split")
 COMMANDS = [
     *STAGES, "recognize", "gate", "prune", "report", "study", "demo", "flagship", "release",
@@ -151,6 +153,21 @@ def test_a_report_of_stale_metrics_is_refused(finished, tmp_path):
     (copy.root / "metrics/carbon.json").unlink()
     done = copy.stage("report", check=False)
     assert done.returncode == 1 and "carbon.json: expected a file, found none" in done.stderr
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_dvc_knows_the_settings_that_a_stage_reads(finished, stage):
+    """A forgotten one would leave its results stale in silence."""
+    deps = yaml.safe_load((finished.root / "dvc.yaml").read_text("utf-8"))["stages"][stage]
+    listed = {name.partition(".${")[0] for name in deps.get("params", [])}
+    path = finished.root / READ / stage
+    read = set(path.read_text("utf-8").split()) - SHAPE_NOTHING if path.is_file() else set()
+
+    def within(name: str, group: str) -> bool:
+        return f"{name}.".startswith(f"{group}.")
+
+    assert not [n for n in read if not any(within(n, group) for group in listed)], "not listed"
+    assert not [group for group in listed if not any(within(n, group) for n in read)], "not read"
 
 
 def test_metrics_hold_no_lists_and_the_gated_file_no_times(finished):
