@@ -64,13 +64,13 @@ def show(text: str, settings: Settings) -> None:
             raise DataError(f"--show: expected characters of the table, found {character!r}")
         row = table.loc[character]
         strokes = [np.asarray(s).reshape(-1, 2) for s in row["strokes"]]
-        tree = row["decomposition"] and radicals.Part.from_json(row["decomposition"])
+        tree = row["decomposition"] and radicals.Component.from_json(row["decomposition"])
         path = folder / f"{character}.png"
         anatomy.draw(path, f"{character} ({row['stroke_source']})", strokes, tree or None)
         print(path.relative_to(ROOT))
 
 
-def _row(character: str, found: dict[str, dict], tree: radicals.Part | None) -> dict:
+def _row(character: str, found: dict[str, dict], tree: radicals.Component | None) -> dict:
     """What is known of a character: of the first source that has it, and its forms in all; `tree`
     where no source of forms knows one."""
     forms = {source: known[character] for source, known in found.items() if character in known}

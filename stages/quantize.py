@@ -62,7 +62,7 @@ def main(settings: Settings) -> None:
                 "temperature": scoring.fit_temperature(reference, labels),
             },
         }
-        source = formats.Source(model, size, options, calibration, (images, labels), Path(between))
+        source = formats.Trained(model, size, options, calibration, (images, labels), Path(between))
         metrics |= exports(names, source, seen, classes, folder, plots)
         columns = ["bytes", "latency_ms", "val_top1"]
         table = pd.DataFrame([{"name": k} | {c: metrics[k][c] for c in columns} for k in names])
@@ -109,7 +109,7 @@ def weights(described: saved.Described, folder: Path) -> dict[str, int]:
 
 def exports(
     names: list[str],
-    source: formats.Source,
+    source: formats.Trained,
     seen: exporting.Seen,
     classes: list[str],
     folder: Path,

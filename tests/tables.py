@@ -7,14 +7,14 @@ import pandas as pd
 from PIL import ImageFont
 
 from kakitori.writing import charset, glyphs, radicals
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 from kakitori.writing.strokes import classify, components
 
 # Decompositions as KanjiVG has them, for some; the others have none, like without its archive.
 TREES = {
-    "林": Part("林", parts=(Part("木", "left"), Part("木", "right"))),
-    "相": Part("相", parts=(Part("木", "left"), Part("目", "right"))),
-    "杏": Part("杏", parts=(Part("木", "top"), Part("口", "bottom"))),
+    "林": Component("林", parts=(Component("木", "left"), Component("木", "right"))),
+    "相": Component("相", parts=(Component("木", "left"), Component("目", "right"))),
+    "杏": Component("杏", parts=(Component("木", "top"), Component("口", "bottom"))),
 }
 
 

@@ -2,15 +2,17 @@ import numpy as np
 from PIL import Image
 
 from kakitori.results import anatomy
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 
 STROKES = [np.array([[0.1, 0.5], [0.9, 0.5]]), np.array([[0.5, 0.1], [0.5, 0.9]])]
 
 
 def test_a_character_with_and_without_a_tree(tmp_path):
     # Two names that no font has: a glyph that Unicode lacks, and a stroke type.
-    tree = Part(
-        "十", strokes=(0, 1), parts=(Part("CDP-8CB8", "left", (0,)), Part("㇑", strokes=(1,)))
+    tree = Component(
+        "十",
+        strokes=(0, 1),
+        parts=(Component("CDP-8CB8", "left", (0,)), Component("㇑", strokes=(1,))),
     )
     anatomy.draw(tmp_path / "tree.png", "十", STROKES, tree)
     anatomy.draw(tmp_path / "again.png", "十", STROKES, tree)

@@ -42,19 +42,19 @@ CROSS = [[(10, 50), (90, 50)], [(50, 10), (50, 60), (52, 90)]]
 TEXT = "啊阿埃挨哎唉哀皑癌蔼矮艾碍爱隘鞍氨安俺按A,"
 
 
-def write(path: Path, content: bytes) -> casia.Source:
+def write(path: Path, content: bytes) -> casia.CasiaFile:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     (source,) = casia.sources(path.parent, "raw/HWDB")
     return source
 
 
-def gnt_file(path: Path) -> casia.Source:
+def gnt_file(path: Path) -> casia.CasiaFile:
     samples = [gnt(c.encode("gb2312"), bitmap(40 + k, 60 - k, k)) for k, c in enumerate(TEXT)]
     return write(path, b"".join(samples))
 
 
-def pot_file(path: Path, swapped: bool = True) -> casia.Source:
+def pot_file(path: Path, swapped: bool = True) -> casia.CasiaFile:
     return write(path, b"".join(pot(c.encode("gb2312"), CROSS, swapped) for c in TEXT))
 
 

@@ -147,7 +147,7 @@ def test_real_drawings(name, count, classes):
         pytest.skip("no ../shared/handwriting here")
     (source,) = folders.sources(path, f"raw/{name}")
     assert len(source.names) == count
-    few = folders.Source(source.corpus, source.root, source.names[:60])
+    few = folders.ImageFolder(source.corpus, source.root, source.names[:60])
     samples = few.read(64)
     images = drain(samples)
     assert not samples.rejects and len(images) == 60

@@ -55,9 +55,9 @@ def settled(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def source_of(model: nn.Module, folder: Path) -> formats.Source:
+def source_of(model: nn.Module, folder: Path) -> formats.Trained:
     folder.mkdir(exist_ok=True)
-    return formats.Source(model, 64, QUANTIZE, IMAGES[:16], (IMAGES, LABELS), folder)
+    return formats.Trained(model, 64, QUANTIZE, IMAGES[:16], (IMAGES, LABELS), folder)
 
 
 def answers(path: Path, images: np.ndarray, precision: str) -> np.ndarray:
@@ -77,7 +77,7 @@ def digests(folder: Path) -> dict[str, str]:
 class Exported(NamedTuple):
     name: str
     model: nn.Module
-    source: formats.Source
+    source: formats.Trained
 
 
 @pytest.fixture(scope="module", params=VARIANTS, ids=NAMES)
@@ -124,7 +124,7 @@ def test_every_repair_of_int8(exported, tmp_path, monkeypatch, caplog):
     assert "out-of-range" not in caplog.text
 
 
-def exported_again(model: nn.Module, first: formats.Source, folder: Path) -> formats.Source:
+def exported_again(model: nn.Module, first: formats.Trained, folder: Path) -> formats.Trained:
     """The same bytes as the first time."""
     again = source_of(model, folder)
     assert [p.read_bytes() for p in first.parts] == [p.read_bytes() for p in again.parts]

@@ -11,7 +11,7 @@ from kakitori.archs.contract import Batch
 from kakitori.learning import export
 from kakitori.sessions import open_session
 from kakitori.writing import radicals
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 from kakitori.writing.strokes import TYPES
 from tests import committed
 from tests.tables import characters
@@ -60,7 +60,7 @@ def test_codes_are_the_codebooks(table):
     codes = hiercode.Codes(TEXT, table)
     matrix = codes.matrix(TEXT)
     assert len(matrix.unique(dim=0)) == len(TEXT)
-    tree = Part.from_json(table.set_index("character").loc["相", "decomposition"])
+    tree = Component.from_json(table.set_index("character").loc["相", "decomposition"])
     book = radicals.codebook([tree])
     assert said(codes, "相") == set(book.columns)
     for character in "木土明":  # no trees: KRADFILE's radicals, and what the strokes tell
@@ -205,7 +205,7 @@ def test_combinations_never_seen_are_read():
     names = [chr(0x4E00 + k) for k in range(36)]
     pairs = list(itertools.product(range(6), repeat=2))
     trees = [
-        Part("", parts=(Part(SHAPES[a], "left"), Part(SHAPES[b], "right"))).to_json()
+        Component("", parts=(Component(SHAPES[a], "left"), Component(SHAPES[b], "right"))).to_json()
         for a, b in pairs
     ]
     table = pd.DataFrame({"character": names, "decomposition": trees, "stroke_types": ""})

@@ -4,15 +4,17 @@ import numpy as np
 
 from kakitori.writing import kanjivg, radicals
 from kakitori.writing.charset import etl9_characters
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 
 OFFICIAL = kanjivg.release(Path("no archive"))
 
-WOOD, MOUTH = Part("木"), Part("口")
+WOOD, MOUTH = Component("木"), Component("口")
 
 
-def over(*parts: str) -> Part:
-    return Part("", parts=tuple(Part(p, where) for p, where in zip(parts, POSITIONS, strict=False)))
+def over(*parts: str) -> Component:
+    return Component(
+        "", parts=tuple(Component(p, where) for p, where in zip(parts, POSITIONS, strict=False))
+    )
 
 
 POSITIONS = ("top", "bottom")
@@ -24,15 +26,15 @@ def test_kradfile():
 
 
 def test_a_tree_comes_back_from_json():
-    tree = Part(
+    tree = Component(
         "休",
         strokes=(0, 1, 2, 3, 4, 5),
         parts=(
-            Part("亻", "left", (0, 1), original="人", variant=True, radical="general"),
-            Part("木", "right", (2, 3, 4, 5), phon="木"),
+            Component("亻", "left", (0, 1), original="人", variant=True, radical="general"),
+            Component("木", "right", (2, 3, 4, 5), phon="木"),
         ),
     )
-    assert Part.from_json(tree.to_json()) == tree
+    assert Component.from_json(tree.to_json()) == tree
     assert "partial" not in tree.to_json() and "休" in tree.to_json()
     assert [leaf.element for leaf in tree.leaves()] == ["亻", "木"]
 
@@ -53,8 +55,10 @@ def test_codes_share_radicals_and_tell_places_apart():
 
 def test_three_parts_are_two_and_one():
     """a, b, c: the first part and the rest; an enclosure and what it encloses say the same."""
-    three = Part("", parts=(Part("彳", "left"), Part("重", "middle"), Part("亍", "right")))
-    gate = Part("", parts=(Part("門", "kamae"), Part("日", "kamaec")))
+    three = Component(
+        "", parts=(Component("彳", "left"), Component("重", "middle"), Component("亍", "right"))
+    )
+    gate = Component("", parts=(Component("門", "kamae"), Component("日", "kamaec")))
     book = radicals.codebook([three, gate])
     said = [{book.columns[i] for i in np.flatnonzero(code)} for code in book.codes]
     assert said[0] == {"彳", "重", "亍", "彳@0", "重@10", "亍@11", "⿰@", "⿰@1"}

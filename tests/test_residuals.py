@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 from kakitori.writing.strokes import Form, resample
 from tests.benchmarks import residuals
 from tests.benchmarks.residuals import POINTS
@@ -16,13 +16,13 @@ STROKES = [  # like 川 with a bar on top and one that ends on its middle stroke
     np.array([(0.3, 0.5), (0.5, 0.5)]),
 ]
 LINES = np.stack([resample(s, POINTS) for s in STROKES])
-LEFT, RIGHT = Part("左", "left", (0, 4)), Part("右", "right", (1, 2, 3))
+LEFT, RIGHT = Component("左", "left", (0, 4)), Component("右", "right", (1, 2, 3))
 
 
 @pytest.fixture
 def reference() -> residuals.Reference:
     form = Form(STROKES, tuple("㇑㇑㇑㇐㇐"), (0,) * 5)
-    return residuals.reference_of("川", form, Part("川", "", (0, 1, 2, 3, 4), (LEFT, RIGHT)))
+    return residuals.reference_of("川", form, Component("川", "", (0, 1, 2, 3, 4), (LEFT, RIGHT)))
 
 
 def turned(points: np.ndarray, degrees: float) -> np.ndarray:

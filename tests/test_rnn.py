@@ -20,7 +20,7 @@ from kakitori.archs.rnn import (
     ctc,
     spelling,
 )
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 from tests import tables, toy
 
 TEXT = "林相杏"
@@ -39,8 +39,10 @@ def noise(labels: list[int]) -> Batch:
 
 
 def test_radicals_are_the_leaves_of_a_tree_in_order():
-    over = Part("杏", parts=(Part("木", "top"), Part("口", "bottom")))
-    tree = Part("", parts=(Part("氵", "left"), Part("", "right", parts=(over, Part("")))))
+    over = Component("杏", parts=(Component("木", "top"), Component("口", "bottom")))
+    tree = Component(
+        "", parts=(Component("氵", "left"), Component("", "right", parts=(over, Component(""))))
+    )
     assert spelling(tree.to_json(), ["水"]) == ["氵", "木", "口", UNNAMED]
 
 
@@ -178,7 +180,7 @@ def test_a_character_must_fit_into_what_is_spelled():
 
     def grove(count: int) -> RNN:
         table = tables.characters(TEXT).copy()
-        table.loc[0, "decomposition"] = Part("林", parts=(Part("木"),) * count).to_json()
+        table.loc[0, "decomposition"] = Component("林", parts=(Component("木"),) * count).to_json()
         return build(list(TEXT), table, SIZE, hidden=4)
 
     assert grove(16).lengths.tolist() == [16, 2, 2]

@@ -12,7 +12,7 @@ import pytest
 
 from kakitori.errors import DataError
 from kakitori.formats import FORMATS
-from kakitori.learning.formats import Source
+from kakitori.learning.formats import Trained
 from kakitori.outputs import ROOT
 from kakitori.runtimes import comparing, converting, environments, measuring, running
 from kakitori.runtimes.catalogue import FORMATS as KINDS
@@ -193,7 +193,7 @@ def test_a_format_of_another_runtime_is_converted_and_read(tmp_path, monkeypatch
     monkeypatch.setattr(running, "RUNNERS", tmp_path)
     (tmp_path / "run_ncnn.py").write_text(f"FILES = {works}\n{RUNNER}")
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64)).astype(np.uint8)
-    source = object.__new__(Source)  # without the file of all heads, which nothing here reads
+    source = object.__new__(Trained)  # without the file of all heads, which nothing here reads
     net = made("compact", {"channels": [8, 8, 8, 8, 8], "rank": 8})
     source.model, source.size, source.folder = net, 64, tmp_path / "between"
     source.calibration, source.validation = images, (images, np.array([0, 1, 0]))

@@ -4,13 +4,15 @@ import numpy as np
 import pandas as pd
 
 from kakitori.results import slices
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 
 TEXT = "林森あ"
 
 
 def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
-    tree = Part("林", parts=(Part("木"), Part("", parts=(Part("木"), Part("丶")))))
+    tree = Component(
+        "林", parts=(Component("木"), Component("", parts=(Component("木"), Component("丶"))))
+    )
     characters = pd.DataFrame(
         {
             "codepoint": [ord(c) for c in TEXT],

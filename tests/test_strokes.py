@@ -54,9 +54,9 @@ def test_a_vocabulary_of_27():
 
 def test_matching_finds_the_same_stroke_in_any_direction_and_scale():
     halved = [0.5 * s[::-1] for s in (BOX[2], BOX[0], BOX[1])]
-    assert strokes.match(halved, BOX) == [(0, 2), (1, 0), (2, 1)]
+    assert strokes.paired(halved, BOX) == [(0, 2), (1, 0), (2, 1)]
     far = [BOX[0], BOX[1], line((0.2, 0.5), (0.8, 0.5)), BOX[2]]
-    assert strokes.match(far, BOX) == [(0, 0), (1, 1), (3, 2)]
+    assert strokes.paired(far, BOX) == [(0, 0), (1, 1), (3, 2)]
 
 
 def test_kendall_tau():

@@ -9,7 +9,7 @@ import torch
 
 from kakitori.archs.contract import NONE, Batch, Outputs, class_loss
 from kakitori.learning import checkpoints, training
-from kakitori.learning.objectives import Distillation
+from kakitori.learning.objectives import Imitation
 from tests import networks
 from tests.toy import linear, part, partial, parts, same, settings
 
@@ -298,7 +298,7 @@ def test_a_teacher_is_imitated():
         data["train"].images, wrong, data["train"].rows, data["train"].weights
     )
     options = settings(learning_rate=0.02, epochs=8, label_smoothing=0.0)
-    imitating = Distillation(teacher, torch.arange(4), 1.0, 2.0)
+    imitating = Imitation(teacher, torch.arange(4), 1.0, 2.0)
     taught = training.train(linear(), data, options, 0, "taught", None, imitating)
     alone = training.train(linear(), data, options, 0, "alone")
     assert taught.best["val_top1"] > 0.9 > 0.5 > alone.curve["val_top1"].iloc[-1]
@@ -311,14 +311,14 @@ def test_the_teachers_columns_are_the_learners_classes():
         def forward(self, images):
             return Outputs(torch.tensor([[0.5, 2.0, -1.0]]), None)
 
-    same_order = Distillation(Fixed(), torch.tensor([1, 2, 0]), 1.0, 3.0)
+    same_order = Imitation(Fixed(), torch.tensor([1, 2, 0]), 1.0, 3.0)
     assert same_order(torch.tensor(9.0), outputs, images).item() == pytest.approx(0, abs=1e-6)
-    other = Distillation(Fixed(), torch.tensor([0, 1, 2]), 1.0, 3.0)
+    other = Imitation(Fixed(), torch.tensor([0, 1, 2]), 1.0, 3.0)
     p = torch.softmax(torch.tensor([0.5, 2.0, -1.0]) / 3, 0)
     q = torch.softmax(torch.tensor([2.0, -1.0, 0.5]) / 3, 0)
     expected = 9 * (p * (p / q).log()).sum().item()
     assert other(torch.tensor(9.0), outputs, images).item() == pytest.approx(expected, rel=1e-5)
-    half = Distillation(Fixed(), torch.tensor([0, 1, 2]), 0.5, 3.0)
+    half = Imitation(Fixed(), torch.tensor([0, 1, 2]), 0.5, 3.0)
     mean = (expected + 9) / 2
     assert half(torch.tensor(9.0), outputs, images).item() == pytest.approx(mean, rel=1e-5)
 
@@ -338,7 +338,7 @@ def test_the_teacher_reads_in_the_learners_precision():
 
     for precision in (torch.bfloat16, torch.float32):
         outputs = Outputs(torch.zeros(2, 3, dtype=precision), torch.zeros(2, 2))
-        told = Distillation(Teacher(), torch.arange(3), 0.5, 3.0)
+        told = Imitation(Teacher(), torch.arange(3), 0.5, 3.0)
         assert told(torch.tensor(1.0), outputs, torch.rand(2, 4)).dtype == torch.float32
     assert seen == [torch.bfloat16, torch.float32]
 

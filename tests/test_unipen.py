@@ -22,7 +22,7 @@ def text_of(labels: list[str], flip: bool = False) -> str:
     return "".join(parts)
 
 
-def write(path: Path, content: str | bytes) -> unipen.Source:
+def write(path: Path, content: str | bytes) -> unipen.UnipenFile:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return next(s for s in unipen.sources(path.parent, "raw/kuchibue") if s.file == path.name)
@@ -256,7 +256,7 @@ def test_includes_that_go_round_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"a\.dat: expected no \.INCLUDE that leads back"):
         unipen.sources(tmp_path, "raw/x")
     with pytest.raises(DataError, match="expected no file that includes itself"):
-        unipen.Source("raw/x", archives.File(tmp_path, "a.dat")).read(32)
+        unipen.UnipenFile("raw/x", archives.File(tmp_path, "a.dat")).read(32)
 
 
 @pytest.mark.parametrize("bomb", ["many", "doubling"])
@@ -330,7 +330,7 @@ def test_pictures_of_hands_and_documentation_are_left_alone(tmp_path):
 WHOLE = text_of(["十", "0x3021", "JISx8d95"]).encode()
 
 
-def survives(source: unipen.Source, content: bytes) -> None:
+def survives(source: unipen.UnipenFile, content: bytes) -> None:
     (source.place.root / source.place.name).write_bytes(content)
     try:
         samples = source.read(16)

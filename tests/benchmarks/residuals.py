@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kakitori.matching import fitting, pairing, shapes
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 from kakitori.writing.strokes import Form, Strokes, resample
 
 POINTS = 32
@@ -59,7 +59,7 @@ class Reference(NamedTuple):
     joints: Joints
 
 
-def reference_of(character: str, form: Form, tree: Part) -> Reference:
+def reference_of(character: str, form: Form, tree: Component) -> Reference:
     strokes = np.stack([resample(s, POINTS) for s in form.strokes])
     members = [(character, "", k) for k in range(len(strokes))]
     for leaf in tree.leaves():

@@ -51,7 +51,7 @@ def tracing(kanji: dict[str, kanjivg.Character], traced: dict[str, strokes.Strok
     counts, taus, matched, directions, types = [], [], [], [], []
     for name, true in kanji.items():
         found = traced[name]
-        pairs = strokes.match(found, true.strokes)
+        pairs = strokes.paired(found, true.strokes)
         counts.append(len(found) - len(true.strokes))
         taus.append(strokes.kendall_tau([other for _, other in pairs]))
         matched.append(len(pairs) / len(true.strokes))

@@ -29,7 +29,7 @@ from torch import nn
 from kakitori.archs.blocks import Head, encoder
 from kakitori.archs.contract import Batch, Network, class_loss
 from kakitori.archs.folding import folded
-from kakitori.writing.radicals import Part, codebook
+from kakitori.writing.radicals import Component, codebook
 from kakitori.writing.strokes import halves
 
 CHANNELS = (40, 80, 96, 192, 320)
@@ -83,9 +83,9 @@ class Codes:
         return codes
 
 
-def _decomposition(row) -> Part | set[str]:
+def _decomposition(row) -> Component | set[str]:
     if row.decomposition:
-        return Part.from_json(row.decomposition)
+        return Component.from_json(row.decomposition)
     return {*row.radicals, *_layout(row)}
 
 

@@ -25,7 +25,7 @@ class Squeeze(nn.Module):
         return x.squeeze(3).squeeze(2)
 
 
-class Compact(Classifier):
+class Integral(Classifier):
     def __init__(self, size: int, classes: int, width: int) -> None:
         c1, c2, c3, c4 = width // 4, width // 2, 3 * width // 4, width
         encoder = nn.Sequential(
@@ -41,7 +41,7 @@ class Compact(Classifier):
         )
         super().__init__(encoder, Head(c4, size // 16, classes))
 
-    def deployed(self) -> "Compact":
+    def deployed(self) -> "Integral":
         """An equal network for export, whose pooling is the depthwise convolution that it amounts
         to."""
         net = folded(self)
@@ -53,11 +53,11 @@ class Compact(Classifier):
         return net
 
 
-def build(classes: Sequence[str], characters: object, size: int, width: int = 256) -> Compact:
+def build(classes: Sequence[str], characters: object, size: int, width: int = 256) -> Integral:
     """The network for images of `size` pixels.
 
     width : channels of the last stage; the earlier ones have a quarter, half and three quarters.
     """
     if not (isinstance(width, int) and width >= 16 and width % 16 == 0):
         raise ValueError(f"width: expected a multiple of 16, found {width!r}")
-    return Compact(size, len(classes), width)
+    return Integral(size, len(classes), width)

@@ -28,7 +28,7 @@ _STROKE_END, _SAMPLE_END = (-1, 0), (-1, -1)
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class CasiaFile:
     """One `.gnt` or `.pot` file."""
 
     corpus: str
@@ -62,9 +62,9 @@ class Source:
         return read(self, raw, size)
 
 
-def sources(path: Path, corpus: str) -> list[Source]:
+def sources(path: Path, corpus: str) -> list[CasiaFile]:
     """The `.gnt` and `.pot` files in a folder or in archives; [] where there are none."""
-    found = [Source(corpus, f) for f in archives.files(path) if _suffix(f) in (".gnt", ".pot")]
+    found = [CasiaFile(corpus, f) for f in archives.files(path) if _suffix(f) in (".gnt", ".pot")]
     return sorted(found, key=str)
 
 
@@ -72,7 +72,7 @@ def _suffix(file: archives.File) -> str:
     return PurePosixPath(file.name).suffix.lower()
 
 
-def _headers(source: Source, raw: np.ndarray, layout: struct.Struct) -> Iterator[tuple]:
+def _headers(source: CasiaFile, raw: np.ndarray, layout: struct.Struct) -> Iterator[tuple]:
     """Offset and header of each sample; where one starts, the one before it says."""
     view, offset = memoryview(raw), 0
     while offset < len(raw):
@@ -97,7 +97,7 @@ def _headers(source: Source, raw: np.ndarray, layout: struct.Struct) -> Iterator
 
 
 def _labels(
-    source: Source, offsets: np.ndarray, tags: list[bytes]
+    source: CasiaFile, offsets: np.ndarray, tags: list[bytes]
 ) -> tuple[np.ndarray, np.ndarray, list[Reject]]:
     """Which samples have a character (N,), the code points of these, and the others as rejects."""
     known = {tag: _character(tag) for tag in set(tags)}
@@ -123,7 +123,7 @@ def _character(tag: bytes, encoding: str = "gb18030") -> int:
 # Offline
 
 
-def _read_gnt(source: Source, raw: np.ndarray, size: int) -> Samples:
+def _read_gnt(source: CasiaFile, raw: np.ndarray, size: int) -> Samples:
     headers, tags = [], []
     for offset, length, tag, width, height in _headers(source, raw, _GNT):
         if not width * height or length != _GNT.size + width * height:
@@ -167,7 +167,7 @@ def _reduced(bitmap: np.ndarray) -> np.ndarray:
 # Online
 
 
-def _read_pot(source: Source, raw: np.ndarray, size: int) -> Samples:
+def _read_pot(source: CasiaFile, raw: np.ndarray, size: int) -> Samples:
     offsets, tags, drawings, rejects = [], [], [], []
     for offset, length, tag, count in _headers(source, raw, _POT):
         pairs = raw[offset + _POT.size : offset + length]

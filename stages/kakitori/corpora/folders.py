@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"<\S+ object at 0x[0-9a-f]+>")
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class ImageFolder:
     """Some of the pictures of a folder or an archive, without writers."""
 
     corpus: str
@@ -97,7 +97,7 @@ def _chunks(images: np.ndarray) -> Iterator[Normalised]:
         yield Normalised(chunk, np.where(inked, 255, 0).astype(np.uint8))
 
 
-def sources(path: Path, corpus: str) -> list[Source]:
+def sources(path: Path, corpus: str) -> list[ImageFolder]:
     """Everything below folders called after a character, in a folder or in archives; [] where there
     is none.
 
@@ -106,7 +106,7 @@ def sources(path: Path, corpus: str) -> list[Source]:
     return pictures(path, corpus, kuzushiji=False)
 
 
-def pictures(path: Path, corpus: str, kuzushiji: bool) -> list[Source]:
+def pictures(path: Path, corpus: str, kuzushiji: bool) -> list[ImageFolder]:
     """The pictures of Kuzushiji-Kanji (below `kkanji…`, which is its own name), or all others."""
     found = []
     for root, group in itertools.groupby(archives.files(path), lambda file: file.root):
@@ -118,7 +118,7 @@ def pictures(path: Path, corpus: str, kuzushiji: bool) -> list[Source]:
         ]
         parts = [tuple(names[k : k + PART]) for k in range(0, len(names), PART)]
         several = len(parts) > 1
-        found += [Source(corpus, root, part, k * several) for k, part in enumerate(parts, 1)]
+        found += [ImageFolder(corpus, root, part, k * several) for k, part in enumerate(parts, 1)]
     return found
 
 

@@ -36,10 +36,12 @@ CLASSES = (
 )
 
 
-def sources(path: Path, corpus: str) -> list["folders.Source | Kuzushiji49"]:
+def sources(path: Path, corpus: str) -> list["folders.ImageFolder | Kuzushiji49"]:
     """Kuzushiji-Kanji (`kkanji.tar`, `kkanji2/U+XXXX/`) and Kuzushiji-49 (`k49-….npz`); else []."""
     files = archives.files(path)
-    found: list[folders.Source | Kuzushiji49] = list(folders.pictures(path, corpus, kuzushiji=True))
+    found: list[folders.ImageFolder | Kuzushiji49] = list(
+        folders.pictures(path, corpus, kuzushiji=True)
+    )
     by_name = {(f.root, f.name): f for f in files}
     for file in files:
         base = file.base.lower()

@@ -56,7 +56,7 @@ _HANDS = re.compile(r"nakayosi|kuchibue|ipdb", re.I)
 
 
 @dataclasses.dataclass(frozen=True)
-class Source:
+class UnipenFile:
     """One UNIPEN file, with what it includes."""
 
     corpus: str
@@ -135,7 +135,7 @@ def _ink(drawings: list[list[np.ndarray]]) -> Pen:
 # Finding
 
 
-def sources(path: Path, corpus: str) -> list[Source]:
+def sources(path: Path, corpus: str) -> list[UnipenFile]:
     """The UNIPEN files in a folder or in archives that have segments of characters and that no
     other one includes; else [].
 
@@ -173,7 +173,7 @@ def sources(path: Path, corpus: str) -> list[Source]:
             f"{unreached[0]}: expected no .INCLUDE that leads back to its own file, found one"
         )
     chosen = [
-        Source(corpus, file, tuple(sorted(below, key=str)))
+        UnipenFile(corpus, file, tuple(sorted(below, key=str)))
         for file, below in roots.items()
         if with_characters & {file, *below}
     ]

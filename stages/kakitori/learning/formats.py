@@ -20,7 +20,7 @@ from kakitori.params import Quantize
 from kakitori.sessions import in_turns, open_session
 
 
-class Source:
+class Trained:
     """A network as the float32 ONNX files that other formats are made of: one, or two of a network
     in stages."""
 
@@ -88,10 +88,10 @@ def logits_of(path: Path, images: np.ndarray) -> np.ndarray:
     return logits
 
 
-def _each(change: Callable[[Path, Path], object]) -> Callable[[Source, Path], dict]:
+def _each(change: Callable[[Path, Path], object]) -> Callable[[Trained, Path], dict]:
     """A format that is a change of each part by itself."""
 
-    def make(source: Source, path: Path) -> dict:
+    def make(source: Trained, path: Path) -> dict:
         made = [source.folder / f"changed-{k}.onnx" for k in range(len(source.parts))]
         for part, changed in zip(source.parts, made, strict=True):
             change(part, changed)
@@ -101,7 +101,7 @@ def _each(change: Callable[[Path, Path], object]) -> Callable[[Source, Path], di
     return make
 
 
-def _quantised(source: Source, path: Path, parts: list[Path]) -> dict:
+def _quantised(source: Trained, path: Path, parts: list[Path]) -> dict:
     wanted = source.read(source.join(parts, source.folder / "float.onnx")).top1
     made: list[Path] = []
     results: list[int8.Result] = []
@@ -135,16 +135,16 @@ def _quantised(source: Source, path: Path, parts: list[Path]) -> dict:
     }
 
 
-def to_strict(source: Source, path: Path) -> dict:
+def to_strict(source: Trained, path: Path) -> dict:
     export.to_strict(source.model, source.size, path)
     return {}
 
 
-def to_int8(source: Source, path: Path) -> dict:
+def to_int8(source: Trained, path: Path) -> dict:
     return _quantised(source, path, source.parts)
 
 
-def to_strict_int8(source: Source, path: Path) -> dict:
+def to_strict_int8(source: Trained, path: Path) -> dict:
     strict = source.folder / "strict.onnx"
     export.to_strict(source.model, source.size, strict)
     return _quantised(source, path, [strict])
@@ -169,7 +169,7 @@ def check(names: list[str], model: nn.Module, name: str) -> None:
             )
 
 
-def make(names: Iterable[str], source: Source, folder: Path) -> Iterator[tuple[str, Path, dict]]:
+def make(names: Iterable[str], source: Trained, folder: Path) -> Iterator[tuple[str, Path, dict]]:
     """Make the ONNX file of each format in `folder`; yields its name, path, and what there is to
     say of it."""
     for name in names:

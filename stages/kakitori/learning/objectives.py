@@ -7,7 +7,7 @@ from torch import nn
 from kakitori.archs.contract import Batch, Outputs
 
 
-class Distillation:
+class Imitation:
     """A trained network that another one learns to imitate (Hinton et al. 2015).
 
     Parameters
@@ -23,9 +23,9 @@ class Distillation:
         self.teacher = teacher.eval().requires_grad_(False)
         self.columns, self.share, self.temperature = columns, share, temperature
 
-    def to(self, device: torch.device) -> "Distillation":
+    def to(self, device: torch.device) -> "Imitation":
         teacher = self.teacher.to(device, memory_format=torch.channels_last)
-        return Distillation(teacher, self.columns.to(device), self.share, self.temperature)
+        return Imitation(teacher, self.columns.to(device), self.share, self.temperature)
 
     def __call__(self, loss: torch.Tensor, outputs: Outputs, images: torch.Tensor) -> torch.Tensor:
         """The learner's own loss and the Kullback–Leibler divergence from the teacher's answers,

@@ -7,7 +7,7 @@ from torch import nn
 
 from kakitori import outputs
 from kakitori.learning import checkpoints, data, processes, saved, training, transfer
-from kakitori.learning.objectives import Distillation
+from kakitori.learning.objectives import Imitation
 from kakitori.params import ROOT, Settings, Train
 
 # What shapes the weights, beside the architecture's own file.
@@ -40,7 +40,7 @@ def _code(name: str) -> list[Path]:
 
 def earlier_models(
     model: nn.Module, classes: list[str], size: int, options: Train
-) -> tuple[Distillation | None, dict[str, str | int]]:
+) -> tuple[Imitation | None, dict[str, str | int]]:
     """Gives `model` the weights that `transfer.init_from` names. Returns the teacher, if there is
     one, and the checksums of both for the metrics."""
     origins: dict[str, str | int] = {}

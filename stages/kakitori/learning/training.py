@@ -17,7 +17,7 @@ from kakitori.archs.contract import NONE, Batch, Outputs
 from kakitori.learning import checkpoints, optimisation, qat
 from kakitori.learning.augment import Augmenter, Draws, drop_strokes
 from kakitori.learning.data import Part, Partial
-from kakitori.learning.objectives import Distillation, WriterAdversary
+from kakitori.learning.objectives import Imitation, WriterAdversary
 from kakitori.learning.processes import Group
 from kakitori.learning.sampling import Sampler
 from kakitori.params import Train
@@ -86,7 +86,7 @@ def train(
     seed: int,
     run: str,
     partial: Partial | None = None,
-    distillation: Distillation | None = None,
+    distillation: Imitation | None = None,
 ) -> Result:
     """Train on parts["train"], choose the epoch by parts["val"].
 
@@ -132,7 +132,7 @@ class Trainer:
         settings: Train,
         seed: int,
         partial: Partial | None = None,
-        distillation: Distillation | None = None,
+        distillation: Imitation | None = None,
     ) -> None:
         self.settings, self.group = settings, Group()
         device = self.group.device

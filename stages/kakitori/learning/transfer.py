@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from kakitori.errors import DataError
-from kakitori.learning.objectives import Distillation
+from kakitori.learning.objectives import Imitation
 from kakitori.learning.saved import Described
-from kakitori.params import Distillation as DistillationSettings
+from kakitori.params import Distillation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,9 +56,7 @@ def start_from(model: nn.Module, classes: list[str], earlier: Described) -> Take
     return Taken(taken + by_class, len(state), len(rows) if by_class else 0)
 
 
-def teacher(
-    classes: list[str], size: int, earlier: Described, settings: DistillationSettings
-) -> Distillation:
+def teacher(classes: list[str], size: int, earlier: Described, settings: Distillation) -> Imitation:
     """The teacher of a network of these classes and this image size; DataError when it does not
     know all of the classes, or reads images of another size."""
     missing = [c for c in classes if c not in set(earlier.classes)]
@@ -75,7 +73,7 @@ def teacher(
         )
     place = {character: row for row, character in enumerate(earlier.classes)}
     columns = torch.tensor([place[c] for c in classes])
-    return Distillation(earlier.network(), columns, settings.share, settings.temperature)
+    return Imitation(earlier.network(), columns, settings.share, settings.temperature)
 
 
 def checksum(path: Path) -> str:

@@ -14,13 +14,13 @@ import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
 from kakitori import outputs
 from kakitori.results.lettering import lettered
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 from kakitori.writing.strokes import Strokes
 
 INK, MUTED, FAINT = "#1f3a5f", "#8a8a8a", "#dddddd"
 
 
-def draw(path: Path, name: str, strokes: Strokes, tree: Part | None) -> None:
+def draw(path: Path, name: str, strokes: Strokes, tree: Component | None) -> None:
     """A character's strokes, numbered where each sets out, and its decomposition where known."""
     figure, panels = plt.subplots(1, 2 if tree else 1, figsize=(10 if tree else 4.5, 4.8))
     drawing, *rest = np.atleast_1d(panels)
@@ -45,7 +45,7 @@ def draw(path: Path, name: str, strokes: Strokes, tree: Part | None) -> None:
     plt.close(figure)
 
 
-def _tree(axes: plt.Axes, part: Part, strokes: Strokes, left: float, down: float) -> float:
+def _tree(axes: plt.Axes, part: Component, strokes: Strokes, left: float, down: float) -> float:
     """Draw a part, in its place in the character, and what is below it, from `left` on.
 
     Returns the breadth taken, in leaves. Drawn and not named alone: many parts have no name, or

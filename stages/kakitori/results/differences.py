@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kakitori.writing.strokes import Strokes, framed, match
+from kakitori.writing.strokes import Strokes, framed, paired
 
 SIDE = 64  # pixels of a drawn character
 SAME, OWN = (150, 150, 150), (200, 40, 30)
@@ -33,7 +33,7 @@ def between(
     others_told = [r for r in its_radicals if r not in radicals]
     if not strokes or not others:  # nobody knows them: nothing to compare
         return Difference(([], []), (told, others_told))
-    pairs = match(strokes, others)
+    pairs = paired(strokes, others)
     mine = [k for k in range(len(strokes)) if k not in {i for i, _ in pairs}]
     its = [k for k in range(len(others)) if k not in {j for _, j in pairs}]
     if not mine and not its:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from kakitori.results.scoring import sliced_top1
 from kakitori.writing.charset import script
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 
 STROKE_BINS = {"01-04": 4, "05-08": 8, "09-12": 12, "13-16": 16, "17 and more": 99}
 
@@ -27,7 +27,7 @@ def sliced(right: np.ndarray, rows: pd.DataFrame, characters: pd.DataFrame) -> d
     bins = pd.cut(strokes[counted], [0, *STROKE_BINS.values()], labels=list(STROKE_BINS))
     graded = (rows["quality"] >= 0).to_numpy()
     components = {
-        code: _named(Part.from_json(text))
+        code: _named(Component.from_json(text))
         for code, text in characters["decomposition"].items()
         if text
     }
@@ -76,7 +76,7 @@ def _by_each(
     return sliced_top1(each["right"].to_numpy(bool), each["name"])
 
 
-def _named(part: Part) -> set[str]:
+def _named(part: Component) -> set[str]:
     """The names of all parts below one."""
     below = (name for p in part.parts for name in ({p.element} | _named(p)))
     return {name for name in below if name}

@@ -11,7 +11,7 @@ from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.formats import FORMATS
 from kakitori.learning import export
-from kakitori.learning.formats import Source
+from kakitori.learning.formats import Trained
 from kakitori.runtimes import environments, running
 from kakitori.runtimes.catalogue import RUNTIMES
 
@@ -28,7 +28,7 @@ def check(names: Iterable[str]) -> None:
                 raise DataError(f"params.yaml: quantize.formats: {name}: {error}") from None
 
 
-def make(name: str, source: Source, folder: Path) -> tuple[np.ndarray, dict]:
+def make(name: str, source: Trained, folder: Path) -> tuple[np.ndarray, dict]:
     """Write a format's files into `folder`; returns the runtime's logits of the validation samples,
     float32 (N, C), and `bytes`, `version` and `latency_ms` of an image on one thread.
 

@@ -20,7 +20,7 @@ from kakitori.errors import DataError
 from kakitori.params import ROOT
 from kakitori.workers import spread
 from kakitori.writing import kanjivg
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 from kakitori.writing.strokes import TYPES, Form, Strokes, classify, components, writing_order
 
 ENOUGH = 500  # characters of KanjiVG that take longer to read than a process takes to start
@@ -61,7 +61,7 @@ def packaged_font(package: str) -> Path:
 
 def forms_of(
     source: str, characters: Iterable[str], archive: Path, workers: int
-) -> dict[str, tuple[Form, Part | None]]:
+) -> dict[str, tuple[Form, Component | None]]:
     """How `source` writes `characters`, and their decompositions where it knows them.
 
     Parameters
@@ -104,7 +104,7 @@ def _form(strokes: Strokes, types: tuple[str, ...] = (), widths: Strokes = ()) -
 
 def _read_kanjivg(
     release: Path, characters: list[str], variant: str, workers: int
-) -> dict[str, tuple[Form, Part | None]]:
+) -> dict[str, tuple[Form, Component | None]]:
     workers = min(workers or os.cpu_count() or 1, len(characters) // ENOUGH + 1)
     batches = [characters[k::workers] for k in range(workers)]
     if workers == 1:
@@ -121,7 +121,7 @@ def _choose_release(release: Path, variant: str) -> None:
     _release, _variant = release, variant
 
 
-def _read_batch(characters: list[str]) -> list[tuple[str, tuple[Form, Part]]]:
+def _read_batch(characters: list[str]) -> list[tuple[str, tuple[Form, Component]]]:
     found = kanjivg.read(_release, characters, _variant)
     return [(c.character, (_form(c.strokes, c.types), c.tree)) for c in found]
 

@@ -18,7 +18,7 @@ from fontTools.pens.recordingPen import RecordingPen
 from fontTools.svgLib.path import parse_path
 
 from kakitori.errors import DAMAGED_ZIP, DataError
-from kakitori.writing.radicals import Part
+from kakitori.writing.radicals import Component
 from kakitori.writing.strokes import Strokes
 
 VERSION = "20260714"  # of the package; a change of it runs `characters` again
@@ -40,7 +40,7 @@ class Character:
     character: str
     strokes: Strokes  # polylines in the unit square, in writing order
     types: tuple[str, ...]  # per stroke its base symbol (strokes.TYPES); "" where it has none
-    tree: Part
+    tree: Component
 
 
 def release(archive: Path) -> Path:
@@ -207,7 +207,7 @@ def _base_type(raw: str) -> str:
     return _MISPRINTS.get(base, base)
 
 
-def _part(group: _Group, types: tuple[str, ...]) -> Part:
+def _part(group: _Group, types: tuple[str, ...]) -> Component:
     """The tree below a group.
 
     A named group of nothing but strokes is a leaf; strokes beside groups, and those of a group
@@ -215,16 +215,16 @@ def _part(group: _Group, types: tuple[str, ...]) -> Part:
     """
     names = group.attributes
     element = names.get("kvg:element", "")
-    below: tuple[Part, ...] = ()
+    below: tuple[Component, ...] = ()
     if not element or any(isinstance(m, _Group) for m in group.members):
         below = tuple(
-            _part(m, types) if isinstance(m, _Group) else Part(types[m], strokes=(m,))
+            _part(m, types) if isinstance(m, _Group) else Component(types[m], strokes=(m,))
             for m in group.members
         )
     loose = [m for m in group.members if isinstance(m, int)]
     strokes = itertools.chain.from_iterable(p.strokes for p in below) if below else loose
     position = names.get("kvg:position", "")
-    return Part(
+    return Component(
         element=element,
         position=_POSITIONS.get(position, position),
         strokes=tuple(sorted(strokes)),

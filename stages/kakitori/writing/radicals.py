@@ -13,7 +13,7 @@ import numpy as np
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class Component:
     """A character or a part of one, with the parts that make it up.
 
     element : the character that it looks like; "" for a part without a name of its own, a stroke
@@ -30,14 +30,14 @@ class Part:
     element: str
     position: str = ""
     strokes: tuple[int, ...] = ()
-    parts: tuple["Part", ...] = ()
+    parts: tuple["Component", ...] = ()
     original: str = ""
     variant: bool = False
     partial: bool = False
     radical: str = ""
     phon: str = ""
 
-    def leaves(self) -> Iterator["Part"]:
+    def leaves(self) -> Iterator["Component"]:
         """The parts that are not divided further, in order."""
         if not self.parts:
             yield self
@@ -49,19 +49,19 @@ class Part:
         return json.dumps(_plain(self), ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
-    def from_json(cls, text: str) -> "Part":
+    def from_json(cls, text: str) -> "Component":
         return _part(json.loads(text))
 
 
-def _plain(part: Part) -> dict:
+def _plain(part: Component) -> dict:
     fields = {f.name: getattr(part, f.name) for f in dataclasses.fields(part)}
     fields["parts"] = [_plain(p) for p in part.parts]
     return {name: value for name, value in fields.items() if value or name == "element"}
 
 
-def _part(fields: dict) -> Part:
+def _part(fields: dict) -> Component:
     strokes, parts = tuple(fields.get("strokes", ())), map(_part, fields.get("parts", ()))
-    return Part(**{**fields, "strokes": strokes, "parts": tuple(parts)})
+    return Component(**{**fields, "strokes": strokes, "parts": tuple(parts)})
 
 
 @functools.cache
@@ -103,7 +103,7 @@ class Codebook:
     collisions: tuple[tuple[int, ...], ...]
 
 
-def codebook(decompositions: Sequence[Part | Collection[str]], depth: int = 2) -> Codebook:
+def codebook(decompositions: Sequence[Component | Collection[str]], depth: int = 2) -> Codebook:
     """Multi-hot codes of characters made of radicals in places.
 
     After HierCode (Zhang et al. 2024, arXiv 2403.13761): a decomposition becomes a binary tree
@@ -121,7 +121,8 @@ def codebook(decompositions: Sequence[Part | Collection[str]], depth: int = 2) -
         columns and leaves 33 to the #.
     """
     facts = [
-        _facts(_binary(d), "", depth) if isinstance(d, Part) else set(d) for d in decompositions
+        _facts(_binary(d), "", depth) if isinstance(d, Component) else set(d)
+        for d in decompositions
     ]
     same: dict[frozenset[str], list[int]] = {}
     for number, known in enumerate(facts):
@@ -138,7 +139,7 @@ def codebook(decompositions: Sequence[Part | Collection[str]], depth: int = 2) -
     return Codebook(codes, columns, tuple(collisions))
 
 
-def _binary(part: Part) -> _Node:
+def _binary(part: Component) -> _Node:
     """The tree with two parts to a node: a, b, c becomes a and (b and c)."""
     if not part.parts:
         return part.element

@@ -49,7 +49,7 @@ def _fill(points: np.ndarray) -> np.ndarray:
     return (points - low) / np.maximum(high - low, 0.25 * (high - low).max() + 1e-9)
 
 
-def match(strokes: Strokes, others: Strokes) -> list[tuple[int, int]]:
+def paired(strokes: Strokes, others: Strokes) -> list[tuple[int, int]]:
     """Which stroke of one drawing is which of another of the same character.
 
     The pairing with the least sum of mean distances (Kuhn 1955), of strokes scaled to fill the
