@@ -17,8 +17,9 @@ import pandas as pd
 from kakitori import outputs, stage
 from kakitori.errors import DataError
 from kakitori.params import ROOT, SetName, Settings, Synthesize
-from kakitori.writing import charset, glyphs, kanjivg, radicals
-from kakitori.writing.strokes import Form
+from kakitori.reading.characters import charset, radicals
+from kakitori.reading.characters.strokes import Form
+from kakitori.writing import glyphs, kanjivg
 
 
 def main(settings: Settings) -> None:

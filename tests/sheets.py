@@ -4,7 +4,7 @@ import numpy as np
 
 from kakitori.corpora import forms, layouts
 from kakitori.corpora.database import SETS
-from kakitori.writing.charset import etl9_characters
+from kakitori.reading.characters.charset import etl9_characters
 
 CHARACTERS = etl9_characters()
 PERSON = {"sex": 1, "age": 23, "industry": 9144, "occupation": 11}

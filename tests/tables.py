@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import pandas as pd
 from PIL import ImageFont
 
-from kakitori.writing import charset, glyphs, radicals
-from kakitori.writing.radicals import Component
-from kakitori.writing.strokes import classify, components
+from kakitori.reading.characters import charset, radicals
+from kakitori.reading.characters.radicals import Component
+from kakitori.reading.characters.strokes import classify, components
+from kakitori.writing import glyphs
 
 # Decompositions as KanjiVG has them, for some; the others have none, like without its archive.
 TREES = {

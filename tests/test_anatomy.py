@@ -1,8 +1,8 @@
 import numpy as np
 from PIL import Image
 
+from kakitori.reading.characters.radicals import Component
 from kakitori.results import anatomy
-from kakitori.writing.radicals import Component
 
 STROKES = [np.array([[0.1, 0.5], [0.9, 0.5]]), np.array([[0.5, 0.1], [0.5, 0.9]])]
 

@@ -3,8 +3,8 @@ import unicodedata
 import numpy as np
 import pytest
 
-from kakitori.writing import charset
-from kakitori.writing.kanji_lists import JINMEIYO, JOYO
+from kakitori.reading.characters import charset
+from kakitori.reading.characters.kanji_lists import JINMEIYO, JOYO
 
 
 def test_etl9_has_71_hiragana_and_all_of_level_1():

@@ -7,7 +7,8 @@ from PIL import Image, ImageDraw
 from kakitori import context, drawing
 from kakitori.corpora.photos import prepare, within
 from kakitori.errors import DataError
-from kakitori.writing import charset, frequency
+from kakitori.reading.characters import charset
+from kakitori.writing import frequency
 
 CLASSES = "あへヘりリ0Oo〇い+二こ什け"
 

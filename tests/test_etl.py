@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from kakitori.corpora import archives, catalog, etl, extraction, forms, layouts
 from kakitori.corpora.database import SAMPLES, SETS
 from kakitori.errors import DataError
-from kakitori.writing import charset
-from kakitori.writing.charset import etl_positions, jis_code
+from kakitori.reading.characters import charset
+from kakitori.reading.characters.charset import etl_positions, jis_code
 from tests.fuzzing import fuzz
 from tests.sheets import CHARACTERS, PERSON, gray_set, layout_of, levels_of
 

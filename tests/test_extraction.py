@@ -6,7 +6,7 @@ import numpy as np
 from kakitori.archs.contract import NONE
 from kakitori.corpora import catalog, extraction
 from kakitori.learning import data
-from kakitori.writing.strokes import TYPES
+from kakitori.reading.characters.strokes import TYPES
 from tests.inks import CROSS, LEVEL, block
 
 UNIPEN = ".VERSION 1.0\n.WRITER_ID w07\n.COORD X Y\n.HIERARCHY CHARACTER\n"

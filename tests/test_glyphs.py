@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from kakitori.errors import DataError
+from kakitori.reading.characters.charset import etl9_characters
 from kakitori.writing import glyphs
-from kakitori.writing.charset import etl9_characters
 
 
 def drawn(*lines: list[tuple[int, int]], pen: int = 11) -> np.ndarray:

@@ -9,10 +9,10 @@ import torch
 from kakitori.archs import hiercode
 from kakitori.archs.contract import Batch
 from kakitori.learning import export
+from kakitori.reading.characters import radicals
+from kakitori.reading.characters.radicals import Component
+from kakitori.reading.characters.strokes import TYPES
 from kakitori.sessions import open_session
-from kakitori.writing import radicals
-from kakitori.writing.radicals import Component
-from kakitori.writing.strokes import TYPES
 from tests import committed
 from tests.tables import characters
 

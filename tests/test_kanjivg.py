@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from kakitori.errors import DataError
-from kakitori.writing import kanjivg, strokes
-from kakitori.writing.charset import etl9_characters
+from kakitori.reading.characters import strokes
+from kakitori.reading.characters.charset import etl9_characters
+from kakitori.writing import kanjivg
 from tests.drawn_svg import HEAD, LEVEL, OFFICIAL, UPRIGHT, archive
 
 PATH = '<path kvg:type="㇐" d="M0,0h9"/>'

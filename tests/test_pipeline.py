@@ -21,8 +21,8 @@ import yaml
 from safetensors.torch import load_file
 
 from kakitori import params
+from kakitori.reading.characters.strokes import TYPES
 from kakitori.recognizer import Recognizer
-from kakitori.writing.strokes import TYPES
 from tests import committed
 from tests.conftest import READ
 from tests.pictures import drawn

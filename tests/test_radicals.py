@@ -2,9 +2,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kakitori.writing import kanjivg, radicals
-from kakitori.writing.charset import etl9_characters
-from kakitori.writing.radicals import Component
+from kakitori.reading.characters import radicals
+from kakitori.reading.characters.charset import etl9_characters
+from kakitori.reading.characters.radicals import Component
+from kakitori.writing import kanjivg
 
 OFFICIAL = kanjivg.release(Path("no archive"))
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kakitori.writing.radicals import Component
-from kakitori.writing.strokes import Form, resample
+from kakitori.reading.characters.radicals import Component
+from kakitori.reading.characters.strokes import Form, resample
 from tests.benchmarks import residuals
 from tests.benchmarks.residuals import POINTS
 

@@ -20,7 +20,7 @@ from kakitori.archs.rnn import (
     ctc,
     spelling,
 )
-from kakitori.writing.radicals import Component
+from kakitori.reading.characters.radicals import Component
 from tests import tables, toy
 
 TEXT = "林相杏"

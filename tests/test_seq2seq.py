@@ -17,10 +17,10 @@ from kakitori.archs.seq2seq import (
     build,
 )
 from kakitori.learning import formats
+from kakitori.reading.characters.strokes import TYPES
 from kakitori.results import sequences
 from kakitori.sessions import open_session
 from kakitori.stroke_answers import decode
-from kakitori.writing.strokes import TYPES
 from tests import tables, toy
 from tests.networks import QUANTIZE
 

@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kakitori.reading.characters.strokes import TYPES
 from kakitori.results import sequences
 from kakitori.stroke_answers import decode
-from kakitori.writing.strokes import TYPES
 
 END = len(TYPES)
 ACROSS, DOWN = list(TYPES)[:2]  # ㇐ and ㇑

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from kakitori.reading.characters.radicals import Component
 from kakitori.results import slices
-from kakitori.writing.radicals import Component
 
 TEXT = "林森あ"
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from kakitori.learning import strangers
-from kakitori.writing import charset
+from kakitori.reading.characters import charset
 
 
 def test_they_are_ink_and_the_same_from_the_same_seed():

@@ -3,7 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kakitori.writing import charset, kanjivg, strokes
+from kakitori.reading.characters import charset, strokes
+from kakitori.writing import kanjivg
 
 OFFICIAL = kanjivg.release(Path("no archive"))
 

@@ -151,7 +151,7 @@ def read(
             f"{path}: expected strokes of {without}, found {len(known):,} other characters"
         )
     # Only here: a page brings its own.
-    from kakitori.writing.charset import LOOK_ALIKES
+    from kakitori.reading.characters.charset import LOOK_ALIKES
 
     looks = matching.Looks({character: one.strokes for character, one in known.items()})
     return {

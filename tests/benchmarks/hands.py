@@ -29,8 +29,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "stages")]
 
 from tests.benchmarks import real_hands, residuals  # noqa: E402
 
-from kakitori.writing import charset, glyphs, handwriting  # noqa: E402
-from kakitori.writing.strokes import Form, resample  # noqa: E402
+from kakitori.reading.characters import charset  # noqa: E402
+from kakitori.reading.characters.strokes import Form, resample  # noqa: E402
+from kakitori.writing import glyphs, handwriting  # noqa: E402
 
 PRESETS = ("plain", "varied", "hard")
 GRID = 200  # steps of a frame: what a character of kanjicanvas has in pixels of its mouse

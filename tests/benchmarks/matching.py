@@ -29,7 +29,8 @@ sys.path.insert(0, str(ROOT / "stages"))
 
 from kakitori import matching, reference  # noqa: E402
 from kakitori.matching import Looks, Match, match  # noqa: E402
-from kakitori.writing import charset, glyphs, handwriting  # noqa: E402
+from kakitori.reading.characters import charset  # noqa: E402
+from kakitori.writing import glyphs, handwriting  # noqa: E402
 
 CHARACTERS = 500
 HANDS = 25

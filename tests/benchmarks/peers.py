@@ -29,8 +29,8 @@ sys.path.insert(0, str(ROOT / "stages"))
 from kakitori import drawing  # noqa: E402
 from kakitori.corpora import photos  # noqa: E402
 from kakitori.reading import shipped  # noqa: E402
+from kakitori.reading.characters import charset  # noqa: E402
 from kakitori.recognizer import Recognizer  # noqa: E402
-from kakitori.writing import charset  # noqa: E402
 
 TOP = 5
 SIDE = 300  # of the square that Zinnia is told of

@@ -24,8 +24,9 @@ from tests.browser.conftest import FLAGS  # noqa: E402
 from tests.browser.pages import opened  # noqa: E402
 
 from kakitori import reference  # noqa: E402
+from kakitori.reading.characters import charset  # noqa: E402
 from kakitori.results import packing  # noqa: E402
-from kakitori.writing import charset, kanjivg  # noqa: E402
+from kakitori.writing import kanjivg  # noqa: E402
 
 OTHERS = 2000
 TIMED = """async ({ drawings, table, ways, same, confused }) => {

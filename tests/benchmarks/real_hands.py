@@ -28,7 +28,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "stages")]
 from tests.benchmarks.matching import FAULTS, said  # noqa: E402
 
 from kakitori import drawing, matching, reference  # noqa: E402
-from kakitori.writing import charset, kanjivg  # noqa: E402
+from kakitori.reading.characters import charset  # noqa: E402
+from kakitori.writing import kanjivg  # noqa: E402
 
 KINDS = ("missing", "extra", "swapped", "early", "late", "reversed", "alike")
 MOST = 0.02  # of a file may be real deviations

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from kakitori.matching import fitting, pairing, shapes
-from kakitori.writing.radicals import Component
-from kakitori.writing.strokes import Form, Strokes, resample
+from kakitori.reading.characters.radicals import Component
+from kakitori.reading.characters.strokes import Form, Strokes, resample
 
 POINTS = 32
 FEW = 16  # what our writers drew when this was first measured; kept, so that figures compare

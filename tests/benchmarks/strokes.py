@@ -16,7 +16,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
-from kakitori.writing import charset, glyphs, kanjivg, radicals, strokes  # noqa: E402
+from kakitori.reading.characters import charset, radicals, strokes  # noqa: E402
+from kakitori.writing import glyphs, kanjivg  # noqa: E402
 
 
 def main() -> None:

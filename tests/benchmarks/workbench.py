@@ -47,7 +47,8 @@ class Bench:
         def make() -> "pd.DataFrame":
             import pandas as pd
 
-            from kakitori.writing import charset, glyphs
+            from kakitori.reading.characters import charset
+            from kakitori.writing import glyphs
 
             names = list(charset.etl9_characters())
             forms = glyphs.forms_of("font", names, Path(), 0)

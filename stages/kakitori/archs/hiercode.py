@@ -29,8 +29,8 @@ from torch import nn
 from kakitori.archs.blocks import Head, encoder
 from kakitori.archs.contract import Batch, Network, class_loss
 from kakitori.archs.folding import folded
-from kakitori.writing.radicals import Component, codebook
-from kakitori.writing.strokes import halves
+from kakitori.reading.characters.radicals import Component, codebook
+from kakitori.reading.characters.strokes import halves
 
 CHANNELS = (40, 80, 96, 192, 320)
 REDUCTION = 8

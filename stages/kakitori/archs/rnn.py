@@ -19,7 +19,7 @@ from torch import nn
 from kakitori.archs.blocks import FINE, convolution, encoder
 from kakitori.archs.contract import Batch, Network, class_loss
 from kakitori.archs.folding import folded
-from kakitori.writing.radicals import Component
+from kakitori.reading.characters.radicals import Component
 
 CHANNELS = (32, 64, 128, 256, 256)
 ROWS, COLUMNS = 4, 4  # of cells that the LSTM reads, whatever the side of the image

@@ -21,7 +21,7 @@ from torch import nn
 from kakitori.archs.blocks import FINE, Head, encoder
 from kakitori.archs.contract import Batch, Network, Stages, class_loss
 from kakitori.archs.folding import folded
-from kakitori.writing.strokes import TYPES
+from kakitori.reading.characters.strokes import TYPES
 
 CHANNELS = (32, 64, 128, 256, 512)
 END = len(TYPES)  # written after the last stroke, read before the first

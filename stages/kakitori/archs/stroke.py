@@ -26,8 +26,8 @@ from kakitori.archs.blocks import FINE, STEM, Head, encoder
 from kakitori.archs.contract import NONE, Batch, Network, Stages, class_loss
 from kakitori.archs.folding import folded
 from kakitori.errors import DataError
-from kakitori.writing.framing import EXTENT, MAX_ENLARGEMENT
-from kakitori.writing.strokes import MOST, resample
+from kakitori.reading.characters.framing import EXTENT, MAX_ENLARGEMENT
+from kakitori.reading.characters.strokes import MOST, resample
 from kakitori.writing.table import named, without_strokes
 
 CHANNELS = (32, 64, 128, 256, 512)

@@ -4,7 +4,7 @@ their codes and positions mean.
 
 import dataclasses
 
-from kakitori.writing import charset
+from kakitori.reading.characters import charset
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ from kakitori.corpora.database import MNEMONICS, SETS, Set, set_name
 from kakitori.corpora.layouts import LAYOUTS, Layout, decode, decode_halved, field
 from kakitori.corpora.source import CHUNK, Reject, Samples
 from kakitori.errors import DataError
-from kakitori.writing import charset
+from kakitori.reading.characters import charset
 
 # ---------------------------------------------------------------------------------------------
 # Labels

@@ -24,7 +24,7 @@ import numpy as np
 
 from kakitori.corpora import layouts
 from kakitori.corpora.database import MNEMONICS, SETS
-from kakitori.writing import charset
+from kakitori.reading.characters import charset
 
 FORM = 152  # samples on one form of ETL9, in 16 columns; ETL8's hold a tenth of its characters
 COLUMNS = 16

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from PIL import Image
 
-from kakitori.writing.framing import EXTENT, MAX_ENLARGEMENT, MIN_CONTRAST
+from kakitori.reading.characters.framing import EXTENT, MAX_ENLARGEMENT, MIN_CONTRAST
 
 Resize = Callable[[np.ndarray, tuple[int, int], np.ndarray], object]
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from kakitori import outputs
 from kakitori.corpora import images, synthesis
+from kakitori.reading.characters.strokes import MOST
 from kakitori.writing.handwriting import Hand, StrokeTable, draw_layers, draw_page
-from kakitori.writing.strokes import MOST
 
 SIZE = 64
 SEED = 7  # beside that of params.yaml: these writers are none of the corpora's

@@ -13,7 +13,7 @@ from PIL import Image
 from kakitori.corpora import pictures, segmentation
 from kakitori.corpora.images import normalise, span
 from kakitori.errors import DataError
-from kakitori.writing.framing import EXTENT, MAX_ENLARGEMENT
+from kakitori.reading.characters.framing import EXTENT, MAX_ENLARGEMENT
 
 WORKING_SIDE = 112  # pixels: photos are reduced to this before they are cropped finely
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from kakitori.errors import DataError
 from kakitori.params import Mix, Split
-from kakitori.writing.framing import MIN_CONTRAST
+from kakitori.reading.characters.framing import MIN_CONTRAST
 
 PARTS = ("train", "val", "test", "hard", "zero_shot", "external")
 HARD = "-hard2"  # ends the name of a corpus by difficult writers, for testing alone

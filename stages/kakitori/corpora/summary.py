@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from kakitori.corpora import etl
 from kakitori.corpora.source import PassedOver, Reject, Source
-from kakitori.writing.charset import LOOK_ALIKES, script
-from kakitori.writing.framing import MIN_CONTRAST
+from kakitori.reading.characters.charset import LOOK_ALIKES, script
+from kakitori.reading.characters.framing import MIN_CONTRAST
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,10 +14,10 @@ from kakitori import outputs
 from kakitori.corpora import forms, layouts
 from kakitori.corpora.database import SETS
 from kakitori.params import Synthesize
+from kakitori.reading.characters import charset
+from kakitori.reading.characters.strokes import Form
 from kakitori.workers import spread
-from kakitori.writing import charset
 from kakitori.writing.handwriting import SCAN, Hand, StrokeTable, draw_page, write_page
-from kakitori.writing.strokes import Form
 
 MODELS = -1  # the writer of the printed models
 HARD = "-hard2"  # ends the name of the corpus by difficult writers, which is never trained on

@@ -14,7 +14,7 @@ from kakitori.corpora.database import SAMPLES
 from kakitori.corpora.etl import EtlFile
 from kakitori.corpora.layouts import field
 from kakitori.errors import DataError
-from kakitori.writing import charset
+from kakitori.reading.characters import charset
 
 LOOKED_AT = 500  # images of each file for the checks of what is on them
 PERSON = ("sex", "age", "industry", "occupation", "collected")

@@ -13,7 +13,7 @@ import torch
 
 from kakitori.corpora import shards
 from kakitori.errors import DataError
-from kakitori.writing.strokes import MOST, TYPES, classify
+from kakitori.reading.characters.strokes import MOST, TYPES, classify
 
 COLUMNS = ("sample", "shard", "row", "codepoint", "corpus", "writer_group", "sheet", "quality")
 STRINGS = ["corpus", "writer_group", "part"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from kakitori import matching
 from kakitori.reading import shipped
 from kakitori.reading.answers import REJECTED
-from kakitori.writing import charset
+from kakitori.reading.characters import charset
 
 USAGE = """\
 Read images of single characters.

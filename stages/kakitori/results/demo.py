@@ -11,8 +11,8 @@ from pathlib import Path
 from kakitori import context, outputs
 from kakitori.errors import DataError
 from kakitori.reading import shipped
+from kakitori.reading.characters import charset
 from kakitori.recognizer import Recognizer
-from kakitori.writing import charset
 
 # Of onnxruntime-web only what the page loads: WASM with SIMD and threads, no WebGPU.
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")

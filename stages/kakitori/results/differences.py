@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kakitori.writing.strokes import Strokes, framed, paired
+from kakitori.reading.characters.strokes import Strokes, framed, paired
 
 SIDE = 64  # pixels of a drawn character
 SAME, OWN = (150, 150, 150), (200, 40, 30)

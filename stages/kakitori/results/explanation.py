@@ -26,11 +26,11 @@ import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 from kakitori import params, placement
 from kakitori.errors import DataError
 from kakitori.learning import saved
+from kakitori.reading.characters.strokes import resample
 from kakitori.recognizer import Recognizer
 from kakitori.results import differences
 from kakitori.results.lettering import lettered
 from kakitori.writing import table as known
-from kakitori.writing.strokes import resample
 
 LEAST = 4  # cells a side of a grid that says where
 NEAR = 0.05  # of the image's side: as near to a stroke's course counts as on it

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from kakitori import reference
+from kakitori.reading.characters.charset import LOOK_ALIKES
 from kakitori.results import credits
-from kakitori.writing.charset import LOOK_ALIKES
 
 TOLERANCE = 0.002  # of the frame: how far a simplified polyline may run from the full one
 

@@ -10,7 +10,7 @@ import functools
 
 import numpy as np
 
-from kakitori.writing.charset import script
+from kakitori.reading.characters.charset import script
 
 # Characters by how many decibels below all of the text they are: の, at 14 dB, is a 25th of it.
 DECIBELS = {

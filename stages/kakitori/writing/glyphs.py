@@ -18,10 +18,17 @@ from PIL import Image, ImageDraw, ImageFont
 from kakitori import installing
 from kakitori.errors import DataError
 from kakitori.params import ROOT
+from kakitori.reading.characters.radicals import Component
+from kakitori.reading.characters.strokes import (
+    TYPES,
+    Form,
+    Strokes,
+    classify,
+    components,
+    writing_order,
+)
 from kakitori.workers import spread
 from kakitori.writing import kanjivg
-from kakitori.writing.radicals import Component
-from kakitori.writing.strokes import TYPES, Form, Strokes, classify, components, writing_order
 
 ENOUGH = 500  # characters of KanjiVG that take longer to read than a process takes to start
 RESOLUTION = 192  # pixels to an em: at half of it the strokes of 鬱-like kanji run together

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from kakitori.writing import charset
-from kakitori.writing.strokes import TYPES, Form, halves
+from kakitori.reading.characters import charset
+from kakitori.reading.characters.strokes import TYPES, Form, halves
 
 POINTS = 20  # per stroke, closer where it bends, so that no corner of kana is lost
 CURVE = 0.5  # of a stroke's points, those for each half turn beside those for its whole length

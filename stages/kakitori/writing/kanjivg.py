@@ -18,8 +18,8 @@ from fontTools.pens.recordingPen import RecordingPen
 from fontTools.svgLib.path import parse_path
 
 from kakitori.errors import DAMAGED_ZIP, DataError
-from kakitori.writing.radicals import Component
-from kakitori.writing.strokes import Strokes
+from kakitori.reading.characters.radicals import Component
+from kakitori.reading.characters.strokes import Strokes
 
 VERSION = "20260714"  # of the package; a change of it runs `characters` again
 SIDE = 109.0  # its view box

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from kakitori.writing import charset, radicals
+from kakitori.reading.characters import charset, radicals
 
 
 def read(path: Path, needed: Iterable[str] = ()) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import unicodedata
 
 import numpy as np
 
-from kakitori.writing.kanji_lists import JINMEIYO, JOYO
+from kakitori.reading.characters.kanji_lists import JINMEIYO, JOYO
 
 # ETL9 holds the 83 hiragana of JIS row 4 without the small ones and without ゐ ゑ, which nobody
 # was asked to write (ETL-9 specification: 71 hiragana).
