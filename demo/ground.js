@@ -1,4 +1,4 @@
-/** stages/kakitori/corpora/ground.py for a page, with the same whole numbers. A mask is a picture of 0
+/** stages/kakitori/reading/normalising/ground.py for a page, with the same whole numbers. A mask is a picture of 0
  * and 1. */
 
 import { crop, reduce } from "./pillow.js";

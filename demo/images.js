@@ -1,4 +1,4 @@
-/** The part of stages/kakitori/corpora/images.py that a page needs, with the same roundings. */
+/** The part of stages/kakitori/reading/normalising/images.py that a page needs, with the same roundings. */
 
 import { crop, resize } from "./pillow.js";
 

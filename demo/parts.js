@@ -1,4 +1,4 @@
-/** stages/kakitori/corpora/parts.py for a page, with the same whole numbers: connected parts. */
+/** stages/kakitori/reading/normalising/parts.py for a page, with the same whole numbers: connected parts. */
 
 import { blank, longer, part } from "./ground.js";
 

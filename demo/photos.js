@@ -1,4 +1,4 @@
-/** stages/kakitori/corpora/photos.py and pictures.py for a page: pictures as training images are. */
+/** stages/kakitori/reading/normalising/photos.py and pictures.py for a page: pictures as training images are. */
 
 import { EXTENT, normalise, rint, span } from "./images.js";
 import { composite, crop, grey, reduce, resize } from "./pillow.js";

@@ -1,4 +1,4 @@
-/** stages/kakitori/corpora/rules.py for a page, with the same whole numbers: rules and cells. */
+/** stages/kakitori/reading/normalising/rules.py for a page, with the same whole numbers: rules and cells. */
 
 import {
   blank, each, extent, longer, padded, part, rowOf, spread, sumOf, transposed, windows, without,

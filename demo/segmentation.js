@@ -1,5 +1,5 @@
 /**
- * stages/kakitori/corpora/segmentation.py for a page, with the same whole numbers: the one character
+ * stages/kakitori/reading/normalising/segmentation.py for a page, with the same whole numbers: the one character
  * in a picture, without shadows, rules, cells, borders and neighbours.
  */
 

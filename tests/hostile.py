@@ -28,21 +28,12 @@ from onnx import TensorProto, helper
 from PIL import Image, ImageDraw
 
 from kakitori import drawing, monitoring, params
-from kakitori.corpora import (
-    archives,
-    casia,
-    etl,
-    folders,
-    forms,
-    kuzushiji,
-    layouts,
-    photos,
-    unipen,
-)
+from kakitori.corpora import archives, casia, etl, folders, forms, kuzushiji, layouts, unipen
 from kakitori.corpora.database import SETS
 from kakitori.corpora.source import Samples
 from kakitori.errors import DataError, SettingsError
 from kakitori.reading import memory
+from kakitori.reading.normalising import photos
 from kakitori.recognizer import Recognizer
 from kakitori.results import metrics
 from kakitori.writing import kanjivg

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kakitori.corpora import layouts
-from kakitori.corpora.images import normalise
+from kakitori.reading.normalising.images import normalise
 from tests import committed
 from tests.benchmarks import bench, growth, limits, usual
 from tests.projects import ROOT, Project

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image, ImageDraw
 
 from kakitori import context, drawing
-from kakitori.corpora.photos import prepare, within
 from kakitori.errors import DataError
 from kakitori.reading.characters import charset
+from kakitori.reading.normalising.photos import prepare, within
 from kakitori.writing import frequency
 
 CLASSES = "あへヘりリ0Oo〇い+二こ什け"

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from kakitori import drawing
-from kakitori.corpora.photos import prepare_ink
 from kakitori.errors import DataError
+from kakitori.reading.normalising.photos import prepare_ink
 
 TEN = [np.array([[10.0, 50], [90, 48]]), np.array([[50.0, 10], [52, 60], [49, 95]])]
 

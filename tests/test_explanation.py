@@ -11,9 +11,9 @@ from torch import nn
 
 from kakitori import params
 from kakitori.archs.contract import Outputs
-from kakitori.corpora.photos import prepare
 from kakitori.errors import DataError
 from kakitori.learning import saved
+from kakitori.reading.normalising.photos import prepare
 from kakitori.results import explanation
 from tests import tables
 from tests.networks import NAMES, VARIANTS, made

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from kakitori.corpora import folders, tree
+from kakitori.corpora import folders
 from kakitori.errors import DataError
+from kakitori.reading.normalising import tree
 from tests.bundles import drain, make_tar, make_zip, write
 from tests.fuzzing import fuzz
 from tests.pictures import HANDWRITING, picture

@@ -2,8 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from kakitori.corpora import images
-from kakitori.corpora.images import EXTENT, normalise
+from kakitori.reading.normalising import images
+from kakitori.reading.normalising.images import EXTENT, normalise
 
 
 def cross(height: int, width: int, at: tuple[int, int], arm: int, pen: int = 4) -> np.ndarray:

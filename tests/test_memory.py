@@ -9,10 +9,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from kakitori.corpora.photos import prepare
 from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.reading import memory
+from kakitori.reading.normalising.photos import prepare
 from kakitori.recognizer import Recognizer
 from tests.models import TOLD
 from tests.pictures import drawn

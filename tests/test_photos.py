@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from kakitori.corpora import ground, parts, pictures, segmentation
-from kakitori.corpora.photos import prepare
 from kakitori.errors import DataError
+from kakitori.reading.normalising import ground, parts, pictures, segmentation
+from kakitori.reading.normalising.photos import prepare
 from kakitori.writing.glyphs import bundled_font
 from tests.benchmarks import photos as benchmark
 

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from kakitori import params
-from kakitori.corpora.photos import prepare
 from kakitori.errors import DataError
 from kakitori.learning import export
+from kakitori.reading.normalising.photos import prepare
 from kakitori.recognizer import Recognizer
 from kakitori.sessions import OLDEST_RUNTIME
 from tests.models import TOLD, small_model

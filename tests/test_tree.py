@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from kakitori.corpora import tree
 from kakitori.errors import DataError
+from kakitori.reading.normalising import tree
 
 
 def test_links_are_followed_under_the_names_that_people_see(tmp_path):

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori.corpora.tree import composed
 from kakitori.errors import DataError
+from kakitori.reading.normalising.tree import composed
 
 SIDE = 128  # pixels: twice what the model sees
 ROOM = 104  # pixels that the longer side of a character fills; the rest is clean paper on all sides

@@ -7,7 +7,7 @@ nearest to. tests/benchmarks/explanation.py says how often that is the right one
 
 import numpy as np
 
-from kakitori.corpora.images import span
+from kakitori.reading.normalising.images import span
 
 INK = 128  # of 255: what counts as ink
 POINTS = 12  # of a course, enough for a bend

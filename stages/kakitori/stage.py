@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kakitori import outputs
-from kakitori.corpora.tree import shown
 from kakitori.errors import DataError, SettingsError, refusal
+from kakitori.reading.normalising.tree import shown
 
 if TYPE_CHECKING:  # what a script needs that reads settings; the page is built without
     from kakitori import params

@@ -19,8 +19,9 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
-from kakitori.corpora import images, synthesis  # noqa: E402
+from kakitori.corpora import synthesis  # noqa: E402
 from kakitori.reading import memory  # noqa: E402
+from kakitori.reading.normalising import images  # noqa: E402
 from kakitori.recognizer import Recognizer  # noqa: E402
 from kakitori.writing.handwriting import StrokeTable, write_page  # noqa: E402
 

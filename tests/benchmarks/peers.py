@@ -27,9 +27,9 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
 from kakitori import drawing  # noqa: E402
-from kakitori.corpora import photos  # noqa: E402
 from kakitori.reading import shipped  # noqa: E402
 from kakitori.reading.characters import charset  # noqa: E402
+from kakitori.reading.normalising import photos  # noqa: E402
 from kakitori.recognizer import Recognizer  # noqa: E402
 
 TOP = 5

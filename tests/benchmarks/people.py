@@ -26,7 +26,7 @@ sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
 from kakitori import context  # noqa: E402
 from kakitori.corpora import folders  # noqa: E402
-from kakitori.corpora.photos import prepare  # noqa: E402
+from kakitori.reading.normalising.photos import prepare  # noqa: E402
 from kakitori.recognizer import Recognizer  # noqa: E402
 from kakitori.results import scoring  # noqa: E402
 

@@ -291,7 +291,7 @@ def drawings(table: Path, count: int, known_to: str = "", seed: int = 0) -> dict
 def ink_kept(alone: np.ndarray, changed: np.ndarray) -> tuple[float, float]:
     """Share of the character's ink that is kept of a changed picture, and share of what is kept
     that is not its ink; its edges count for neither."""
-    from kakitori.corpora import ground, pictures, segmentation
+    from kakitori.reading.normalising import ground, pictures, segmentation
 
     levels = pictures.levels(changed)
     factor = -(-max(levels.shape) // segmentation.SIDE)
@@ -302,7 +302,7 @@ def ink_kept(alone: np.ndarray, changed: np.ndarray) -> tuple[float, float]:
 
 
 def geometry(alone: dict[str, np.ndarray]) -> None:
-    from kakitori.corpora import pictures, segmentation
+    from kakitori.reading.normalising import pictures, segmentation
 
     print(f"{len(alone)} characters")
     for name, change in ROWS.items():
@@ -323,7 +323,7 @@ def geometry(alone: dict[str, np.ndarray]) -> None:
 
 
 def main() -> None:
-    from kakitori.corpora.photos import prepare
+    from kakitori.reading.normalising.photos import prepare
     from kakitori.recognizer import Recognizer
 
     parser = argparse.ArgumentParser(

@@ -24,12 +24,12 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from kakitori import outputs, reference
-from kakitori.corpora.photos import prepare, prepare_ink
 from kakitori.drawing import draw, has_lines
 from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.params import ROOT
 from kakitori.reading import shipped
+from kakitori.reading.normalising.photos import prepare, prepare_ink
 from kakitori.recognizer import Recognizer
 from kakitori.results import demo
 from kakitori.writing import kanjivg

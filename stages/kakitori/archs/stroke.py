@@ -228,7 +228,7 @@ def _two_layers(width: int, out: int) -> nn.Sequential:
 
 def courses_of(strokes: Sequence[Sequence[float]]) -> np.ndarray:
     """Courses of flat polylines x, y, x, y, …: moved and scaled to where a normalised image
-    (corpora/images.py) shows them, (strokes, POINTS, 2)."""
+    (reading/normalising/images.py) shows them, (strokes, POINTS, 2)."""
     points = np.stack([resample(np.reshape(s, (-1, 2)), POINTS) for s in strokes])
     low, high = points.min((0, 1)), points.max((0, 1))
     scale = min(EXTENT / max((high - low).max(), 1e-6), MAX_ENLARGEMENT)

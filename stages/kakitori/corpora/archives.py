@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import psutil
 
-from kakitori.corpora.tree import shown, visible, walk
 from kakitori.errors import DAMAGED_ZIP, DataError
+from kakitori.reading.normalising.tree import shown, visible, walk
 
 MAX_MEMBER = 1 << 31  # bytes; the largest official file (a CASIA .gnt of many writers) is half
 LITTLE = 1 << 20  # bytes that are there whatever the memory that is left

@@ -14,10 +14,10 @@ import cv2
 import numpy as np
 
 from kakitori.corpora import archives, pen
-from kakitori.corpora.images import Normalised, measured
 from kakitori.corpora.source import CHUNK, Reject, Samples
-from kakitori.corpora.tree import is_character, shown
 from kakitori.errors import DataError
+from kakitori.reading.normalising.images import Normalised, measured
+from kakitori.reading.normalising.tree import is_character, shown
 
 LARGEST = 256  # pixels; larger characters are reduced first, so that one does not fill the memory
 

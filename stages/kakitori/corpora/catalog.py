@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from kakitori.corpora import archives, casia, etl, folders, kuzushiji, unipen
 from kakitori.corpora.database import SETS, set_name
 from kakitori.corpora.source import PassedOver, Source
-from kakitori.corpora.tree import PICTURES, shown, visible
 from kakitori.errors import DataError
+from kakitori.reading.normalising.tree import PICTURES, shown, visible
 
 FAMILIES = (casia, kuzushiji, unipen, folders)
 PLACES = ("raw", "synthetic")

@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from kakitori.corpora import archives
-from kakitori.corpora.images import Normalised
-from kakitori.corpora.photos import frames, prepare
 from kakitori.corpora.source import CHUNK, Reject, Samples
-from kakitori.corpora.tree import CODE, character_of, shown
 from kakitori.errors import DataError, is_shortage
+from kakitori.reading.normalising.images import Normalised
+from kakitori.reading.normalising.photos import frames, prepare
+from kakitori.reading.normalising.tree import CODE, character_of, shown
 
 PART = 16_384  # pictures in one source: enough for all cores of a machine, 67 MB at 64 pixels
 _ADDRESS = re.compile(r"<\S+ object at 0x[0-9a-f]+>")

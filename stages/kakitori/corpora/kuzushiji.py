@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 
 from kakitori.corpora import archives, folders
-from kakitori.corpora.images import Normalised, measured
 from kakitori.corpora.source import CHUNK, Samples
-from kakitori.corpora.tree import codepoint_of, shown
 from kakitori.errors import DataError
+from kakitori.reading.normalising.images import Normalised, measured
+from kakitori.reading.normalising.tree import codepoint_of, shown
 
 SIDE = 28  # pixels, of Kuzushiji-49
 _HEADER = re.compile(

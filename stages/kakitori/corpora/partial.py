@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from kakitori import outputs
-from kakitori.corpora import images, synthesis
+from kakitori.corpora import synthesis
 from kakitori.reading.characters.strokes import MOST
+from kakitori.reading.normalising import images
 from kakitori.writing.handwriting import Hand, StrokeTable, draw_layers, draw_page
 
 SIZE = 64

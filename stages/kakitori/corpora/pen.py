@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from kakitori.corpora.images import Normalised, measured
 from kakitori.corpora.source import CHUNK, Pen
+from kakitori.reading.normalising.images import Normalised, measured
 
 WIDTH = 1 / 24  # of the frame's side: what a ball-point leaves on a field of a form
 _SHIFT = 4  # bits below a pixel in which OpenCV takes coordinates

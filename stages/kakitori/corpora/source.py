@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from kakitori.corpora.images import Normalised
+from kakitori.reading.normalising.images import Normalised
 
 if TYPE_CHECKING:
     from kakitori.corpora import archives

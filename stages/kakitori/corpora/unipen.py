@@ -28,9 +28,9 @@ import numpy as np
 
 from kakitori.corpora import archives, pen
 from kakitori.corpora.source import Pen, Reject, Samples
-from kakitori.corpora.tree import codepoint_of, is_character, shown
 from kakitori.errors import DataError, is_shortage
 from kakitori.reading.characters.charset import jis_table
+from kakitori.reading.normalising.tree import codepoint_of, is_character, shown
 
 # What the hierarchy may call single characters.
 LEVELS = (b"CHARACTER", b"CHAR", b"KANJI", b"DIGIT", b"LETTER")

@@ -10,7 +10,7 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from kakitori.corpora.photos import prepare_ink
+from kakitori.reading.normalising.photos import prepare_ink
 
 SIDE = 256  # pixels of a picture
 PENS = (6.0, 14.0)  # pixels of a pen's width, from thinnest to thickest

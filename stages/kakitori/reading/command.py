@@ -10,11 +10,11 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from kakitori import monitoring, outputs
-from kakitori.corpora import tree
 from kakitori.errors import DataError, refusal
 from kakitori.reading import arguments, inputs, shipped
 from kakitori.reading.answers import TOP, Csv, Json, Reading, Table
 from kakitori.reading.inputs import Picture
+from kakitori.reading.normalising import tree
 from kakitori.recognizer import Recognizer
 
 BATCH = 64

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from kakitori import drawing, matching, reference
-from kakitori.corpora import photos, tree
-from kakitori.corpora.photos import prepare
 from kakitori.errors import DataError
 from kakitori.matching import Match
+from kakitori.reading.normalising import photos, tree
+from kakitori.reading.normalising.photos import prepare
 
 PAGED = {".tif", ".tiff", ".gif", ".webp", ".png"}  # what may hold more pictures than one
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from kakitori import context, drawing, outputs, params, reference
-from kakitori.corpora import photos
 from kakitori.errors import DataError
 from kakitori.reading import shipped
+from kakitori.reading.normalising import photos
 from kakitori.recognizer import Recognizer
 from kakitori.results import credits, metrics, packing, provenance
 from kakitori.writing import kanjivg

@@ -15,7 +15,7 @@ from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
 
-from kakitori.corpora.photos import prepare
+from kakitori.reading.normalising.photos import prepare
 from kakitori.recognizer import Recognizer
 from kakitori.results import scoring
 from kakitori.results.figures import INK, MUTED, plt

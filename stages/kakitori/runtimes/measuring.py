@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from kakitori import drawing, outputs
-from kakitori.corpora import photos
 from kakitori.errors import DataError
 from kakitori.formats import renamed
 from kakitori.learning import data
+from kakitori.reading.normalising import photos
 from kakitori.recognizer import Recognizer
 from kakitori.results import demo
 from kakitori.runtimes import comparing, environments, running

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori.corpora.ground import rimmed, spread, windows
-from kakitori.corpora.parts import DOT, pen_of
+from kakitori.reading.normalising.ground import rimmed, spread, windows
+from kakitori.reading.normalising.parts import DOT, pen_of
 
 # In parts of the side.
 THIN = 40  # at most so thick

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from kakitori.corpora import ground, parts
-from kakitori.corpora.rules import THIN, ruled
+from kakitori.reading.normalising import ground, parts
+from kakitori.reading.normalising.rules import THIN, ruled
 
 SIDE = 256  # pixels at most of the picture in which things are looked for
 FAINT = 8  # a part of full ink: what is looked at

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kakitori.corpora import pictures, segmentation
-from kakitori.corpora.images import normalise, span
 from kakitori.errors import DataError
 from kakitori.reading.characters.framing import EXTENT, MAX_ENLARGEMENT
+from kakitori.reading.normalising import pictures, segmentation
+from kakitori.reading.normalising.images import normalise, span
 
 WORKING_SIDE = 112  # pixels: photos are reduced to this before they are cropped finely
 
