@@ -1,6 +1,6 @@
 /**
  * What a caller knows before a character is read: which it may be, and what text is made of; as in
- * stages/kakitori/context.py.
+ * stages/kakitori/reading/context.py.
  */
 
 /**

@@ -14,7 +14,7 @@ from kakitori import outputs, stage
 from kakitori.corpora import shards
 from kakitori.learning import data
 from kakitori.params import ROOT, Settings
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import figures, scoring
 
 PARTS = ("train", "val")

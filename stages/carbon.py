@@ -13,7 +13,7 @@ import numpy as np
 
 from kakitori import outputs, stage
 from kakitori.params import ROOT, Settings
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import energy
 
 STAGES = ("characters", "synthesize", "extract", "train", "quantize", "evaluate", "audit")

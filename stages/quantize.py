@@ -19,11 +19,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from kakitori import monitoring, outputs, stage
+from kakitori import outputs, stage
 from kakitori.errors import DataError
-from kakitori.formats import FORMATS
 from kakitori.learning import data, formats, saved, strangers, training
 from kakitori.params import ROOT, Settings
+from kakitori.reading import monitoring
+from kakitori.reading.formats import FORMATS
 from kakitori.results import exporting, figures, scoring
 from kakitori.runtimes import converting
 

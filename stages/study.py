@@ -15,7 +15,7 @@ import numpy as np
 from kakitori import outputs, params, stage
 from kakitori.learning import data, saved
 from kakitori.params import ROOT
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import embedding, leak, provenance, robustness
 from kakitori.writing import table
 

@@ -15,8 +15,8 @@ import yaml
 
 from kakitori import params
 from kakitori.errors import SettingsError
-from kakitori.formats import renamed
 from kakitori.params import ROOT
+from kakitori.reading.formats import renamed
 
 # What the pipeline writes or DVC changes among git's files.
 PRODUCED = ("dvc.lock", "metrics", "models/README.md")

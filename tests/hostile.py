@@ -27,14 +27,14 @@ import numpy as np
 from onnx import TensorProto, helper
 from PIL import Image, ImageDraw
 
-from kakitori import drawing, monitoring, params
+from kakitori import drawing, params
 from kakitori.corpora import archives, casia, etl, folders, forms, kuzushiji, layouts, unipen
 from kakitori.corpora.database import SETS
 from kakitori.corpora.source import Samples
 from kakitori.errors import DataError, SettingsError
-from kakitori.reading import memory
+from kakitori.reading import memory, monitoring
 from kakitori.reading.normalising import photos
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import metrics
 from kakitori.writing import kanjivg
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from kakitori import monitoring
 from kakitori.learning import export
+from kakitori.reading import monitoring
 
 TOLD = {
     "temperature": "1.5",

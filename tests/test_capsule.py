@@ -13,7 +13,7 @@ from kakitori.archs.blocks import STEM, convolution
 from kakitori.archs.capsule import Capsules, Routing, build, squash, vocabulary
 from kakitori.archs.contract import Batch
 from kakitori.learning import export, int8
-from kakitori.sessions import open_session
+from kakitori.reading.sessions import open_session
 from tests import tables
 
 PARTS = "木目口田人力"

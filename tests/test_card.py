@@ -11,7 +11,7 @@ from PIL import Image
 
 from kakitori.corpora.shards import load_images
 from kakitori.errors import DataError
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import backends, card, choice, leaderboard, metrics
 from tests import committed
 from tests.projects import Project

@@ -12,7 +12,7 @@ from torch import nn
 
 from kakitori.archs import cascade, contract
 from kakitori.learning import export, formats, int8, staged
-from kakitori.sessions import open_session
+from kakitori.reading.sessions import open_session
 from tests import committed
 from tests.tables import characters
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from kakitori import context, drawing
+from kakitori import drawing
 from kakitori.errors import DataError
+from kakitori.reading import context, frequency
 from kakitori.reading.characters import charset
 from kakitori.reading.normalising.photos import prepare, within
-from kakitori.writing import frequency
 
 CLASSES = "あへヘりリ0Oo〇い+二こ什け"
 

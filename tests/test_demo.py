@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from kakitori import context, outputs
+from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.reading import shipped
+from kakitori.reading import context, shipped
 from kakitori.results import demo, packing
 from tests import tables
 from tests.models import small_model

@@ -5,8 +5,8 @@ import pytest
 
 from kakitori.corpora.slips import with_slips
 from kakitori.reading.answers import in_words
+from kakitori.reading.stroke_answers import Feedback, judged
 from kakitori.results import feedback
-from kakitori.stroke_answers import Feedback, judged
 
 BOX = (0.5, 0.0, 1.0, 0.25)
 

@@ -13,14 +13,15 @@ import torch
 import yaml
 from torch import nn
 
-from kakitori import monitoring, params
+from kakitori import params
 from kakitori.archs.contract import Network, Outputs
 from kakitori.errors import DataError, SettingsError
-from kakitori.formats import CHOSEN, FORMATS, renamed
 from kakitori.learning import checking, export, footprint, formats, int8
-from kakitori.recognizer import Recognizer
+from kakitori.reading import monitoring
+from kakitori.reading.formats import CHOSEN, FORMATS, renamed
+from kakitori.reading.recognizer import Recognizer
+from kakitori.reading.sessions import open_session
 from kakitori.runtimes.catalogue import RUNTIMES
-from kakitori.sessions import open_session
 from tests import committed
 from tests.networks import CLASSES, NAMES, QUANTIZE, TWICE, VARIANTS, made
 

@@ -8,9 +8,9 @@ from onnx.reference import ReferenceEvaluator
 from torch import nn
 
 from kakitori.archs.contract import Network, Outputs
-from kakitori.formats import UNPACK
 from kakitori.learning import export, fourbit
-from kakitori.sessions import open_session
+from kakitori.reading.formats import UNPACK
+from kakitori.reading.sessions import open_session
 
 # As the paper lists them (Dettmers et al. 2023, appendix E).
 NF4 = [

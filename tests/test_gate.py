@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from kakitori.errors import DataError
-from kakitori.formats import GATED
+from kakitori.reading.formats import GATED
 from kakitori.results import gate
 from tests import committed
 

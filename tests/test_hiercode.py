@@ -12,7 +12,7 @@ from kakitori.learning import export
 from kakitori.reading.characters import radicals
 from kakitori.reading.characters.radicals import Component
 from kakitori.reading.characters.strokes import TYPES
-from kakitori.sessions import open_session
+from kakitori.reading.sessions import open_session
 from tests import committed
 from tests.tables import characters
 

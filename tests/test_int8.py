@@ -17,7 +17,7 @@ from torch import nn
 from kakitori.archs.contract import Network, Outputs
 from kakitori.learning import export, int8
 from kakitori.learning.int8 import Read
-from kakitori.sessions import open_session
+from kakitori.reading.sessions import open_session
 
 
 class Net(Network):

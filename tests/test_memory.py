@@ -13,7 +13,7 @@ from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.reading import memory
 from kakitori.reading.normalising.photos import prepare
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from tests.models import TOLD
 from tests.pictures import drawn
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kakitori import monitoring
+from kakitori.reading import monitoring
 
 
 def images(rng: np.random.Generator, count: int, thick: int) -> np.ndarray:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from kakitori.reading import shipped
+from kakitori.reading.sessions import OLDEST_RUNTIME
 from kakitori.results import release
-from kakitori.sessions import OLDEST_RUNTIME
 from tests.pictures import drawn
 from tests.projects import ROOT, Project
 

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 from kakitori import params
 from kakitori.reading.characters.strokes import TYPES
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from tests import committed
 from tests.conftest import READ
 from tests.pictures import drawn

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kakitori import placement
+from kakitori.reading import placement
 from kakitori.reading.characters.strokes import resample
 
 LEVEL, UPRIGHT = np.array([[0.1, 0.5], [0.9, 0.5]]), np.array([[0.5, 0.2], [0.5, 0.8]])

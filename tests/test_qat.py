@@ -7,7 +7,7 @@ from torch import nn
 
 from kakitori.archs.contract import Network, Outputs
 from kakitori.learning import export, int8, qat
-from kakitori.sessions import open_session
+from kakitori.reading.sessions import open_session
 
 
 class Small(Network):

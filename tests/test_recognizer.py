@@ -17,8 +17,8 @@ from kakitori import params
 from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.reading.normalising.photos import prepare
-from kakitori.recognizer import Recognizer
-from kakitori.sessions import OLDEST_RUNTIME
+from kakitori.reading.recognizer import Recognizer
+from kakitori.reading.sessions import OLDEST_RUNTIME
 from tests.models import TOLD, small_model
 from tests.pictures import drawn, likeness, photo
 from tests.projects import ROOT, Project
@@ -336,7 +336,7 @@ def test_a_foreign_onnx_file_is_refused(tmp_path):
 def test_nobody_is_told_what_is_read(tmp_path):
     """ONNX Runtime's telemetry leaves the number of its session among temporary files."""
     done = subprocess.run(
-        [sys.executable, "-c", "import kakitori.recognizer"],
+        [sys.executable, "-c", "import kakitori.reading.recognizer"],
         env={
             **{k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"},
             "TMPDIR": str(tmp_path),

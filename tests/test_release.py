@@ -12,7 +12,7 @@ import pytest
 from kakitori import params, reference
 from kakitori.errors import DataError
 from kakitori.reading import shipped
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import packing, release
 
 ROOM = 10_000_000  # bytes: the tiny project's network is as wide as any

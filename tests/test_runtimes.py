@@ -11,13 +11,13 @@ import onnx
 import pytest
 
 from kakitori.errors import DataError
-from kakitori.formats import FORMATS
 from kakitori.learning.formats import Trained
 from kakitori.outputs import ROOT
+from kakitori.reading.formats import FORMATS
+from kakitori.reading.sessions import open_session
 from kakitori.runtimes import comparing, converting, environments, measuring, running
 from kakitori.runtimes.catalogue import FORMATS as KINDS
 from kakitori.runtimes.catalogue import RUNTIMES
-from kakitori.sessions import open_session
 from tests.models import small_model
 from tests.networks import made
 from tests.projects import Project

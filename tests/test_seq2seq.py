@@ -18,9 +18,9 @@ from kakitori.archs.seq2seq import (
 )
 from kakitori.learning import formats
 from kakitori.reading.characters.strokes import TYPES
+from kakitori.reading.sessions import open_session
+from kakitori.reading.stroke_answers import decode
 from kakitori.results import sequences
-from kakitori.sessions import open_session
-from kakitori.stroke_answers import decode
 from tests import tables, toy
 from tests.networks import QUANTIZE
 

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from kakitori.reading.characters.strokes import TYPES
+from kakitori.reading.stroke_answers import decode
 from kakitori.results import sequences
-from kakitori.stroke_answers import decode
 
 END = len(TYPES)
 ACROSS, DOWN = list(TYPES)[:2]  # ㇐ and ㇑

@@ -11,7 +11,7 @@ from torch import nn
 from kakitori.archs.contract import NONE, Batch
 from kakitori.archs.stroke import Stroke, build, courses_of
 from kakitori.learning import formats
-from kakitori.sessions import open_session
+from kakitori.reading.sessions import open_session
 from tests import tables
 from tests.networks import QUANTIZE
 

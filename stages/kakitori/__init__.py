@@ -15,7 +15,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 def __getattr__(name: str) -> object:
     # Only when it is asked for: ONNX Runtime takes a while to import, and stages do without.
     if name == "Recognizer":
-        from kakitori.recognizer import Recognizer
+        from kakitori.reading.recognizer import Recognizer
 
         return Recognizer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 
 from kakitori.errors import SettingsError
-from kakitori.formats import CHOSEN
+from kakitori.reading.formats import CHOSEN
 
 ROOT = Path(__file__).resolve().parents[2]
 ARCHS = Path(__file__).resolve().parent / "archs"

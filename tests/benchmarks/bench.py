@@ -269,7 +269,7 @@ def inference_int8(bench: Bench) -> dict:
 def inference(bench: Bench) -> dict:
     """Milliseconds an image by batch and threads, and until the first answer of a new process's
     session; medians."""
-    from kakitori.sessions import in_turns, open_session
+    from kakitori.reading.sessions import in_turns, open_session
 
     images = np.zeros((512, 1, 64, 64), np.float32)
     cores = os.cpu_count() or 1
@@ -308,7 +308,7 @@ def beside_work(bench: Bench) -> dict:
     rounds'; how threads wait (kakitori/threads.py) decides them."""
     import torch
 
-    from kakitori.sessions import in_turns, open_session
+    from kakitori.reading.sessions import in_turns, open_session
 
     trainer = bench.trainer()
     size = trainer.batch

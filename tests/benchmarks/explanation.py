@@ -18,10 +18,10 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
-from kakitori import placement  # noqa: E402
 from kakitori.learning import data  # noqa: E402
+from kakitori.reading import placement  # noqa: E402
 from kakitori.reading.characters.strokes import resample  # noqa: E402
-from kakitori.recognizer import Recognizer  # noqa: E402
+from kakitori.reading.recognizer import Recognizer  # noqa: E402
 from kakitori.results import explanation  # noqa: E402
 
 CHANCES = 5  # random places an image

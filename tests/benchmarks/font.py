@@ -20,9 +20,9 @@ sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
 from tests.benchmarks import people  # noqa: E402
 
-from kakitori import context  # noqa: E402
+from kakitori.reading import context  # noqa: E402
 from kakitori.reading.normalising.photos import prepare  # noqa: E402
-from kakitori.recognizer import Recognizer  # noqa: E402
+from kakitori.reading.recognizer import Recognizer  # noqa: E402
 
 SIDE = 128  # pixels of a drawing, its em three quarters of that
 

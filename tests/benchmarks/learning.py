@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT / "stages"))
 from kakitori.corpora import synthesis  # noqa: E402
 from kakitori.reading import memory  # noqa: E402
 from kakitori.reading.normalising import images  # noqa: E402
-from kakitori.recognizer import Recognizer  # noqa: E402
+from kakitori.reading.recognizer import Recognizer  # noqa: E402
 from kakitori.writing.handwriting import StrokeTable, write_page  # noqa: E402
 
 SEED = 7919  # of no run

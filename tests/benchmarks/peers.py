@@ -30,7 +30,7 @@ from kakitori import drawing  # noqa: E402
 from kakitori.reading import shipped  # noqa: E402
 from kakitori.reading.characters import charset  # noqa: E402
 from kakitori.reading.normalising import photos  # noqa: E402
-from kakitori.recognizer import Recognizer  # noqa: E402
+from kakitori.reading.recognizer import Recognizer  # noqa: E402
 
 TOP = 5
 SIDE = 300  # of the square that Zinnia is told of

@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT / "stages"))
 from kakitori import drawing  # noqa: E402
 from kakitori.learning import data  # noqa: E402
 from kakitori.reading.normalising.photos import prepare  # noqa: E402
-from kakitori.recognizer import Recognizer  # noqa: E402
+from kakitori.reading.recognizer import Recognizer  # noqa: E402
 
 PENS = (0.02, 0.04, 0.06, 0.08, 0.1, 0.12)  # of the side: edges of the groups that are printed
 READ = """

@@ -24,10 +24,10 @@ from scipy.stats import binomtest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
-from kakitori import context  # noqa: E402
 from kakitori.corpora import folders  # noqa: E402
+from kakitori.reading import context  # noqa: E402
 from kakitori.reading.normalising.photos import prepare  # noqa: E402
-from kakitori.recognizer import Recognizer  # noqa: E402
+from kakitori.reading.recognizer import Recognizer  # noqa: E402
 from kakitori.results import scoring  # noqa: E402
 
 

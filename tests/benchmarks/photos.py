@@ -324,7 +324,7 @@ def geometry(alone: dict[str, np.ndarray]) -> None:
 
 def main() -> None:
     from kakitori.reading.normalising.photos import prepare
-    from kakitori.recognizer import Recognizer
+    from kakitori.reading.recognizer import Recognizer
 
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -25,7 +25,7 @@ from kakitori.corpora import shards
 from kakitori.learning import data
 from kakitori.params import ROOT
 from kakitori.reading import shipped
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import demo, lettering  # noqa: F401, the latter sets the font
 from tests.browser.conftest import FLAGS
 

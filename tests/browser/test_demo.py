@@ -30,7 +30,7 @@ from kakitori.learning import export
 from kakitori.params import ROOT
 from kakitori.reading import shipped
 from kakitori.reading.normalising.photos import prepare, prepare_ink
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import demo
 from kakitori.writing import kanjivg
 from tests import tables, toy

@@ -10,7 +10,7 @@ from onnx.reference import ReferenceEvaluator
 
 from kakitori.errors import DataError
 from kakitori.learning import export
-from kakitori.sessions import open_session
+from kakitori.reading.sessions import open_session
 
 OLDEST = 19  # opset whose DequantizeLinear the reference knows
 # Of the largest logit. Integers round the other way where sums differ in the last digit.

@@ -10,7 +10,7 @@ from pathlib import Path
 CODE = """
 import json, sys, time
 import numpy, onnxruntime
-from kakitori.sessions import open_session
+from kakitori.reading.sessions import open_session
 from pathlib import Path
 size = int(sys.argv[2])
 image = numpy.zeros((1, 1, size, size), numpy.float32)

@@ -14,10 +14,10 @@ from scipy.special import log_softmax
 from torch import nn
 
 from kakitori.errors import DataError
-from kakitori.formats import FORMATS
 from kakitori.learning import export, fourbit, int8, staged
 from kakitori.params import Quantize
-from kakitori.sessions import in_turns, open_session
+from kakitori.reading.formats import FORMATS
+from kakitori.reading.sessions import in_turns, open_session
 
 
 class Trained:

@@ -26,7 +26,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from kakitori import outputs
 from kakitori.learning import export
-from kakitori.sessions import open_session
+from kakitori.reading.sessions import open_session
 
 Method = Literal["minmax", "percentile", "entropy"]
 METHODS = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kakitori.sessions import open_session
+from kakitori.reading.sessions import open_session
 
 
 def milliseconds(path: Path, size: int, batch: int, runs: int) -> float:

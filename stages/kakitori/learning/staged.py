@@ -16,8 +16,8 @@ from onnx import TensorProto, compose, helper
 from kakitori import outputs
 from kakitori.archs.contract import Stages
 from kakitori.learning import export
-from kakitori.recognizer import ASK
-from kakitori.sessions import open_session
+from kakitori.reading.recognizer import ASK
+from kakitori.reading.sessions import open_session
 
 
 def to_onnx(stages: Stages, size: int, opset: int, first: Path, rest: Path) -> None:

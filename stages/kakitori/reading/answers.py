@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from kakitori import matching, outputs
 from kakitori.matching import Match
-from kakitori.stroke_answers import Feedback
+from kakitori.reading.stroke_answers import Feedback
 
 TOP = 5
 NOTHING = "no character: there is no ink, or dots alone"

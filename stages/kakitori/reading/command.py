@@ -9,13 +9,13 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from kakitori import monitoring, outputs
+from kakitori import outputs
 from kakitori.errors import DataError, refusal
-from kakitori.reading import arguments, inputs, shipped
+from kakitori.reading import arguments, inputs, monitoring, shipped
 from kakitori.reading.answers import TOP, Csv, Json, Reading, Table
 from kakitori.reading.inputs import Picture
 from kakitori.reading.normalising import tree
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 
 BATCH = 64
 CLOSED = 141  # the status of a command whose reader has seen enough, as `| head` has

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from kakitori.formats import FORMATS
+from kakitori.reading.formats import FORMATS
 
 COMMAND = "`python stages/runtimes.py`"
 

@@ -9,7 +9,7 @@ import pandas as pd
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from kakitori.errors import DataError
-from kakitori.formats import FORMATS
+from kakitori.reading.formats import FORMATS
 from kakitori.results import backends, choice, credits, leaderboard
 
 TEMPLATE = Path(__file__).with_name("card.md")

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kakitori import context, outputs
+from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.reading import shipped
+from kakitori.reading import context, shipped
 from kakitori.reading.characters import charset
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 
 # Of onnxruntime-web only what the page loads: WASM with SIMD and threads, no WebGPU.
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")

@@ -7,8 +7,8 @@ from pathlib import Path
 from kakitori.corpora.database import SETS
 from kakitori.corpora.layouts import LAYOUTS, Field
 from kakitori.errors import DataError
-from kakitori.formats import renamed
 from kakitori.reading import shipped
+from kakitori.reading.formats import renamed
 from kakitori.results import backends, leaderboard, metrics
 
 HEAD = "| what | figure | command |\n|---|---|---|\n"

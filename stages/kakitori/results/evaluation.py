@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import torch
 
-from kakitori import context
 from kakitori.archs.contract import Network
-from kakitori.formats import FORMATS, GATED
 from kakitori.learning import data, training
-from kakitori.recognizer import Recognizer
+from kakitori.reading import context
+from kakitori.reading.formats import FORMATS, GATED
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import feedback, scoring, sequences, slices
 
 IN_METRICS = ("script", "strokes", "corpus", "quality")  # of the slices; all are in slices.csv

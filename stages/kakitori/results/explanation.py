@@ -23,11 +23,12 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
-from kakitori import params, placement
+from kakitori import params
 from kakitori.errors import DataError
 from kakitori.learning import saved
+from kakitori.reading import placement
 from kakitori.reading.characters.strokes import resample
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import differences
 from kakitori.results.lettering import lettered
 from kakitori.writing import table as known

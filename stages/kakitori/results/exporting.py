@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori import monitoring
 from kakitori.archs.contract import Network
-from kakitori.formats import FORMATS
 from kakitori.learning import checking, export, footprint, formats, latency
+from kakitori.reading import monitoring
+from kakitori.reading.formats import FORMATS
 from kakitori.results import scoring
 
 COMPARED = 4  # every so many of the validation samples are compared with the network's own logits

@@ -9,8 +9,8 @@ import h5py
 import numpy as np
 
 from kakitori.errors import DataError
-from kakitori.recognizer import Recognizer
-from kakitori.stroke_answers import Feedback
+from kakitori.reading.recognizer import Recognizer
+from kakitori.reading.stroke_answers import Feedback
 
 LEAST = 30  # pixels of another stroke that show, of some 100, for it to count
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from kakitori import params
 from kakitori.errors import DataError, SettingsError
-from kakitori.formats import FORMER, GATED, renamed
+from kakitori.reading.formats import FORMER, GATED, renamed
 
 
 @dataclasses.dataclass

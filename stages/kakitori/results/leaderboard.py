@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from kakitori.errors import DataError
-from kakitori.formats import renamed
+from kakitori.reading.formats import renamed
 
 COLUMNS = [
     "model",

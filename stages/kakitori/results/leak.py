@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from kakitori import params
 from kakitori.errors import DataError
 from kakitori.learning import data
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import provenance, scoring
 
 STAGES = ("split", "train", "quantize", "evaluate")

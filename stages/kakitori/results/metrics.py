@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from kakitori.errors import DataError
-from kakitori.formats import renamed
+from kakitori.reading.formats import renamed
 
 EXPECTED = {  # what cards and reports show, by file
     "extract": {"classes_by_script", "corpora"},

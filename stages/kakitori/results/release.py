@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kakitori import context, drawing, outputs, params, reference
+from kakitori import drawing, outputs, params, reference
 from kakitori.errors import DataError
-from kakitori.reading import shipped
+from kakitori.reading import context, shipped
 from kakitori.reading.normalising import photos
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import credits, metrics, packing, provenance
 from kakitori.writing import kanjivg
 

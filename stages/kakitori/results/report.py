@@ -10,7 +10,7 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
-from kakitori.formats import FORMATS, FORMER, GATED
+from kakitori.reading.formats import FORMATS, FORMER, GATED
 from kakitori.results import figures, gate
 from kakitori.results.metrics import read
 

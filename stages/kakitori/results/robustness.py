@@ -16,7 +16,7 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from kakitori.reading.normalising.photos import prepare
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import scoring
 from kakitori.results.figures import INK, MUTED, plt
 

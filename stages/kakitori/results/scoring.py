@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 from scipy.stats import bootstrap
 from torch.nn import functional as F
 
-from kakitori.model_file import NO_BACKGROUND
+from kakitori.reading.model_file import NO_BACKGROUND
 
 CHUNK = 4096  # samples whose logits are held at once
 BINS = 15  # equal-width, of the expected calibration error

@@ -14,10 +14,10 @@ import pandas as pd
 
 from kakitori import drawing, outputs
 from kakitori.errors import DataError
-from kakitori.formats import renamed
 from kakitori.learning import data
+from kakitori.reading.formats import renamed
 from kakitori.reading.normalising import photos
-from kakitori.recognizer import Recognizer
+from kakitori.reading.recognizer import Recognizer
 from kakitori.results import demo
 from kakitori.runtimes import comparing, environments, running
 from kakitori.runtimes.catalogue import FORMATS, RUNTIMES

@@ -13,15 +13,14 @@ from pathlib import Path
 
 import numpy as np
 
-from kakitori import context
 from kakitori.errors import DataError
-from kakitori.model_file import ModelFile
-from kakitori.reading import memory, shipped
+from kakitori.reading import context, memory, shipped
 from kakitori.reading.memory import Example, Gains
+from kakitori.reading.model_file import ModelFile
 from kakitori.reading.normalising import pictures
 from kakitori.reading.normalising.photos import prepare
 from kakitori.reading.normalising.tree import composed
-from kakitori.stroke_answers import Feedback, decode, judged
+from kakitori.reading.stroke_answers import Feedback, decode, judged
 
 ASK = "strokes"  # input of models that can say more than the class: bool, whether they should
 

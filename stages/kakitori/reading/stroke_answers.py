@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori import monitoring, placement
+from kakitori.reading import monitoring, placement
 
 FAR = 0.06  # of the side: ink so far from where a stroke's edge should be is of another stroke
 LEAST = 20  # pixels of such ink at 64 a side. Both were chosen on writers that are trained with

@@ -8,8 +8,8 @@ import re
 import numpy as np
 
 from kakitori.errors import DataError
+from kakitori.reading import frequency
 from kakitori.reading.characters import charset
-from kakitori.writing import frequency
 
 PRIORS = ("", "text")
 

@@ -7,10 +7,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from kakitori import monitoring
 from kakitori.errors import DataError
+from kakitori.reading import monitoring
 from kakitori.reading.memory import Gains
-from kakitori.sessions import in_turns, open_session
+from kakitori.reading.sessions import in_turns, open_session
 
 T = TypeVar("T")
 NO_BACKGROUND = -1e30  # a logit that no picture falls below, finite as JSON wants it
