@@ -1,6 +1,6 @@
 /**
  * Look-alikes: what else a drawing may be, and what tells two characters apart. The same as
- * stages/kakitori/matching/alikes.py.
+ * stages/kakitori/reading/matching/alikes.py.
  *
  * @module
  */

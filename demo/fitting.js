@@ -1,6 +1,6 @@
 /**
  * A drawing laid onto one form of a character: which stroke is which, and what that costs. The same as
- * stages/kakitori/matching/fitting.py, which explains it.
+ * stages/kakitori/reading/matching/fitting.py, which explains it.
  *
  * A fit has the strokes of the drawing (rows) and of the target (columns) and the numbers of those
  * that each is made of, `pairs`, where the drawing lies (`placed`), what that costs, and `faults`.

@@ -5,7 +5,7 @@
  *     const found = match(drawn, reference, { ways, alike: lookAlikes("末", table) });
  *     if (found.missing.length) …
  *
- * The same method as stages/kakitori/matching/judging.py, which explains it, with fitting.js, alikes.js,
+ * The same method as stages/kakitori/reading/matching/judging.py, which explains it, with fitting.js, alikes.js,
  * pairing.js and shapes.js; tests/cases/matching.json holds both to the same answers.
  *
  * @module

@@ -1,6 +1,6 @@
 /**
  * Rows and columns of costs paired, and numbers out of order. The same as
- * stages/kakitori/matching/pairing.py.
+ * stages/kakitori/reading/matching/pairing.py.
  *
  * @module
  */

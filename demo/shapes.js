@@ -2,7 +2,7 @@
  * Strokes as points, and how far they are from each other.
  *
  * A stroke is a Float64Array of POINTS points, evenly spaced, and the two places where the parts of a
- * merged one meet: x and y in turn. The same as stages/kakitori/matching/shapes.py.
+ * merged one meet: x and y in turn. The same as stages/kakitori/reading/matching/shapes.py.
  *
  * @module
  */

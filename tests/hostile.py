@@ -27,12 +27,13 @@ import numpy as np
 from onnx import TensorProto, helper
 from PIL import Image, ImageDraw
 
-from kakitori import drawing, params
+from kakitori import params
 from kakitori.corpora import archives, casia, etl, folders, forms, kuzushiji, layouts, unipen
 from kakitori.corpora.database import SETS
 from kakitori.corpora.source import Samples
 from kakitori.errors import DataError, SettingsError
 from kakitori.reading import memory, monitoring
+from kakitori.reading.matching import drawing
 from kakitori.reading.normalising import photos
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import metrics

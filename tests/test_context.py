@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from kakitori import drawing
 from kakitori.errors import DataError
 from kakitori.reading import context, frequency
 from kakitori.reading.characters import charset
+from kakitori.reading.matching import drawing
 from kakitori.reading.normalising.photos import prepare, within
 
 CLASSES = "あへヘりリ0Oo〇い+二こ什け"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from kakitori import drawing
 from kakitori.errors import DataError
+from kakitori.reading.matching import drawing
 from kakitori.reading.normalising.photos import prepare_ink
 
 TEN = [np.array([[10.0, 50], [90, 48]]), np.array([[50.0, 10], [52, 60], [49, 95]])]

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from kakitori import matching, reference
+from kakitori.reading import matching
+from kakitori.reading.matching import reference
 from kakitori.writing import kanjivg
 from tests.drawn_svg import OFFICIAL
 

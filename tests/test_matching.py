@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from kakitori import matching
-from kakitori.matching import pairing, shapes
+from kakitori.reading import matching
+from kakitori.reading.matching import pairing, shapes
 from tests.benchmarks import matching as benchmark
 from tests.drawn_svg import OFFICIAL
 from tests.pens import FILE, REFERENCES

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori import matching, reference
 from kakitori.errors import DataError
+from kakitori.reading import matching
+from kakitori.reading.matching import reference
 from kakitori.writing import kanjivg
 from tests.drawn_svg import OFFICIAL
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori import params, reference
+from kakitori import params
 from kakitori.errors import DataError
 from kakitori.reading import shipped
+from kakitori.reading.matching import reference
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import packing, release
 

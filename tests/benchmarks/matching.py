@@ -27,9 +27,14 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
-from kakitori import matching, reference  # noqa: E402
-from kakitori.matching import Looks, Match, match  # noqa: E402
+from kakitori.reading import matching  # noqa: E402
 from kakitori.reading.characters import charset  # noqa: E402
+from kakitori.reading.matching import (  # noqa: E402
+    Looks,
+    Match,
+    match,
+    reference,  # noqa: E402
+)
 from kakitori.writing import glyphs, handwriting  # noqa: E402
 
 CHARACTERS = 500

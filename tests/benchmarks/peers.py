@@ -26,9 +26,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
-from kakitori import drawing  # noqa: E402
 from kakitori.reading import shipped  # noqa: E402
 from kakitori.reading.characters import charset  # noqa: E402
+from kakitori.reading.matching import drawing  # noqa: E402
 from kakitori.reading.normalising import photos  # noqa: E402
 from kakitori.reading.recognizer import Recognizer  # noqa: E402
 

@@ -23,8 +23,8 @@ from tests.benchmarks import real_hands  # noqa: E402
 from tests.browser.conftest import FLAGS  # noqa: E402
 from tests.browser.pages import opened  # noqa: E402
 
-from kakitori import reference  # noqa: E402
 from kakitori.reading.characters import charset  # noqa: E402
+from kakitori.reading.matching import reference  # noqa: E402
 from kakitori.results import packing  # noqa: E402
 from kakitori.writing import kanjivg  # noqa: E402
 

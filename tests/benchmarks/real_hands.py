@@ -27,8 +27,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "stages")]
 
 from tests.benchmarks.matching import FAULTS, said  # noqa: E402
 
-from kakitori import drawing, matching, reference  # noqa: E402
+from kakitori.reading import matching  # noqa: E402
 from kakitori.reading.characters import charset  # noqa: E402
+from kakitori.reading.matching import drawing, reference  # noqa: E402
 from kakitori.writing import kanjivg  # noqa: E402
 
 KINDS = ("missing", "extra", "swapped", "early", "late", "reversed", "alike")

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori.matching import fitting, pairing, shapes
 from kakitori.reading.characters.radicals import Component
 from kakitori.reading.characters.strokes import Form, Strokes, resample
+from kakitori.reading.matching import fitting, pairing, shapes
 
 POINTS = 32
 FEW = 16  # what our writers drew when this was first measured; kept, so that figures compare

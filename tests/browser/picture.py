@@ -20,11 +20,11 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import sync_playwright
 
-from kakitori import reference
 from kakitori.corpora import shards
 from kakitori.learning import data
 from kakitori.params import ROOT
 from kakitori.reading import shipped
+from kakitori.reading.matching import reference
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import demo, lettering  # noqa: F401, the latter sets the font
 from tests.browser.conftest import FLAGS

@@ -23,12 +23,13 @@ import pytest
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from kakitori import outputs, reference
-from kakitori.drawing import draw, has_lines
+from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.params import ROOT
 from kakitori.reading import shipped
+from kakitori.reading.matching import reference
+from kakitori.reading.matching.drawing import draw, has_lines
 from kakitori.reading.normalising.photos import prepare, prepare_ink
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import demo

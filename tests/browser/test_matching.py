@@ -1,4 +1,4 @@
-"""demo/matching.js says the same as kakitori.matching."""
+"""demo/matching.js says the same as kakitori.reading.matching."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
-from kakitori import matching
+from kakitori.reading import matching
 from tests.benchmarks import matching as benchmark
 from tests.browser.pages import opened
 from tests.pens import FILE, REFERENCES

@@ -5,8 +5,9 @@ import json
 import sys
 from typing import NamedTuple
 
-from kakitori import matching, outputs
-from kakitori.matching import Match
+from kakitori import outputs
+from kakitori.reading import matching
+from kakitori.reading.matching import Match
 from kakitori.reading.stroke_answers import Feedback
 
 TOP = 5

@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-from kakitori import matching
-from kakitori.reading import shipped
+from kakitori.reading import matching, shipped
 from kakitori.reading.answers import REJECTED
 from kakitori.reading.characters import charset
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori import drawing, matching, reference
 from kakitori.errors import DataError
-from kakitori.matching import Match
+from kakitori.reading import matching
+from kakitori.reading.matching import Match, drawing, reference
 from kakitori.reading.normalising import photos, tree
 from kakitori.reading.normalising.photos import prepare
 

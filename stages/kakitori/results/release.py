@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kakitori import drawing, outputs, params, reference
+from kakitori import outputs, params
 from kakitori.errors import DataError
 from kakitori.reading import context, shipped
+from kakitori.reading.matching import drawing, reference
 from kakitori.reading.normalising import photos
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import credits, metrics, packing, provenance

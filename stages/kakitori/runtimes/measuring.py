@@ -12,10 +12,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from kakitori import drawing, outputs
+from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.learning import data
 from kakitori.reading.formats import renamed
+from kakitori.reading.matching import drawing
 from kakitori.reading.normalising import photos
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import demo

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori.matching.alikes import difference, taken_for
-from kakitori.matching.fitting import Fit, Order, fitted
-from kakitori.matching.shapes import ROUNDING, Strokes, framed
+from kakitori.reading.matching.alikes import difference, taken_for
+from kakitori.reading.matching.fitting import Fit, Order, fitted
+from kakitori.reading.matching.shapes import ROUNDING, Strokes, framed
 
 STRICTNESS = ("shape", "count", "order", "direction")  # what can be judged
 USUAL = ("shape", "order", "direction")  # what a teacher of beginners marks

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kakitori.matching.shapes import Pairs
+from kakitori.reading.matching.shapes import Pairs
 
 LEFT = 0.25  # from this mean distance on, two strokes are not each other's
 

@@ -4,8 +4,8 @@ shapes.py knows points, pairing.py numbers, fitting.py which stroke is which, al
 it may be, judging.py what is wrong, words.py how to say it. Needs NumPy alone.
 """
 
-from kakitori.matching.alikes import Looks, look_alikes
-from kakitori.matching.judging import STRICTNESS, USUAL, Match, match
-from kakitori.matching.words import in_words, these
+from kakitori.reading.matching.alikes import Looks, look_alikes
+from kakitori.reading.matching.judging import STRICTNESS, USUAL, Match, match
+from kakitori.reading.matching.words import in_words, these
 
 __all__ = ["STRICTNESS", "USUAL", "Looks", "Match", "in_words", "look_alikes", "match", "these"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kakitori.matching.judging import Match
+from kakitori.reading.matching.judging import Match
 
 
 def in_words(found: Match) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from kakitori.matching.fitting import Fit, search
-from kakitori.matching.pairing import freely
-from kakitori.matching.shapes import (
+from kakitori.reading.matching.fitting import Fit, search
+from kakitori.reading.matching.pairing import freely
+from kakitori.reading.matching.shapes import (
     POINTS,
     ROUNDING,
     Strokes,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kakitori import matching
 from kakitori.errors import DataError
-from kakitori.matching import shapes
+from kakitori.reading import matching
+from kakitori.reading.matching import shapes
 
 if TYPE_CHECKING:
     from kakitori.writing import kanjivg

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori.matching import pairing
-from kakitori.matching.pairing import LEFT
-from kakitori.matching.shapes import (
+from kakitori.reading.matching import pairing
+from kakitori.reading.matching.pairing import LEFT
+from kakitori.reading.matching.shapes import (
     POINTS,
     ROUNDING,
     Pairs,
