@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.reading import command, inputs
+from kakitori.reading.program import command, inputs
 from kakitori.reading.recognizer import Recognizer
 
 ROOT = Path(__file__).resolve().parents[1]

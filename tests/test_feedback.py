@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kakitori.corpora.slips import with_slips
-from kakitori.reading.answers import in_words
+from kakitori.reading.program.answers import in_words
 from kakitori.reading.stroke_answers import Feedback, judged
 from kakitori.results import feedback
 

@@ -36,7 +36,7 @@ sys.path.insert(0, {installed!r})
 """
 # The same as the program that pip writes does.
 PROGRAM = """
-from kakitori.reading.command import main
+from kakitori.reading.program.command import main
 sys.argv[0] = "kakitori"
 main()
 """
@@ -94,7 +94,7 @@ def test_the_wheel_is_small_and_holds_what_reads_alone(wheel):
     model = {n.removeprefix("kakitori/reading/model/") for n in names if "/model/" in n}
     assert model == {"model.onnx", "model.json", "strokes.bin", "characters.json", "LICENSE"}
     assert "License-Expression: MIT AND CC-BY-SA-4.0" in metadata
-    assert "kakitori = kakitori.reading.command:main" in points
+    assert "kakitori = kakitori.reading.program.command:main" in points
     assert any(n.endswith("licenses/NOTICE") for n in names)
 
 

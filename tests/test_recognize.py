@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 import recognize
-from kakitori.reading import command, shipped
+from kakitori.reading import shipped
+from kakitori.reading.program import command
 from tests import tables
 from tests.pictures import picture
 

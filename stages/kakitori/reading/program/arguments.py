@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from kakitori.reading import matching, shipped
-from kakitori.reading.answers import REJECTED
 from kakitori.reading.characters import charset
+from kakitori.reading.program.answers import REJECTED
 
 USAGE = """\
 Read images of single characters.

@@ -11,10 +11,11 @@ import numpy as np
 
 from kakitori import outputs
 from kakitori.errors import DataError, refusal
-from kakitori.reading import arguments, inputs, monitoring, shipped
-from kakitori.reading.answers import TOP, Csv, Json, Reading, Table
-from kakitori.reading.inputs import Picture
+from kakitori.reading import monitoring, shipped
 from kakitori.reading.normalising import tree
+from kakitori.reading.program import arguments, inputs
+from kakitori.reading.program.answers import TOP, Csv, Json, Reading, Table
+from kakitori.reading.program.inputs import Picture
 from kakitori.reading.recognizer import Recognizer
 
 BATCH = 64
