@@ -10,12 +10,13 @@ has seen a wrong label a few times, distorted anew each time, often contradicts 
 
 import pandas as pd
 
-from kakitori import outputs, stage
+from kakitori import outputs
 from kakitori.corpora import shards
 from kakitori.learning import data
-from kakitori.params import ROOT, Settings
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import figures, scoring
+from kakitori.running import stage
+from kakitori.running.params import ROOT, Settings
 
 PARTS = ("train", "val")
 

@@ -11,10 +11,10 @@ import json
 import codecarbon
 import numpy as np
 
-from kakitori import outputs, stage
-from kakitori.params import ROOT, Settings
+from kakitori import outputs
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import energy
+from kakitori.running import energy, stage
+from kakitori.running.params import ROOT, Settings
 
 STAGES = ("characters", "synthesize", "extract", "train", "quantize", "evaluate", "audit")
 

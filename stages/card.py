@@ -6,9 +6,10 @@ Reads metrics/*.json (runtimes.json where it is there), metrics/leaderboard.csv 
 models/model.json; writes models/README.md and models/classes.json.
 """
 
-from kakitori import outputs, stage
-from kakitori.params import ROOT, Settings
+from kakitori import outputs
 from kakitori.results import backends, card, choice, metrics
+from kakitori.running import stage
+from kakitori.running.params import ROOT, Settings
 
 
 def main(settings: Settings) -> None:

@@ -14,11 +14,12 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from kakitori import outputs, stage
+from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.params import ROOT, SetName, Settings, Synthesize
 from kakitori.reading.characters import charset, radicals
 from kakitori.reading.characters.strokes import Form
+from kakitori.running import stage
+from kakitori.running.params import ROOT, SetName, Settings, Synthesize
 from kakitori.writing import glyphs, kanjivg
 
 

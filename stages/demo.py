@@ -14,9 +14,10 @@ import contextlib
 from importlib.util import find_spec
 from pathlib import Path
 
-from kakitori import outputs, stage
+from kakitori import outputs
 from kakitori.outputs import ROOT
 from kakitori.results import demo
+from kakitori.running import stage
 
 
 def main() -> None:

@@ -8,10 +8,11 @@ marks `<!-- NAME -->` and `<!-- end of NAME -->`.
 
 import argparse
 
-from kakitori import outputs, stage
+from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.params import ROOT
 from kakitori.results import documents
+from kakitori.running import stage
+from kakitori.running.params import ROOT
 
 
 def main() -> None:

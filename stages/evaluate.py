@@ -8,16 +8,17 @@ confusions, risk against coverage, and pictures of what is misread most and of w
 it apart.
 """
 
-from kakitori import threads  # noqa: F401, before torch
+from kakitori.running import threads  # noqa: F401, before torch
 
 # isort: split
 import torch
 
-from kakitori import outputs, stage
+from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.learning import data, saved
-from kakitori.params import ROOT, Settings
 from kakitori.results import evaluation, misread, scoring
+from kakitori.running import stage
+from kakitori.running.params import ROOT, Settings
 from kakitori.writing import table
 
 PARTS = ("test", "hard", "external", "zero_shot")

@@ -13,11 +13,12 @@ import sys
 import time
 from collections import Counter
 
-from kakitori import outputs, stage
+from kakitori import outputs
 from kakitori.corpora import catalog, extraction, summary
 from kakitori.corpora.database import set_name
 from kakitori.corpora.source import PassedOver, Reject
-from kakitori.params import ROOT, Settings
+from kakitori.running import stage
+from kakitori.running.params import ROOT, Settings
 
 
 def main(settings: Settings) -> None:

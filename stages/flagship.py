@@ -11,9 +11,10 @@ stages/release.py` then puts the model into the package.
 import argparse
 import time
 
-from kakitori import outputs, params, stage
-from kakitori.params import ROOT
+from kakitori import outputs
 from kakitori.results import flagship
+from kakitori.running import params, stage
+from kakitori.running.params import ROOT
 
 
 def main() -> None:

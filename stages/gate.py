@@ -11,9 +11,9 @@ history is not there (a source archive, a shallow clone) with 1 in CI, 0 and a n
 import argparse
 import sys
 
-from kakitori import stage
-from kakitori.params import ROOT
 from kakitori.results import gate
+from kakitori.running import stage
+from kakitori.running.params import ROOT
 
 
 def main() -> None:

@@ -10,10 +10,11 @@ best; test is looked at last.
 
 import argparse
 
-from kakitori import outputs, stage
+from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.params import ROOT
 from kakitori.results import documents, leaderboard, tradeoffs
+from kakitori.running import stage
+from kakitori.running.params import ROOT
 
 
 def main() -> None:

@@ -9,10 +9,11 @@ START.json beside them, for `train.transfer.init_from`, of the widths and the ra
 
 import argparse
 
-from kakitori import outputs, params, stage
+from kakitori import outputs
 from kakitori.archs import compact
 from kakitori.errors import DataError
 from kakitori.learning import pruning, saved
+from kakitori.running import params, stage
 
 
 def main() -> None:

@@ -12,20 +12,21 @@ import io
 import tempfile
 from pathlib import Path
 
-from kakitori import threads  # noqa: F401, before torch
+from kakitori.running import threads  # noqa: F401, before torch
 
 # isort: split
 import numpy as np
 import pandas as pd
 import torch
 
-from kakitori import outputs, stage
+from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.learning import data, formats, saved, strangers, training
-from kakitori.params import ROOT, Settings
 from kakitori.reading import monitoring
 from kakitori.reading.formats import FORMATS
 from kakitori.results import exporting, figures, scoring
+from kakitori.running import stage
+from kakitori.running.params import ROOT, Settings
 from kakitori.runtimes import converting
 
 STRANGERS = 1000  # scribbles, faces and foreign words, of which no more than a few may be answered

@@ -11,10 +11,11 @@ and KanjiVG's strokes of the characters. Commit that folder; `make wheel` packs 
 import argparse
 from pathlib import Path
 
-from kakitori import outputs, stage
-from kakitori.params import ROOT
+from kakitori import outputs
 from kakitori.reading import shipped
 from kakitori.results import flagship, release
+from kakitori.running import stage
+from kakitori.running.params import ROOT
 
 
 def main() -> None:

@@ -9,9 +9,10 @@ metrics/evaluate.json differs, unless named.
 
 import argparse
 
-from kakitori import outputs, stage
-from kakitori.params import ROOT
+from kakitori import outputs
 from kakitori.results import report
+from kakitori.running import stage
+from kakitori.running.params import ROOT
 
 
 def main() -> None:

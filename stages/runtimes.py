@@ -15,8 +15,9 @@ import json
 import time
 from pathlib import Path
 
-from kakitori import outputs, params, stage
-from kakitori.params import ROOT
+from kakitori import outputs
+from kakitori.running import params, stage
+from kakitori.running.params import ROOT
 from kakitori.runtimes import environments, measuring
 from kakitori.runtimes.catalogue import RUNTIMES
 

@@ -8,10 +8,11 @@ of images that are in two parts.
 
 import pandas as pd
 
-from kakitori import outputs, stage
+from kakitori import outputs
 from kakitori.corpora import duplicates
 from kakitori.corpora.split import assign_parts, check, summary
-from kakitori.params import ROOT, Settings
+from kakitori.running import stage
+from kakitori.running.params import ROOT, Settings
 
 
 def main(settings: Settings) -> None:

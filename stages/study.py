@@ -12,11 +12,12 @@ import time
 
 import numpy as np
 
-from kakitori import outputs, params, stage
+from kakitori import outputs
 from kakitori.learning import data, saved
-from kakitori.params import ROOT
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import embedding, leak, provenance, robustness
+from kakitori.running import params, stage
+from kakitori.running.params import ROOT
 from kakitori.writing import table
 
 FOLDER = ROOT / "metrics/study"

@@ -10,9 +10,10 @@ for training alone; and feedback.h5, some by other hands, for measuring what is 
 import pandas as pd
 from PIL import Image
 
-from kakitori import outputs, stage
+from kakitori import outputs
 from kakitori.corpora import partial, slips, synthesis
-from kakitori.params import ROOT, Settings
+from kakitori.running import stage
+from kakitori.running.params import ROOT, Settings
 
 SAMPLE_TEXT = "あきのゆ書東機識愛永飛国一人口職"  # easy and hard, kana and kanji
 

@@ -7,17 +7,17 @@ Reads shards, characters and split; writes models/model.safetensors, models/mode
 metrics/train.json and the learning curve. A killed run goes on where it was.
 """
 
-from kakitori import threads  # noqa: F401, before torch
+from kakitori.running import threads  # noqa: F401, before torch
 
 # isort: split
 import pandas as pd
 import torch
 
-from kakitori import stage
 from kakitori.archs import contract
 from kakitori.errors import DataError
 from kakitori.learning import checkpoints, complexity, data, processes, runs, training
-from kakitori.params import ROOT, Settings
+from kakitori.running import stage
+from kakitori.running.params import ROOT, Settings
 from kakitori.writing import table
 
 

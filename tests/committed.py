@@ -13,10 +13,10 @@ import subprocess
 
 import yaml
 
-from kakitori import params
 from kakitori.errors import SettingsError
-from kakitori.params import ROOT
 from kakitori.reading.formats import renamed
+from kakitori.running import params
+from kakitori.running.params import ROOT
 
 # What the pipeline writes or DVC changes among git's files.
 PRODUCED = ("dvc.lock", "metrics", "models/README.md")

@@ -27,7 +27,6 @@ import numpy as np
 from onnx import TensorProto, helper
 from PIL import Image, ImageDraw
 
-from kakitori import params
 from kakitori.corpora import archives, casia, etl, folders, forms, kuzushiji, layouts, unipen
 from kakitori.corpora.database import SETS
 from kakitori.corpora.source import Samples
@@ -37,6 +36,7 @@ from kakitori.reading.matching import drawing
 from kakitori.reading.normalising import photos
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import metrics
+from kakitori.running import params
 from kakitori.writing import kanjivg
 
 LIMIT = 5  # seconds for one input

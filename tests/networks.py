@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
-from kakitori import params
 from kakitori.archs import contract
+from kakitori.running import params
 from tests import committed, tables
 
 SETTINGS = committed.settings()

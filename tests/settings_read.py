@@ -3,7 +3,7 @@
 
 def record() -> set[str]:
     """The settings that this process reads of params.yaml from now on, by their names with dots."""
-    from kakitori import params  # that of the script, which is found beside it
+    from kakitori.running import params  # that of the script, which is found beside it
 
     load, dump = params.load, params._Group.model_dump
     names: dict[int, str] = {}  # of groups, by their identity

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from kakitori import params
 from kakitori.archs import blocks, contract
 from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checkpoints, complexity, export, training
 from kakitori.reading.characters import strokes
 from kakitori.reading.characters.charset import etl9_characters
+from kakitori.running import params
 from kakitori.writing import table
 from tests import tables, toy
 from tests.networks import CLASSES, NAMES, SETTINGS, TWICE, VARIANTS, made, shaken

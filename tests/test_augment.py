@@ -3,7 +3,7 @@ import torch
 
 from kakitori.learning import augment
 from kakitori.learning.augment import Augmenter, Draws
-from kakitori.params import Augment, load
+from kakitori.running.params import Augment, load
 
 OFF = Augment(
     rotation=0, scale=0, shear=0, shift=0, elastic=0, thicken=0, thicken_more=0, thin=0, blur=0,

@@ -3,10 +3,9 @@
 import pytest
 import yaml
 
-from kakitori import params
 from kakitori.errors import SettingsError
-from kakitori.params import Equivalent, Grid
-from kakitori.results import energy
+from kakitori.running import energy, params
+from kakitori.running.params import Equivalent, Grid
 from tests import committed
 
 GRIDS = {

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-from kakitori import params
 from kakitori.archs.contract import Outputs
 from kakitori.errors import DataError
 from kakitori.learning import saved
 from kakitori.reading.normalising.photos import prepare
 from kakitori.results import explanation
+from kakitori.running import params
 from tests import tables
 from tests.networks import NAMES, VARIANTS, made
 from tests.pictures import drawn

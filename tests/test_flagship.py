@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kakitori import params
 from kakitori.errors import SettingsError
 from kakitori.reading import shipped
 from kakitori.results import flagship, release
+from kakitori.running import params
 from tests import committed
 from tests.projects import ROOT, environment
 

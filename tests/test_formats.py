@@ -13,7 +13,6 @@ import torch
 import yaml
 from torch import nn
 
-from kakitori import params
 from kakitori.archs.contract import Network, Outputs
 from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checking, export, footprint, formats, int8
@@ -21,6 +20,7 @@ from kakitori.reading import monitoring
 from kakitori.reading.formats import CHOSEN, FORMATS, renamed
 from kakitori.reading.recognizer import Recognizer
 from kakitori.reading.sessions import open_session
+from kakitori.running import params
 from kakitori.runtimes.catalogue import RUNTIMES
 from tests import committed
 from tests.networks import CLASSES, NAMES, QUANTIZE, TWICE, VARIANTS, made

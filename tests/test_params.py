@@ -4,8 +4,8 @@ import pytest
 import yaml
 from dvc.utils.serialize._yaml import parse_yaml
 
-from kakitori import params
 from kakitori.errors import SettingsError
+from kakitori.running import params
 from tests import committed
 
 TEXT = committed.settings_text()

@@ -20,9 +20,9 @@ import torch
 import yaml
 from safetensors.torch import load_file
 
-from kakitori import params
 from kakitori.reading.characters.strokes import TYPES
 from kakitori.reading.recognizer import Recognizer
+from kakitori.running import params
 from tests import committed
 from tests.conftest import READ
 from tests.pictures import drawn

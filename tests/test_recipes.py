@@ -14,8 +14,8 @@ import yaml
 from PIL import Image
 from ruamel.yaml import YAML
 
-from kakitori import params
-from kakitori.params import ROOT
+from kakitori.running import params
+from kakitori.running.params import ROOT
 from tests import committed, tables
 from tests.benchmarks.photos import drawn
 from tests.projects import Project

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw, ImageOps
 
-from kakitori import params
 from kakitori.errors import DataError
 from kakitori.learning import export
 from kakitori.reading.normalising.photos import prepare
 from kakitori.reading.recognizer import Recognizer
 from kakitori.reading.sessions import OLDEST_RUNTIME
+from kakitori.running import params
 from tests.models import TOLD, small_model
 from tests.pictures import drawn, likeness, photo
 from tests.projects import ROOT, Project

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori import params
 from kakitori.errors import DataError
 from kakitori.reading import shipped
 from kakitori.reading.matching import reference
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import packing, release
+from kakitori.running import params
 
 ROOM = 10_000_000  # bytes: the tiny project's network is as wide as any
 

@@ -10,7 +10,7 @@ from kakitori.corpora.extraction import _digests
 from kakitori.corpora.split import assign_parts as assign_parts_of
 from kakitori.corpora.split import check, corpora_of
 from kakitori.errors import DataError
-from kakitori.params import Mix, Split
+from kakitori.running.params import Mix, Split
 
 NO_MIX = Mix(train=[], val=[], test=[], external=[], weights={})
 SETTINGS = Split(scheme="writer", val_groups=4, test_groups=10, zero_shot_classes=0)

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori import outputs, stage
+from kakitori import outputs
 from kakitori.errors import DataError, refusal
+from kakitori.running import stage
 
 FULL = Path("/dev/full")  # every write there ends as on a full disk
 ROOM = "expected room on the disk, found it full"

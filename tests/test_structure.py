@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kakitori import params
+from kakitori.running import params
 
 KAKITORI = params.ROOT / "stages/kakitori"
 PIPELINE = yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages"]

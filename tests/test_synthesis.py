@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from kakitori.corpora import catalog, database, extraction, layouts, synthesis, verification
-from kakitori.params import Synthesize
 from kakitori.reading.characters import charset
+from kakitori.running.params import Synthesize
 
 STROKES = {
     0: [[0.1, 0.5, 0.9, 0.5], [0.5, 0.1, 0.5, 0.9]],

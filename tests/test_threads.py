@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from kakitori import params, threads
+from kakitori.running import params, threads
 
 ROOT = params.ROOT
 TORCH = {"torch", "safetensors.torch", "sklearn"}  # and what brings it
@@ -42,7 +42,11 @@ def test_who_chose_otherwise_has_it(chosen, monkeypatch):
     for name, value in chosen.items():
         monkeypatch.setenv(name, value)
     before = dict(os.environ)
-    exec(compile(ast.parse((ROOT / "stages/kakitori/threads.py").read_text("utf-8")), "", "exec"))
+    exec(
+        compile(
+            ast.parse((ROOT / "stages/kakitori/running/threads.py").read_text("utf-8")), "", "exec"
+        )
+    )
     assert dict(os.environ) == before
 
 
@@ -58,10 +62,10 @@ def test_no_script_imports_torch_first(path):
         else:
             continue
         settled = any(name.startswith(("kakitori.learning", "kakitori.archs")) for name in names)
-        if settled or "kakitori.threads" in names:
+        if settled or "kakitori.running.threads" in names:
             return
         assert not names & TORCH, (
-            f"{path.name}: expected kakitori.threads before line {node.lineno}"
+            f"{path.name}: expected kakitori.running.threads before line {node.lineno}"
         )
 
 

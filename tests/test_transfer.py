@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from kakitori.errors import DataError
 from kakitori.learning import saved, transfer
 from kakitori.learning.saved import Described
-from kakitori.params import load
+from kakitori.running.params import load
 from tests.toy import linear
 
 DISTILLATION = load().train.distillation

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kakitori.params import ROOT
+from kakitori.running.params import ROOT
 
 # Where a file's first comment names it; a sentence may name several.
 NAMED = re.compile(r"stages/(kakitori/[\w/]+)\.py|(?<=[ (])(\w+)\.py")

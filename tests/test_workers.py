@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kakitori import workers
 from kakitori.errors import DataError
-from kakitori.workers import spread
+from kakitori.running import workers
+from kakitori.running.workers import spread
 
 
 def start(base: int) -> None:
@@ -88,7 +88,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path):
     """SIGKILL of it alone; also while a worker is at work."""
     script = tmp_path / "script.py"
     script.write_text(
-        "from kakitori.workers import spread\n"
+        "from kakitori.running.workers import spread\n"
         "from tests.test_workers import sleep, start\n"
         "if __name__ == '__main__':\n"
         "    for one in spread(sleep, [0, 0, 60, 60], 2, start, 0):\n"

@@ -9,7 +9,7 @@ from torch import nn
 
 from kakitori.archs.contract import Batch, Network, Outputs
 from kakitori.learning.data import Part, Partial
-from kakitori.params import Train
+from kakitori.running.params import Train
 from tests.committed import settings as settings_of_last_commit
 
 TRAIN = settings_of_last_commit().train.model_copy(

@@ -33,7 +33,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
-import kakitori.threads  # noqa: E402, F401, before torch
+import kakitori.running.threads  # noqa: E402, F401, before torch
 
 # isort: split
 from tests.benchmarks import growth, limits  # noqa: E402
@@ -305,7 +305,7 @@ def inference(bench: Bench) -> dict:
 def beside_work(bench: Bench) -> dict:
     """Images a second alone and beside another process that keeps a core busy, in turn: learned
     from, and read by INT8 with a thread per core. Shares of what is had alone are medians of the
-    rounds'; how threads wait (kakitori/threads.py) decides them."""
+    rounds'; how threads wait (kakitori/running/threads.py) decides them."""
     import torch
 
     from kakitori.reading.sessions import in_turns, open_session
@@ -378,10 +378,10 @@ def to_97_percent(bench: Bench) -> dict:
     import torch
     from tests.benchmarks import usual
 
-    from kakitori import params
     from kakitori.archs import contract
     from kakitori.learning import training
     from kakitori.learning.data import Part
+    from kakitori.running import params
 
     target, classes = 0.97, 500
     images, labels, rows = bench.images()

@@ -29,9 +29,10 @@ sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
 from tests.benchmarks import limits  # noqa: E402
 
-from kakitori import outputs, params  # noqa: E402
+from kakitori import outputs  # noqa: E402
 from kakitori.archs import contract  # noqa: E402
 from kakitori.learning import complexity, data, training  # noqa: E402
+from kakitori.running import params  # noqa: E402
 
 STAGES = ("characters", "synthesize", "extract", "split")
 NEAR = 0.001  # of the best validation accuracy

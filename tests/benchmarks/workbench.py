@@ -78,7 +78,7 @@ class Bench:
 
     def synthesize(self, folder: Path, writers: int) -> float:
         from kakitori.corpora import synthesis
-        from kakitori.params import Synthesize
+        from kakitori.running.params import Synthesize
 
         settings = Synthesize(
             glyphs="font",
@@ -142,10 +142,10 @@ class Bench:
         import pandas as pd
         import torch
 
-        from kakitori import params
         from kakitori.archs import contract
         from kakitori.learning import training
         from kakitori.learning.data import Part
+        from kakitori.running import params
 
         settings = params.load()
         images, labels, rows = self.images(share)
@@ -166,9 +166,9 @@ class Bench:
             import pandas as pd
             import torch
 
-            from kakitori import params
             from kakitori.archs import contract
             from kakitori.learning import export, int8
+            from kakitori.running import params
 
             settings = params.load()
             torch.manual_seed(0)

@@ -22,11 +22,11 @@ from playwright.sync_api import sync_playwright
 
 from kakitori.corpora import shards
 from kakitori.learning import data
-from kakitori.params import ROOT
 from kakitori.reading import shipped
 from kakitori.reading.matching import reference
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import demo, lettering  # noqa: F401, the latter sets the font
+from kakitori.running.params import ROOT
 from tests.browser.conftest import FLAGS
 
 COLUMNS, ROWS, TILE, LABEL = 6, 5, 84, 26

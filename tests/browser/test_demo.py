@@ -26,13 +26,13 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.learning import export
-from kakitori.params import ROOT
 from kakitori.reading import shipped
 from kakitori.reading.matching import reference
 from kakitori.reading.matching.drawing import draw, has_lines
 from kakitori.reading.normalising.photos import prepare, prepare_ink
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import demo
+from kakitori.running.params import ROOT
 from kakitori.writing import kanjivg
 from tests import tables, toy
 from tests.benchmarks.photos import ROWS

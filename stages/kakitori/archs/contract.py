@@ -26,7 +26,7 @@ from torch import nn
 
 from kakitori.archs.folding import folded
 from kakitori.errors import SettingsError
-from kakitori.params import Settings, known_models
+from kakitori.running.params import Settings, known_models
 
 NONE = -1  # the label of an image that shows no class
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from kakitori.archs.blocks import STEM, Convolution, Head, convolution
 from kakitori.archs.contract import Network, Outputs
-from kakitori.params import ROOT
+from kakitori.running.params import ROOT
 
 PRETRAINED = ROOT / "models/pretrained"
 

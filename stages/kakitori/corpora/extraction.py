@@ -21,7 +21,7 @@ from kakitori.corpora import etl
 from kakitori.corpora.database import set_name
 from kakitori.corpora.source import Reject, Source
 from kakitori.errors import DataError
-from kakitori.workers import spread
+from kakitori.running.workers import spread
 
 if TYPE_CHECKING:
     import pandas as pd

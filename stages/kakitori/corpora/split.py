@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 
 from kakitori.errors import DataError
-from kakitori.params import Mix, Split
 from kakitori.reading.characters.framing import MIN_CONTRAST
+from kakitori.running.params import Mix, Split
 
 PARTS = ("train", "val", "test", "hard", "zero_shot", "external")
 HARD = "-hard2"  # ends the name of a corpus by difficult writers, for testing alone

@@ -13,10 +13,10 @@ from tqdm import tqdm
 from kakitori import outputs
 from kakitori.corpora import forms, layouts
 from kakitori.corpora.database import SETS
-from kakitori.params import Synthesize
 from kakitori.reading.characters import charset
 from kakitori.reading.characters.strokes import Form
-from kakitori.workers import spread
+from kakitori.running.params import Synthesize
+from kakitori.running.workers import spread
 from kakitori.writing.handwriting import SCAN, Hand, StrokeTable, draw_page, write_page
 
 MODELS = -1  # the writer of the printed models

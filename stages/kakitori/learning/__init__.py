@@ -1,1 +1,1 @@
-from kakitori import threads  # noqa: F401, before torch
+from kakitori.running import threads  # noqa: F401, before torch

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from kakitori.params import Augment
+from kakitori.running.params import Augment
 
 KNOTS = 5  # a side of the grid that elastic distortions move
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from kakitori import outputs
-from kakitori.params import ROOT
+from kakitori.running.params import ROOT
 
 FOLDER = ROOT / ".checkpoints"
 KEPT = 5  # epochs of a run

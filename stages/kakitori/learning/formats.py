@@ -15,9 +15,9 @@ from torch import nn
 
 from kakitori.errors import DataError
 from kakitori.learning import export, fourbit, int8, staged
-from kakitori.params import Quantize
 from kakitori.reading.formats import FORMATS
 from kakitori.reading.sessions import in_turns, open_session
+from kakitori.running.params import Quantize
 
 
 class Trained:

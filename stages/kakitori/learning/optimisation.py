@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from kakitori.params import Train
+from kakitori.running.params import Train
 
 ITERATIONS = 3  # of Newton and Schulz in Muon: 5 read no better after an epoch, and took longer
 RISE = 25  # one-cycle begins at so small a part of the peak rate, and ends at its square's

@@ -18,7 +18,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from kakitori.errors import DataError
-from kakitori.workers import end_after
+from kakitori.running.workers import end_after
 
 WAIT = 600  # seconds for machines that have not come
 RESTARTS = 3  # of the processes of several machines, after which one that fails ends them all

@@ -8,7 +8,7 @@ from torch import nn
 from kakitori import outputs
 from kakitori.learning import checkpoints, data, processes, saved, training, transfer
 from kakitori.learning.objectives import Imitation
-from kakitori.params import ROOT, Settings, Train
+from kakitori.running.params import ROOT, Settings, Train
 
 # What shapes the weights, beside the architecture's own file.
 CODE = ("archs/blocks.py", "archs/contract.py", "corpora/shards.py", "learning", "writing")

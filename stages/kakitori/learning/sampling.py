@@ -3,7 +3,7 @@
 import torch
 
 from kakitori.learning.data import Part
-from kakitori.params import Train
+from kakitori.running.params import Train
 
 ALL_FROM = 0.5  # share of the epochs after which a curriculum holds every class
 WORST = 64  # confused pairs that come more often

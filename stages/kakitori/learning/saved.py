@@ -10,9 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from kakitori import outputs, params
+from kakitori import outputs
 from kakitori.archs import contract
 from kakitori.errors import DataError, SettingsError
+from kakitori.running import params
 from kakitori.writing import table
 
 PRETRAINED = params.ROOT / "models/pretrained"

@@ -20,7 +20,7 @@ from kakitori.learning.data import Part, Partial
 from kakitori.learning.objectives import Imitation, WriterAdversary
 from kakitori.learning.processes import Group
 from kakitori.learning.sampling import Sampler
-from kakitori.params import Train
+from kakitori.running.params import Train
 
 FASTER = 1.5  # times, from which on the shorter numbers are worth it
 CLEARLY = 8  # times as fast as the other, so that nothing is left to measure

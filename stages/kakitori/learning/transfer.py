@@ -10,7 +10,7 @@ from torch import nn
 from kakitori.errors import DataError
 from kakitori.learning.objectives import Imitation
 from kakitori.learning.saved import Described
-from kakitori.params import Distillation
+from kakitori.running.params import Distillation
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,7 +23,6 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
-from kakitori import params
 from kakitori.errors import DataError
 from kakitori.learning import saved
 from kakitori.reading import placement
@@ -31,6 +30,7 @@ from kakitori.reading.characters.strokes import resample
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import differences
 from kakitori.results.lettering import lettered
+from kakitori.running import params
 from kakitori.writing import table as known
 
 LEAST = 4  # cells a side of a grid that says where

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from kakitori import params
 from kakitori.errors import DataError, SettingsError
+from kakitori.running import params
 
 SETTINGS, FOLDER = "flagship.yaml", "models/flagship"
 # What DVC is asked for, of the last everything; the first where the settings have it.

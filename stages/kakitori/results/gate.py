@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from kakitori import params
 from kakitori.errors import DataError, SettingsError
 from kakitori.reading.formats import FORMER, GATED, renamed
+from kakitori.running import params
 
 
 @dataclasses.dataclass

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from ruamel.yaml import YAML
 
-from kakitori import params
 from kakitori.errors import DataError
 from kakitori.learning import data
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import provenance, scoring
+from kakitori.running import params
 
 STAGES = ("split", "train", "quantize", "evaluate")
 READ = (  # what they read and none of them writes

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from kakitori.errors import DataError
 from kakitori.learning import data
-from kakitori.params import Settings
+from kakitori.running.params import Settings
 
 TOLERANCE = (
     0.02  # of top-1: ten standard errors of five thousand samples, read right 98 times of 100

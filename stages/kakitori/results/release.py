@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kakitori import outputs, params
+from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.reading import context, shipped
 from kakitori.reading.matching import drawing, reference
 from kakitori.reading.normalising import photos
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import credits, metrics, packing, provenance
+from kakitori.running import params
 from kakitori.writing import kanjivg
 
 LARGEST = 2_000_000  # bytes of the model file

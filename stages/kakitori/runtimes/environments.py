@@ -7,8 +7,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
-from kakitori import installing
 from kakitori.errors import DataError
+from kakitori.running import installing
 from kakitori.runtimes.catalogue import Runtime
 
 FOLDER = ".runtimes"

@@ -15,9 +15,7 @@ import numpy as np
 from fontTools.ttLib import TTFont
 from PIL import Image, ImageDraw, ImageFont
 
-from kakitori import installing
 from kakitori.errors import DataError
-from kakitori.params import ROOT
 from kakitori.reading.characters.radicals import Component
 from kakitori.reading.characters.strokes import (
     TYPES,
@@ -27,7 +25,9 @@ from kakitori.reading.characters.strokes import (
     components,
     writing_order,
 )
-from kakitori.workers import spread
+from kakitori.running import installing
+from kakitori.running.params import ROOT
+from kakitori.running.workers import spread
 from kakitori.writing import kanjivg
 
 ENOUGH = 500  # characters of KanjiVG that take longer to read than a process takes to start

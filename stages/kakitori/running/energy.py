@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from codecarbon import OfflineEmissionsTracker
 
 from kakitori import outputs
-from kakitori.params import ROOT, Equivalent, Grid
+from kakitori.running.params import ROOT, Equivalent, Grid
 
 FOLDER = ROOT / "metrics" / "energy"
 

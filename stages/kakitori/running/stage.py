@@ -16,7 +16,7 @@ from kakitori.errors import DataError, SettingsError, refusal
 from kakitori.reading.normalising.tree import shown
 
 if TYPE_CHECKING:  # what a script needs that reads settings; the page is built without
-    from kakitori import params
+    from kakitori.running import params
 
 
 def run(
@@ -50,13 +50,13 @@ def run(
             main = functools.partial(function, given[option]) if value else function
             measure_energy = writes = False
     started = time.perf_counter()
-    from kakitori import params
+    from kakitori.running import params
 
     with ended_well(name):
         settings = params.load()
         with outputs.alone(name) if writes else contextlib.nullcontext(), outputs.together():
             if measure_energy:
-                from kakitori.results import energy
+                from kakitori.running import energy
 
                 with energy.measured(name, settings.carbon.country):
                     main(settings)

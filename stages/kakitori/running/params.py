@@ -12,8 +12,8 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from kakitori.errors import SettingsError
 from kakitori.reading.formats import CHOSEN
 
-ROOT = Path(__file__).resolve().parents[2]
-ARCHS = Path(__file__).resolve().parent / "archs"
+ROOT = Path(__file__).resolve().parents[3]
+ARCHS = Path(__file__).resolve().parents[1] / "archs"
 
 SHORT = reprlib.Repr()  # of values in messages
 SHORT.maxlevel, SHORT.maxstring, SHORT.maxother = 1, 60, 60
