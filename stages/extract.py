@@ -15,7 +15,7 @@ from collections import Counter
 
 from kakitori import outputs
 from kakitori.corpora import catalog, extraction, summary
-from kakitori.corpora.database import set_name
+from kakitori.corpora.records.database import set_name
 from kakitori.corpora.source import PassedOver, Reject
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings

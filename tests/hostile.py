@@ -27,8 +27,9 @@ import numpy as np
 from onnx import TensorProto, helper
 from PIL import Image, ImageDraw
 
-from kakitori.corpora import archives, casia, etl, folders, forms, kuzushiji, layouts, unipen
-from kakitori.corpora.database import SETS
+from kakitori.corpora import archives, casia, etl, folders, forms, kuzushiji, unipen
+from kakitori.corpora.records import layouts
+from kakitori.corpora.records.database import SETS
 from kakitori.corpora.source import Samples
 from kakitori.errors import DataError, SettingsError
 from kakitori.reading import memory, monitoring

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from kakitori.corpora import forms, layouts
-from kakitori.corpora.database import SETS
+from kakitori.corpora import forms
+from kakitori.corpora.records import layouts
+from kakitori.corpora.records.database import SETS
 from kakitori.reading.characters.charset import etl9_characters
 
 CHARACTERS = etl9_characters()

@@ -8,7 +8,7 @@ import psutil
 import pytest
 import torch
 
-from kakitori.corpora import layouts
+from kakitori.corpora.records import layouts
 from kakitori.reading.normalising.images import normalise
 from tests import committed
 from tests.benchmarks import bench, growth, limits, usual

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from kakitori.corpora import archives, catalog, etl, extraction, forms, layouts
-from kakitori.corpora.database import SAMPLES, SETS
+from kakitori.corpora import archives, catalog, etl, extraction, forms
+from kakitori.corpora.records import layouts
+from kakitori.corpora.records.database import SAMPLES, SETS
 from kakitori.errors import DataError
 from kakitori.reading.characters import charset
 from kakitori.reading.characters.charset import etl_positions, jis_code

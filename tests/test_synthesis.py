@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori.corpora import catalog, database, extraction, layouts, synthesis, verification
+from kakitori.corpora import catalog, extraction, synthesis, verification
+from kakitori.corpora.records import database, layouts
 from kakitori.reading.characters import charset
 from kakitori.running.params import Synthesize
 

@@ -12,7 +12,7 @@ from tests.benchmarks import limits
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kakitori.corpora.database import SETS
+    from kakitori.corpora.records.database import SETS
 from kakitori.learning.training import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ of other writers in the same layout), all others by what the folder holds.
 from pathlib import Path, PurePosixPath
 
 from kakitori.corpora import archives, casia, etl, folders, kuzushiji, unipen
-from kakitori.corpora.database import SETS, set_name
+from kakitori.corpora.records.database import SETS, set_name
 from kakitori.corpora.source import PassedOver, Source
 from kakitori.errors import DataError
 from kakitori.reading.normalising.tree import PICTURES, shown, visible

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 
 from kakitori.corpora import archives
-from kakitori.corpora.database import MNEMONICS, SETS, Set, set_name
-from kakitori.corpora.layouts import LAYOUTS, Layout, decode, decode_halved, field
+from kakitori.corpora.records.database import MNEMONICS, SETS, Set, set_name
+from kakitori.corpora.records.layouts import LAYOUTS, Layout, decode, decode_halved, field
 from kakitori.corpora.source import CHUNK, Reject, Samples
 from kakitori.errors import DataError
 from kakitori.reading.characters import charset

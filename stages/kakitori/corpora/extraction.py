@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from kakitori import outputs
 from kakitori.corpora import etl
-from kakitori.corpora.database import set_name
+from kakitori.corpora.records.database import set_name
 from kakitori.corpora.source import Reject, Source
 from kakitori.errors import DataError
 from kakitori.running.workers import spread

@@ -22,8 +22,8 @@ Where the official documents leave something open, our own files hold this:
 
 import numpy as np
 
-from kakitori.corpora import layouts
-from kakitori.corpora.database import MNEMONICS, SETS
+from kakitori.corpora.records import layouts
+from kakitori.corpora.records.database import MNEMONICS, SETS
 from kakitori.reading.characters import charset
 
 FORM = 152  # samples on one form of ETL9, in 16 columns; ETL8's hold a tenth of its characters

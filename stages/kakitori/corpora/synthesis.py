@@ -11,8 +11,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from kakitori import outputs
-from kakitori.corpora import forms, layouts
-from kakitori.corpora.database import SETS
+from kakitori.corpora import forms
+from kakitori.corpora.records import layouts
+from kakitori.corpora.records.database import SETS
 from kakitori.reading.characters import charset
 from kakitori.reading.characters.strokes import Form
 from kakitori.running.params import Synthesize

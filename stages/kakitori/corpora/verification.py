@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori.corpora import layouts
-from kakitori.corpora.database import SAMPLES
 from kakitori.corpora.etl import EtlFile
-from kakitori.corpora.layouts import field
+from kakitori.corpora.records import layouts
+from kakitori.corpora.records.database import SAMPLES
+from kakitori.corpora.records.layouts import field
 from kakitori.errors import DataError
 from kakitori.reading.characters import charset
 

@@ -4,8 +4,8 @@ between two marks."""
 import json
 from pathlib import Path
 
-from kakitori.corpora.database import SETS
-from kakitori.corpora.layouts import LAYOUTS, Field
+from kakitori.corpora.records.database import SETS
+from kakitori.corpora.records.layouts import LAYOUTS, Field
 from kakitori.errors import DataError
 from kakitori.reading import shipped
 from kakitori.reading.formats import renamed
