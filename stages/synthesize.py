@@ -11,9 +11,9 @@ import pandas as pd
 from PIL import Image
 
 from kakitori import outputs
-from kakitori.corpora import partial, slips, synthesis
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
+from kakitori.synthesis import partial, slips, synthesis
 
 SAMPLE_TEXT = "あきのゆ書東機識愛永飛国一人口職"  # easy and hard, kana and kanji
 

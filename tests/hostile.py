@@ -27,7 +27,7 @@ import numpy as np
 from onnx import TensorProto, helper
 from PIL import Image, ImageDraw
 
-from kakitori.corpora import archives, casia, etl, folders, forms, kuzushiji, unipen
+from kakitori.corpora import archives, casia, etl, folders, kuzushiji, unipen
 from kakitori.corpora.records import layouts
 from kakitori.corpora.records.database import SETS
 from kakitori.corpora.source import Samples
@@ -38,6 +38,7 @@ from kakitori.reading.normalising import photos
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import metrics
 from kakitori.running import params
+from kakitori.synthesis import forms
 from kakitori.writing import kanjivg
 
 LIMIT = 5  # seconds for one input

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from kakitori.corpora import forms
 from kakitori.corpora.records import layouts
 from kakitori.corpora.records.database import SETS
 from kakitori.reading.characters.charset import etl9_characters
+from kakitori.synthesis import forms
 
 CHARACTERS = etl9_characters()
 PERSON = {"sex": 1, "age": 23, "industry": 9144, "occupation": 11}

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from kakitori.corpora import archives, catalog, etl, extraction, forms
+from kakitori.corpora import archives, catalog, etl, extraction
 from kakitori.corpora.records import layouts
 from kakitori.corpora.records.database import SAMPLES, SETS
 from kakitori.errors import DataError
 from kakitori.reading.characters import charset
 from kakitori.reading.characters.charset import etl_positions, jis_code
+from kakitori.synthesis import forms
 from tests.fuzzing import fuzz
 from tests.sheets import CHARACTERS, PERSON, gray_set, layout_of, levels_of
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from kakitori.corpora.slips import with_slips
 from kakitori.reading.program.answers import in_words
 from kakitori.reading.stroke_answers import Feedback, judged
 from kakitori.results import feedback
+from kakitori.synthesis.slips import with_slips
 
 BOX = (0.5, 0.0, 1.0, 0.25)
 

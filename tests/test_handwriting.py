@@ -3,10 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from kakitori.corpora.synthesis import HARD_SEED
 from kakitori.reading.characters.strokes import Form, classify, components, halves
-from kakitori.writing import handwriting
-from kakitori.writing.handwriting import Hand, StrokeTable, draw_page, write_page
+from kakitori.synthesis import handwriting
+from kakitori.synthesis.handwriting import Hand, StrokeTable, draw_page, write_page
+from kakitori.synthesis.synthesis import HARD_SEED
 
 CROSS = [
     np.array([[0.1, 0.5], [0.9, 0.5]], np.float32),

@@ -5,12 +5,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori.corpora import partial, slips
 from kakitori.errors import DataError
 from kakitori.reading.characters.charset import etl9_characters
 from kakitori.reading.characters.strokes import Form
 from kakitori.results import feedback
-from kakitori.writing.handwriting import Hand, StrokeTable, draw_layers, draw_page
+from kakitori.synthesis import partial, slips
+from kakitori.synthesis.handwriting import Hand, StrokeTable, draw_layers, draw_page
 
 BARS = [[0.1, y, 0.9, y] for y in (0.1, 0.4, 0.7)] + [[0.5, 0.05, 0.5, 0.95]]
 

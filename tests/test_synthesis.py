@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori.corpora import catalog, extraction, synthesis, verification
+from kakitori.corpora import catalog, extraction, verification
 from kakitori.corpora.records import database, layouts
 from kakitori.reading.characters import charset
 from kakitori.running.params import Synthesize
+from kakitori.synthesis import synthesis
 
 STROKES = {
     0: [[0.1, 0.5, 0.9, 0.5], [0.5, 0.1, 0.5, 0.9]],

@@ -31,7 +31,8 @@ from tests.benchmarks import real_hands, residuals  # noqa: E402
 
 from kakitori.reading.characters import charset  # noqa: E402
 from kakitori.reading.characters.strokes import Form, resample  # noqa: E402
-from kakitori.writing import glyphs, handwriting  # noqa: E402
+from kakitori.synthesis import handwriting  # noqa: E402
+from kakitori.writing import glyphs  # noqa: E402
 
 PRESETS = ("plain", "varied", "hard")
 GRID = 200  # steps of a frame: what a character of kanjicanvas has in pixels of its mouse

@@ -19,11 +19,11 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
-from kakitori.corpora import synthesis  # noqa: E402
 from kakitori.reading import memory  # noqa: E402
 from kakitori.reading.normalising import images  # noqa: E402
 from kakitori.reading.recognizer import Recognizer  # noqa: E402
-from kakitori.writing.handwriting import StrokeTable, write_page  # noqa: E402
+from kakitori.synthesis import synthesis  # noqa: E402
+from kakitori.synthesis.handwriting import StrokeTable, write_page  # noqa: E402
 
 SEED = 7919  # of no run
 CORRECTED = 20

@@ -35,7 +35,8 @@ from kakitori.reading.matching import (  # noqa: E402
     match,
     reference,  # noqa: E402
 )
-from kakitori.writing import glyphs, handwriting  # noqa: E402
+from kakitori.synthesis import handwriting  # noqa: E402
+from kakitori.writing import glyphs  # noqa: E402
 
 CHARACTERS = 500
 HANDS = 25

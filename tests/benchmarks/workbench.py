@@ -77,8 +77,8 @@ class Bench:
         return self.once(f"synthetic {writers}", make)
 
     def synthesize(self, folder: Path, writers: int) -> float:
-        from kakitori.corpora import synthesis
         from kakitori.running.params import Synthesize
+        from kakitori.synthesis import synthesis
 
         settings = Synthesize(
             glyphs="font",

@@ -212,7 +212,7 @@ def _within(number: np.ndarray) -> np.ndarray:
 
 def _rank_form(files: list[EtlFile], raws: list[np.ndarray], here: np.ndarray) -> np.ndarray:
     """The form on which ETL9G has each character of an ETL9B record."""
-    from kakitori.corpora import forms
+    from kakitori.synthesis import forms
 
     codes = np.concatenate([field(raw, files[0].layout, "code") for raw in raws])[here]
     unique = np.unique(codes)

@@ -72,7 +72,7 @@ def figures_of(
     predictions : of the test part, of each that reads it.
     parts : test, hard, external and zero_shot.
     characters : by code point, every one that a part holds.
-    written : what corpora/slips.py wrote, for a model that gives feedback.
+    written : what synthesis/slips.py wrote, for a model that gives feedback.
     """
     test, reference = parts["test"], predictions["torch"]
     groups = test.rows["writer_group"].to_numpy()

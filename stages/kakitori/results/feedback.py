@@ -23,7 +23,7 @@ class Written(NamedTuple):
 
 
 def read(path: Path, classes: list[str], size: int) -> Written:
-    """What corpora/slips.py wrote of the classes; DataError for images of another size."""
+    """What synthesis/slips.py wrote of the classes; DataError for images of another size."""
     with h5py.File(path) as file:
         images, codepoint, presence, slips = (
             file[name][:] for name in ("images", "codepoint", "presence", "slips")
@@ -65,7 +65,7 @@ def score(found: list[Feedback], right: Written) -> dict[str, float | int]:
 
 
 def measure(export: Recognizer, path: Path) -> dict[str, float | int]:
-    """`score` of an export that gives feedback, on what corpora/slips.py wrote."""
+    """`score` of an export that gives feedback, on what synthesis/slips.py wrote."""
     right = read(path, list(export.classes), export.size)
     meant = "".join(export.classes[k] for k in right.labels)
     return score(export.feedback(right.images, meant), right)

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from kakitori import outputs
-from kakitori.corpora import synthesis
 from kakitori.reading.characters.strokes import MOST
 from kakitori.reading.normalising import images
-from kakitori.writing.handwriting import Hand, StrokeTable, draw_layers, draw_page
+from kakitori.synthesis import synthesis
+from kakitori.synthesis.handwriting import Hand, StrokeTable, draw_layers, draw_page
 
 SIZE = 64
 SEED = 7  # beside that of params.yaml: these writers are none of the corpora's

@@ -11,14 +11,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from kakitori import outputs
-from kakitori.corpora import forms
 from kakitori.corpora.records import layouts
 from kakitori.corpora.records.database import SETS
 from kakitori.reading.characters import charset
 from kakitori.reading.characters.strokes import Form
 from kakitori.running.params import Synthesize
 from kakitori.running.workers import spread
-from kakitori.writing.handwriting import SCAN, Hand, StrokeTable, draw_page, write_page
+from kakitori.synthesis import forms
+from kakitori.synthesis.handwriting import SCAN, Hand, StrokeTable, draw_page, write_page
 
 MODELS = -1  # the writer of the printed models
 HARD = "-hard2"  # ends the name of the corpus by difficult writers, which is never trained on
