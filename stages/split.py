@@ -9,10 +9,10 @@ of images that are in two parts.
 import pandas as pd
 
 from kakitori import outputs
-from kakitori.corpora import duplicates
-from kakitori.corpora.split import assign_parts, check, summary
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
+from kakitori.splitting import duplicates
+from kakitori.splitting.split import assign_parts, check, summary
 
 
 def main(settings: Settings) -> None:

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kakitori.corpora import duplicates
 from kakitori.corpora.extraction import _digests
-from kakitori.corpora.split import assign_parts as assign_parts_of
-from kakitori.corpora.split import check, corpora_of
 from kakitori.errors import DataError
 from kakitori.running.params import Mix, Split
+from kakitori.splitting import duplicates
+from kakitori.splitting.split import assign_parts as assign_parts_of
+from kakitori.splitting.split import check, corpora_of
 
 NO_MIX = Mix(train=[], val=[], test=[], external=[], weights={})
 SETTINGS = Split(scheme="writer", val_groups=4, test_groups=10, zero_shot_classes=0)
