@@ -11,8 +11,7 @@ has seen a wrong label a few times, distorted anew each time, often contradicts 
 import pandas as pd
 
 from kakitori import outputs
-from kakitori.corpora import shards
-from kakitori.learning import data
+from kakitori.learning.samples import data, shards
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import figures, scoring
 from kakitori.running import stage

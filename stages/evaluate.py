@@ -15,11 +15,11 @@ import torch
 
 from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.learning import data, saved
+from kakitori.learning import saved
+from kakitori.learning.samples import data, table
 from kakitori.results import evaluation, misread, scoring
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
-from kakitori.writing import table
 
 PARTS = ("test", "hard", "external", "zero_shot")
 

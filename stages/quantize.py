@@ -21,7 +21,8 @@ import torch
 
 from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.learning import data, formats, saved, strangers, training
+from kakitori.learning import formats, saved, strangers, training
+from kakitori.learning.samples import data
 from kakitori.reading import monitoring
 from kakitori.reading.formats import FORMATS
 from kakitori.results import exporting, figures, scoring

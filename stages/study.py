@@ -13,12 +13,12 @@ import time
 import numpy as np
 
 from kakitori import outputs
-from kakitori.learning import data, saved
+from kakitori.learning import saved
+from kakitori.learning.samples import data, table
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import embedding, leak, provenance, robustness
 from kakitori.running import params, stage
 from kakitori.running.params import ROOT
-from kakitori.writing import table
 
 FOLDER = ROOT / "metrics/study"
 SAMPLES = 3000  # of the test part that the distortions are tried on

@@ -15,10 +15,10 @@ import torch
 
 from kakitori.archs import contract
 from kakitori.errors import DataError
-from kakitori.learning import checkpoints, complexity, data, processes, runs, training
+from kakitori.learning import checkpoints, complexity, processes, runs, training
+from kakitori.learning.samples import data, table
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
-from kakitori.writing import table
 
 
 def main(settings: Settings) -> None:

@@ -11,10 +11,10 @@ from torch import nn
 from kakitori.archs import blocks, contract
 from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checkpoints, complexity, export, training
+from kakitori.learning.samples import table
 from kakitori.reading.characters import strokes
 from kakitori.reading.characters.charset import etl9_characters
 from kakitori.running import params
-from kakitori.writing import table
 from tests import tables, toy
 from tests.networks import CLASSES, NAMES, SETTINGS, TWICE, VARIANTS, made, shaken
 

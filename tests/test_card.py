@@ -9,8 +9,8 @@ import yaml
 from huggingface_hub import ModelCard
 from PIL import Image
 
-from kakitori.corpora.shards import load_images
 from kakitori.errors import DataError
+from kakitori.learning.samples.shards import load_images
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import backends, card, choice, leaderboard, metrics
 from tests import committed

@@ -5,7 +5,7 @@ import numpy as np
 
 from kakitori.archs.contract import NONE
 from kakitori.corpora import catalog, extraction
-from kakitori.learning import data
+from kakitori.learning.samples import data
 from kakitori.reading.characters.strokes import TYPES
 from tests.inks import CROSS, LEVEL, block
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from kakitori.errors import DataError
-from kakitori.learning import data
+from kakitori.learning.samples import data
 from tests import forks
 from tests.projects import LIMIT, environment
 

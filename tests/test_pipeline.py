@@ -200,8 +200,8 @@ def test_exports_tell_how_to_use_them(finished):
 
 
 def test_shards_open_as_a_standard_dataset(finished):
-    from kakitori.corpora.shards import load_images
-    from kakitori.learning.data import Shards
+    from kakitori.learning.samples.data import Shards
+    from kakitori.learning.samples.shards import load_images
 
     index = pd.read_parquet(finished.root / "data/index.parquet")
     dataset = Shards(finished.root / "data/shards", index)

@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from kakitori.learning.data import Part
+from kakitori.learning.samples.data import Part
 from kakitori.learning.sampling import Sampler
 from tests.toy import part, settings
 

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori.corpora import shards
+from kakitori.learning.samples import shards
 
 
 @pytest.mark.parametrize("share", [0.5, 0.0], ids=["in memory", "memory-mapped"])

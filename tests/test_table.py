@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kakitori.writing import table
+from kakitori.learning.samples import table
 from tests import tables
 
 

@@ -380,7 +380,7 @@ def to_97_percent(bench: Bench) -> dict:
 
     from kakitori.archs import contract
     from kakitori.learning import training
-    from kakitori.learning.data import Part
+    from kakitori.learning.samples.data import Part
     from kakitori.running import params
 
     target, classes = 0.97, 500

@@ -31,7 +31,8 @@ from tests.benchmarks import limits  # noqa: E402
 
 from kakitori import outputs  # noqa: E402
 from kakitori.archs import contract  # noqa: E402
-from kakitori.learning import complexity, data, training  # noqa: E402
+from kakitori.learning import complexity, training  # noqa: E402
+from kakitori.learning.samples import data  # noqa: E402
 from kakitori.running import params  # noqa: E402
 
 STAGES = ("characters", "synthesize", "extract", "split")

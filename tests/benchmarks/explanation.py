@@ -18,7 +18,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
-from kakitori.learning import data  # noqa: E402
+from kakitori.learning.samples import data  # noqa: E402
 from kakitori.reading import placement  # noqa: E402
 from kakitori.reading.characters.strokes import resample  # noqa: E402
 from kakitori.reading.recognizer import Recognizer  # noqa: E402

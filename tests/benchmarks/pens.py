@@ -24,7 +24,7 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
-from kakitori.learning import data  # noqa: E402
+from kakitori.learning.samples import data  # noqa: E402
 from kakitori.reading.matching import drawing  # noqa: E402
 from kakitori.reading.normalising.photos import prepare  # noqa: E402
 from kakitori.reading.recognizer import Recognizer  # noqa: E402

@@ -72,7 +72,7 @@ def read(archive: Path, size: int) -> tuple[np.ndarray, list[str]]:
 
 def tested(count: int, classes: str, weights: np.ndarray) -> tuple[np.ndarray, list[str]]:
     """So many samples of the test part by lot, each of a class as often as `weights` (C,) says."""
-    from kakitori.learning import data
+    from kakitori.learning.samples import data
 
     index = data.placed_index(ROOT)
     test = index[index["part"] == "test"]

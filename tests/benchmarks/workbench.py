@@ -128,7 +128,7 @@ class Bench:
 
     def images(self, share: float = 1.0) -> tuple[np.ndarray, np.ndarray, "pd.DataFrame"]:
         """The first writers' images uint8 (N, 64, 64), labels int64 (N,) and rows of the index."""
-        from kakitori.corpora import shards
+        from kakitori.learning.samples import shards
 
         index = self.index
         rows = index.iloc[: round(share * len(index))]
@@ -144,7 +144,7 @@ class Bench:
 
         from kakitori.archs import contract
         from kakitori.learning import training
-        from kakitori.learning.data import Part
+        from kakitori.learning.samples.data import Part
         from kakitori.running import params
 
         settings = params.load()

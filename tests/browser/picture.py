@@ -20,8 +20,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import sync_playwright
 
-from kakitori.corpora import shards
-from kakitori.learning import data
+from kakitori.learning.samples import data, shards
 from kakitori.reading import shipped
 from kakitori.reading.matching import reference
 from kakitori.reading.recognizer import Recognizer

@@ -26,9 +26,9 @@ from kakitori.archs.blocks import FINE, STEM, Head, encoder
 from kakitori.archs.contract import NONE, Batch, Network, Stages, class_loss
 from kakitori.archs.folding import folded
 from kakitori.errors import DataError
+from kakitori.learning.samples.table import named, without_strokes
 from kakitori.reading.characters.framing import EXTENT, MAX_ENLARGEMENT
 from kakitori.reading.characters.strokes import MOST, resample
-from kakitori.writing.table import named, without_strokes
 
 CHANNELS = (32, 64, 128, 256, 512)
 REDUCTION = 8

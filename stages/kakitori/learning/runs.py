@@ -6,12 +6,13 @@ import torch
 from torch import nn
 
 from kakitori import outputs
-from kakitori.learning import checkpoints, data, processes, saved, training, transfer
+from kakitori.learning import checkpoints, processes, saved, training, transfer
 from kakitori.learning.objectives import Imitation
+from kakitori.learning.samples import data
 from kakitori.running.params import ROOT, Settings, Train
 
 # What shapes the weights, beside the architecture's own file.
-CODE = ("archs/blocks.py", "archs/contract.py", "corpora/shards.py", "learning", "writing")
+CODE = ("archs/blocks.py", "archs/contract.py", "learning/samples/shards.py", "learning", "writing")
 
 
 def key(settings: Settings, origins: dict[str, str | int]) -> str:

@@ -2,7 +2,7 @@
 
 import torch
 
-from kakitori.learning.data import Part
+from kakitori.learning.samples.data import Part
 from kakitori.running.params import Train
 
 ALL_FROM = 0.5  # share of the epochs after which a curriculum holds every class

@@ -13,8 +13,8 @@ from torch import nn
 from kakitori import outputs
 from kakitori.archs import contract
 from kakitori.errors import DataError, SettingsError
+from kakitori.learning.samples import table
 from kakitori.running import params
-from kakitori.writing import table
 
 PRETRAINED = params.ROOT / "models/pretrained"
 SIZES = get_args(params.Data.model_fields["size"].annotation)

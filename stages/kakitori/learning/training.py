@@ -16,9 +16,9 @@ from tqdm import tqdm
 from kakitori.archs.contract import NONE, Batch, Outputs
 from kakitori.learning import checkpoints, optimisation, qat
 from kakitori.learning.augment import Augmenter, Draws, drop_strokes
-from kakitori.learning.data import Part, Partial
 from kakitori.learning.objectives import Imitation, WriterAdversary
 from kakitori.learning.processes import Group
+from kakitori.learning.samples.data import Part, Partial
 from kakitori.learning.sampling import Sampler
 from kakitori.running.params import Train
 

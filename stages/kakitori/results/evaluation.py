@@ -8,7 +8,8 @@ import pandas as pd
 import torch
 
 from kakitori.archs.contract import Network
-from kakitori.learning import data, training
+from kakitori.learning import training
+from kakitori.learning.samples import data
 from kakitori.reading import context
 from kakitori.reading.formats import FORMATS, GATED
 from kakitori.reading.recognizer import Recognizer

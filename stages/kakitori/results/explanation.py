@@ -25,13 +25,13 @@ import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
 from kakitori.errors import DataError
 from kakitori.learning import saved
+from kakitori.learning.samples import table as known
 from kakitori.reading import placement
 from kakitori.reading.characters.strokes import resample
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import differences
 from kakitori.results.lettering import lettered
 from kakitori.running import params
-from kakitori.writing import table as known
 
 LEAST = 4  # cells a side of a grid that says where
 NEAR = 0.05  # of the image's side: as near to a stroke's course counts as on it

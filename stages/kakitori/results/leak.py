@@ -13,7 +13,7 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from kakitori.errors import DataError
-from kakitori.learning import data
+from kakitori.learning.samples import data
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import provenance, scoring
 from kakitori.running import params

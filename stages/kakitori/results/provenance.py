@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from kakitori.errors import DataError
-from kakitori.learning import data
+from kakitori.learning.samples import data
 from kakitori.running.params import Settings
 
 TOLERANCE = (

@@ -14,7 +14,7 @@ import pandas as pd
 
 from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.learning import data
+from kakitori.learning.samples import data
 from kakitori.reading.formats import renamed
 from kakitori.reading.matching import drawing
 from kakitori.reading.normalising import photos

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from kakitori.corpora import shards
+from kakitori.learning.samples import shards
 
 # Where an image is in several parts, the first of these keeps it.
 KEPT_IN = ("test", "hard", "zero_shot", "external", "val", "train")

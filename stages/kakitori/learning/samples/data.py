@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import torch
 
-from kakitori.corpora import shards
 from kakitori.errors import DataError
+from kakitori.learning.samples import shards
 from kakitori.reading.characters.strokes import MOST, TYPES, classify
 
 COLUMNS = ("sample", "shard", "row", "codepoint", "corpus", "writer_group", "sheet", "quality")
