@@ -13,9 +13,8 @@ from kakitori.running import threads  # noqa: F401, before torch
 import pandas as pd
 import torch
 
-from kakitori.archs import contract
 from kakitori.errors import DataError
-from kakitori.learning import checkpoints, complexity, processes, runs, training
+from kakitori.learning import checkpoints, complexity, contract, processes, runs, training
 from kakitori.learning.samples import data, table
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from kakitori.archs import contract
+from kakitori.learning import contract
 from kakitori.running import params
 from tests import committed, tables
 

@@ -8,9 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from kakitori.archs import blocks, contract
 from kakitori.errors import DataError, SettingsError
-from kakitori.learning import checkpoints, complexity, export, training
+from kakitori.learning import blocks, checkpoints, complexity, contract, export, training
 from kakitori.learning.samples import table
 from kakitori.reading.characters import strokes
 from kakitori.reading.characters.charset import etl9_characters

@@ -9,10 +9,10 @@ import torch
 from PIL import Image, ImageDraw
 from torch import nn
 
-from kakitori.archs.blocks import STEM, convolution
 from kakitori.archs.capsule import Capsules, Routing, build, squash, vocabulary
-from kakitori.archs.contract import Batch
 from kakitori.learning import export, int8
+from kakitori.learning.blocks import STEM, convolution
+from kakitori.learning.contract import Batch
 from kakitori.reading.sessions import open_session
 from tests import tables
 

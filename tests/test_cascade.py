@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from kakitori.archs import cascade, contract
-from kakitori.learning import export, formats, int8, staged
+from kakitori.archs import cascade
+from kakitori.learning import contract, export, formats, int8, staged
 from kakitori.reading.sessions import open_session
 from tests import committed
 from tests.tables import characters

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from kakitori.archs.contract import Outputs
 from kakitori.errors import DataError
 from kakitori.learning import saved
+from kakitori.learning.contract import Outputs
 from kakitori.reading.normalising.photos import prepare
 from kakitori.results import explanation
 from kakitori.running import params

@@ -3,8 +3,8 @@
 import h5py
 import numpy as np
 
-from kakitori.archs.contract import NONE
 from kakitori.corpora import catalog, extraction
+from kakitori.learning.contract import NONE
 from kakitori.learning.samples import data
 from kakitori.reading.characters.strokes import TYPES
 from tests.inks import CROSS, LEVEL, block

@@ -13,9 +13,9 @@ import torch
 import yaml
 from torch import nn
 
-from kakitori.archs.contract import Network, Outputs
 from kakitori.errors import DataError, SettingsError
 from kakitori.learning import checking, export, footprint, formats, int8
+from kakitori.learning.contract import Network, Outputs
 from kakitori.reading import monitoring
 from kakitori.reading.formats import CHOSEN, FORMATS, renamed
 from kakitori.reading.recognizer import Recognizer

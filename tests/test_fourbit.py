@@ -7,8 +7,8 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from kakitori.archs.contract import Network, Outputs
 from kakitori.learning import export, fourbit
+from kakitori.learning.contract import Network, Outputs
 from kakitori.reading.formats import UNPACK
 from kakitori.reading.sessions import open_session
 

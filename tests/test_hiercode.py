@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from kakitori.archs import hiercode
-from kakitori.archs.contract import Batch
 from kakitori.learning import export
+from kakitori.learning.contract import Batch
 from kakitori.reading.characters import radicals
 from kakitori.reading.characters.radicals import Component
 from kakitori.reading.characters.strokes import TYPES

@@ -14,8 +14,8 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from kakitori.archs.contract import Network, Outputs
 from kakitori.learning import export, int8
+from kakitori.learning.contract import Network, Outputs
 from kakitori.learning.int8 import Read
 from kakitori.reading.sessions import open_session
 

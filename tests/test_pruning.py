@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import save_file
 
 from kakitori.archs import cnn, compact
-from kakitori.archs.blocks import Classifier, Head, encoder
 from kakitori.learning import pruning, saved
+from kakitori.learning.blocks import Classifier, Head, encoder
 from prune import prune as prune_files
 from tests import committed
 from tests.networks import shaken

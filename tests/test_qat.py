@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from kakitori.archs.contract import Network, Outputs
 from kakitori.learning import export, int8, qat
+from kakitori.learning.contract import Network, Outputs
 from kakitori.reading.sessions import open_session
 
 

@@ -6,7 +6,6 @@ import math
 import pytest
 import torch
 
-from kakitori.archs.contract import NONE, Batch
 from kakitori.archs.rnn import (
     BLANK,
     COLUMNS,
@@ -20,6 +19,7 @@ from kakitori.archs.rnn import (
     ctc,
     spelling,
 )
+from kakitori.learning.contract import NONE, Batch
 from kakitori.reading.characters.radicals import Component
 from tests import tables, toy
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from kakitori.archs.contract import NONE, Batch
 from kakitori.archs.seq2seq import (
     END,
     PADDING,
@@ -17,6 +16,7 @@ from kakitori.archs.seq2seq import (
     build,
 )
 from kakitori.learning import formats
+from kakitori.learning.contract import NONE, Batch
 from kakitori.reading.characters.strokes import TYPES
 from kakitori.reading.sessions import open_session
 from kakitori.reading.stroke_answers import decode

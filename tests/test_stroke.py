@@ -8,9 +8,9 @@ import torch
 from PIL import Image, ImageDraw
 from torch import nn
 
-from kakitori.archs.contract import NONE, Batch
 from kakitori.archs.stroke import Stroke, build, courses_of
 from kakitori.learning import formats
+from kakitori.learning.contract import NONE, Batch
 from kakitori.reading.sessions import open_session
 from tests import tables
 from tests.networks import QUANTIZE

@@ -17,7 +17,7 @@ PIPELINE = yaml.safe_load((params.ROOT / "dvc.yaml").read_text("utf-8"))["stages
 # model anew for a reworded message.
 PLUMBING = {"errors", "outputs", "params", "stage", "threads", "workers", "results/energy"}
 PLUMBING |= {"corpora/verification", "results/anatomy", "reading/shipped", "reading/memory"}
-CONTRACT = KAKITORI / "archs/contract.py"  # which imports architectures by their names
+CONTRACT = KAKITORI / "learning/contract.py"  # which imports architectures by their names
 LEVELS = {  # imports run downward
     "runtimes": 6, "results": 5, "learning": 4, "archs": 3, "reading": 3, "matching": 2,
     "corpora": 2, "writing": 1,

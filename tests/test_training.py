@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from kakitori.archs.contract import NONE, Batch, Outputs, class_loss
 from kakitori.learning import checkpoints, training
+from kakitori.learning.contract import NONE, Batch, Outputs, class_loss
 from kakitori.learning.objectives import Imitation
 from tests import networks
 from tests.toy import linear, part, partial, parts, same, settings

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from kakitori.archs.contract import Batch, Network, Outputs
+from kakitori.learning.contract import Batch, Network, Outputs
 from kakitori.learning.samples.data import Part, Partial
 from kakitori.running.params import Train
 from tests.committed import settings as settings_of_last_commit

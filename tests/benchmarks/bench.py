@@ -378,8 +378,7 @@ def to_97_percent(bench: Bench) -> dict:
     import torch
     from tests.benchmarks import usual
 
-    from kakitori.archs import contract
-    from kakitori.learning import training
+    from kakitori.learning import contract, training
     from kakitori.learning.samples.data import Part
     from kakitori.running import params
 

@@ -30,8 +30,11 @@ sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 from tests.benchmarks import limits  # noqa: E402
 
 from kakitori import outputs  # noqa: E402
-from kakitori.archs import contract  # noqa: E402
-from kakitori.learning import complexity, training  # noqa: E402
+from kakitori.learning import (  # noqa: E402
+    complexity,
+    contract,  # noqa: E402
+    training,
+)
 from kakitori.learning.samples import data  # noqa: E402
 from kakitori.running import params  # noqa: E402
 

@@ -142,8 +142,7 @@ class Bench:
         import pandas as pd
         import torch
 
-        from kakitori.archs import contract
-        from kakitori.learning import training
+        from kakitori.learning import contract, training
         from kakitori.learning.samples.data import Part
         from kakitori.running import params
 
@@ -166,8 +165,7 @@ class Bench:
             import pandas as pd
             import torch
 
-            from kakitori.archs import contract
-            from kakitori.learning import export, int8
+            from kakitori.learning import contract, export, int8
             from kakitori.running import params
 
             settings = params.load()

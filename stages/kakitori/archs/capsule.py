@@ -23,8 +23,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import FINE, encoder
-from kakitori.archs.contract import Batch, Network, class_loss
+from kakitori.learning.blocks import FINE, encoder
+from kakitori.learning.contract import Batch, Network, class_loss
 
 CHANNELS = (32, 64, 128, 256, 512)  # the last stage is not used
 REDUCTION = 8

@@ -21,10 +21,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs import contract
-from kakitori.archs.blocks import FINE, Head, encoder
-from kakitori.archs.contract import Batch, Network, Stages, class_loss
-from kakitori.archs.folding import folded
+from kakitori.learning import contract
+from kakitori.learning.blocks import FINE, Head, encoder
+from kakitori.learning.contract import Batch, Network, Stages, class_loss
+from kakitori.learning.folding import folded
 
 CHANNELS = (32, 64, 128, 256, 512)
 REDUCTION = 8

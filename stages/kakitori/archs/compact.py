@@ -8,7 +8,7 @@ from a teacher (`train.distillation`), and begins best with what stages/prune.py
 
 from collections.abc import Sequence
 
-from kakitori.archs.blocks import Classifier, Head, encoder
+from kakitori.learning.blocks import Classifier, Head, encoder
 
 CHANNELS = (32, 64, 112, 184, 256)
 

@@ -26,9 +26,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import Head, encoder
-from kakitori.archs.contract import Batch, Network, class_loss
-from kakitori.archs.folding import folded
+from kakitori.learning.blocks import Head, encoder
+from kakitori.learning.contract import Batch, Network, class_loss
+from kakitori.learning.folding import folded
 from kakitori.reading.characters.radicals import Component, codebook
 from kakitori.reading.characters.strokes import halves
 

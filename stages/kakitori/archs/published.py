@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import Convolution
-from kakitori.archs.contract import Network, Outputs
+from kakitori.learning.blocks import Convolution
+from kakitori.learning.contract import Network, Outputs
 
 CHANNELS = (32, 64, 128, 256, 512)
 STRIDES = (2, 2, 2, 2, 1)

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from kakitori.archs.blocks import STEM, Classifier, Head, convolution
-from kakitori.archs.folding import folded
+from kakitori.learning.blocks import STEM, Classifier, Head, convolution
+from kakitori.learning.folding import folded
 
 
 class Squeeze(nn.Module):

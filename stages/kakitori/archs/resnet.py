@@ -17,8 +17,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from kakitori.archs.blocks import STEM, Convolution, Head, convolution
-from kakitori.archs.contract import Network, Outputs
+from kakitori.learning.blocks import STEM, Convolution, Head, convolution
+from kakitori.learning.contract import Network, Outputs
 from kakitori.running.params import ROOT
 
 PRETRAINED = ROOT / "models/pretrained"

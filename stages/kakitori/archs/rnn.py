@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import FINE, convolution, encoder
-from kakitori.archs.contract import Batch, Network, class_loss
-from kakitori.archs.folding import folded
+from kakitori.learning.blocks import FINE, convolution, encoder
+from kakitori.learning.contract import Batch, Network, class_loss
+from kakitori.learning.folding import folded
 from kakitori.reading.characters.radicals import Component
 
 CHANNELS = (32, 64, 128, 256, 256)

@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import FINE, Head, encoder
-from kakitori.archs.contract import Batch, Network, Stages, class_loss
-from kakitori.archs.folding import folded
+from kakitori.learning.blocks import FINE, Head, encoder
+from kakitori.learning.contract import Batch, Network, Stages, class_loss
+from kakitori.learning.folding import folded
 from kakitori.reading.characters.strokes import TYPES
 
 CHANNELS = (32, 64, 128, 256, 512)

@@ -22,10 +22,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import FINE, STEM, Head, encoder
-from kakitori.archs.contract import NONE, Batch, Network, Stages, class_loss
-from kakitori.archs.folding import folded
 from kakitori.errors import DataError
+from kakitori.learning.blocks import FINE, STEM, Head, encoder
+from kakitori.learning.contract import NONE, Batch, Network, Stages, class_loss
+from kakitori.learning.folding import folded
 from kakitori.learning.samples.table import named, without_strokes
 from kakitori.reading.characters.framing import EXTENT, MAX_ENLARGEMENT
 from kakitori.reading.characters.strokes import MOST, resample

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.blocks import STEM, Head, convolution
-from kakitori.archs.contract import Network, Outputs
+from kakitori.learning.blocks import STEM, Head, convolution
+from kakitori.learning.contract import Network, Outputs
 
 TOKEN = 2 * STEM  # pixels a side
 FEATURES = 512

@@ -13,8 +13,8 @@ from onnxruntime.transformers.onnx_model import OnnxModel
 from torch import nn
 
 from kakitori import outputs
-from kakitori.archs.contract import Network
-from kakitori.archs.folding import folded
+from kakitori.learning.contract import Network
+from kakitori.learning.folding import folded
 
 STRICT_OPSET = 14
 # In all of these lists, of what we need: onnx-tensorrt's docs/operators.md; ONNX Runtime's

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.contract import Batch, Outputs
+from kakitori.learning.contract import Batch, Outputs
 
 
 class Imitation:

@@ -4,7 +4,7 @@ one."""
 import torch
 from torch import nn
 
-from kakitori.archs.blocks import Classifier, Head, SqueezeExcite
+from kakitori.learning.blocks import Classifier, Head, SqueezeExcite
 
 
 @torch.no_grad()

@@ -12,7 +12,13 @@ from kakitori.learning.samples import data
 from kakitori.running.params import ROOT, Settings, Train
 
 # What shapes the weights, beside the architecture's own file.
-CODE = ("archs/blocks.py", "archs/contract.py", "learning/samples/shards.py", "learning", "writing")
+CODE = (
+    "learning/blocks.py",
+    "learning/contract.py",
+    "learning/samples/shards.py",
+    "learning",
+    "writing",
+)
 
 
 def key(settings: Settings, origins: dict[str, str | int]) -> str:

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from kakitori import outputs
-from kakitori.archs import contract
 from kakitori.errors import DataError, SettingsError
+from kakitori.learning import contract
 from kakitori.learning.samples import table
 from kakitori.running import params
 

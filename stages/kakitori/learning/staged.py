@@ -1,7 +1,7 @@
 """A network of two stages as one ONNX file, whose second stage runs only where it is needed.
 
 Either the second has better logits, for images of which the first is not sure (an early exit); or
-it has something else to say, and is asked for it. See archs.contract.Stages.
+it has something else to say, and is asked for it. See learning.contract.Stages.
 """
 
 import inspect
@@ -14,8 +14,8 @@ import torch
 from onnx import TensorProto, compose, helper
 
 from kakitori import outputs
-from kakitori.archs.contract import Stages
 from kakitori.learning import export
+from kakitori.learning.contract import Stages
 from kakitori.reading.recognizer import ASK
 from kakitori.reading.sessions import open_session
 

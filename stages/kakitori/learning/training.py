@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from kakitori.archs.contract import NONE, Batch, Outputs
 from kakitori.learning import checkpoints, optimisation, qat
 from kakitori.learning.augment import Augmenter, Draws, drop_strokes
+from kakitori.learning.contract import NONE, Batch, Outputs
 from kakitori.learning.objectives import Imitation, WriterAdversary
 from kakitori.learning.processes import Group
 from kakitori.learning.samples.data import Part, Partial

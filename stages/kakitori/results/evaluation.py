@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from kakitori.archs.contract import Network
 from kakitori.learning import training
+from kakitori.learning.contract import Network
 from kakitori.learning.samples import data
 from kakitori.reading import context
 from kakitori.reading.formats import FORMATS, GATED

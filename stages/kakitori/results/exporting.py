@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori.archs.contract import Network
 from kakitori.learning import checking, export, footprint, formats, latency
+from kakitori.learning.contract import Network
 from kakitori.reading import monitoring
 from kakitori.reading.formats import FORMATS
 from kakitori.results import scoring

@@ -11,8 +11,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from kakitori.archs.folding import folded
 from kakitori.learning import saved
+from kakitori.learning.folding import folded
 
 
 class Logits(nn.Module):

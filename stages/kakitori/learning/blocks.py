@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.contract import Network, Outputs
+from kakitori.learning.contract import Network, Outputs
 
 STEM = 4  # pixels a side that space-to-depth folds into channels
 SMALL = 8  # pixels a side up to which images are set side by side

@@ -24,8 +24,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.archs.folding import folded
 from kakitori.errors import SettingsError
+from kakitori.learning.folding import folded
 from kakitori.running.params import Settings, known_models
 
 NONE = -1  # the label of an image that shows no class
