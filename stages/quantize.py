@@ -21,11 +21,12 @@ import torch
 
 from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.learning import formats, saved, strangers, training
+from kakitori.export import exporting, formats, strangers
+from kakitori.learning import saved, training
 from kakitori.learning.samples import data
 from kakitori.reading import monitoring
 from kakitori.reading.formats import FORMATS
-from kakitori.results import exporting, figures, scoring
+from kakitori.results import figures, scoring
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
 from kakitori.runtimes import converting

@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_exports() -> None:
-    if "kakitori.learning.export" in sys.modules:  # else nothing here needs PyTorch
+    if "kakitori.export.export" in sys.modules:  # else nothing here needs PyTorch
         importlib.import_module("tests.exporter")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from kakitori.learning import export
+from kakitori.export import export
 from kakitori.reading import monitoring
 
 TOLD = {

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from kakitori.errors import DataError, SettingsError
-from kakitori.learning import blocks, checkpoints, complexity, contract, export, training
+from kakitori.export import export
+from kakitori.learning import blocks, checkpoints, complexity, contract, training
 from kakitori.learning.samples import table
 from kakitori.reading.characters import strokes
 from kakitori.reading.characters.charset import etl9_characters

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from kakitori.archs.capsule import Capsules, Routing, build, squash, vocabulary
-from kakitori.learning import export, int8
+from kakitori.export import export, int8
 from kakitori.learning.blocks import STEM, convolution
 from kakitori.learning.contract import Batch
 from kakitori.reading.sessions import open_session

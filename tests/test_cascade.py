@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from kakitori.archs import cascade
-from kakitori.learning import contract, export, formats, int8, staged
+from kakitori.export import export, formats, int8, staged
+from kakitori.learning import contract
 from kakitori.reading.sessions import open_session
 from tests import committed
 from tests.tables import characters

@@ -14,7 +14,7 @@ import yaml
 from torch import nn
 
 from kakitori.errors import DataError, SettingsError
-from kakitori.learning import checking, export, footprint, formats, int8
+from kakitori.export import checking, export, footprint, formats, int8
 from kakitori.learning.contract import Network, Outputs
 from kakitori.reading import monitoring
 from kakitori.reading.formats import CHOSEN, FORMATS, renamed

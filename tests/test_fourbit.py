@@ -7,7 +7,7 @@ import torch
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from kakitori.learning import export, fourbit
+from kakitori.export import export, fourbit
 from kakitori.learning.contract import Network, Outputs
 from kakitori.reading.formats import UNPACK
 from kakitori.reading.sessions import open_session

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kakitori.archs import hiercode
-from kakitori.learning import export
+from kakitori.export import export
 from kakitori.learning.contract import Batch
 from kakitori.reading.characters import radicals
 from kakitori.reading.characters.radicals import Component

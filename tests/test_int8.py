@@ -14,9 +14,9 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from kakitori.learning import export, int8
+from kakitori.export import export, int8
+from kakitori.export.int8 import Read
 from kakitori.learning.contract import Network, Outputs
-from kakitori.learning.int8 import Read
 from kakitori.reading.sessions import open_session
 
 

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from kakitori.errors import DataError
-from kakitori.learning import export
+from kakitori.export import export
 from kakitori.reading import memory
 from kakitori.reading.normalising.photos import prepare
 from kakitori.reading.recognizer import Recognizer

@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from kakitori.learning import export, int8, qat
+from kakitori.export import export, int8
+from kakitori.learning import qat
 from kakitori.learning.contract import Network, Outputs
 from kakitori.reading.sessions import open_session
 

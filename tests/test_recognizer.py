@@ -14,7 +14,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageOps
 
 from kakitori.errors import DataError
-from kakitori.learning import export
+from kakitori.export import export
 from kakitori.reading.normalising.photos import prepare
 from kakitori.reading.recognizer import Recognizer
 from kakitori.reading.sessions import OLDEST_RUNTIME

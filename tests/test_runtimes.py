@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from kakitori.errors import DataError
-from kakitori.learning.formats import Trained
+from kakitori.export.formats import Trained
 from kakitori.outputs import ROOT
 from kakitori.reading.formats import FORMATS
 from kakitori.reading.sessions import open_session

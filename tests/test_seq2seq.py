@@ -15,7 +15,7 @@ from kakitori.archs.seq2seq import (
     WrittenOutputs,
     build,
 )
-from kakitori.learning import formats
+from kakitori.export import formats
 from kakitori.learning.contract import NONE, Batch
 from kakitori.reading.characters.strokes import TYPES
 from kakitori.reading.sessions import open_session

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kakitori.learning import strangers
+from kakitori.export import strangers
 from kakitori.reading.characters import charset
 
 

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from kakitori.archs.stroke import Stroke, build, courses_of
-from kakitori.learning import formats
+from kakitori.export import formats
 from kakitori.learning.contract import NONE, Batch
 from kakitori.reading.sessions import open_session
 from tests import tables

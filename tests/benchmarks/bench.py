@@ -255,7 +255,7 @@ def train(bench: Bench) -> dict:
 
 def inference_int8(bench: Bench) -> dict:
     """Images a second, one by one on one thread."""
-    from kakitori.learning import latency
+    from kakitori.export import latency
 
     paths = bench.exports()
 

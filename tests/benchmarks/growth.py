@@ -64,7 +64,7 @@ def _scaled_epoch(bench: Bench, share: float) -> float:
 
 
 def _scaled_evaluate(bench: Bench, share: float) -> float:
-    from kakitori.learning import formats
+    from kakitori.export import formats
     from kakitori.results import scoring
 
     images, labels, _ = bench.images(share * 0.25)

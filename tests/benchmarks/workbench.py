@@ -165,7 +165,8 @@ class Bench:
             import pandas as pd
             import torch
 
-            from kakitori.learning import contract, export, int8
+            from kakitori.export import export, int8
+            from kakitori.learning import contract
             from kakitori.running import params
 
             settings = params.load()

@@ -25,7 +25,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.learning import export
+from kakitori.export import export
 from kakitori.reading import shipped
 from kakitori.reading.matching import reference
 from kakitori.reading.matching.drawing import draw, has_lines

@@ -156,7 +156,7 @@ class Network(nn.Module):
 
     def staged(self) -> Stages | None:
         """Itself as two, for an export whose second half runs only where it is needed
-        (learning/staged.py); None where it is one."""
+        (export/staged.py); None where it is one."""
         return None
 
     def answering(self, characters: Sequence[str]) -> "Network | None":

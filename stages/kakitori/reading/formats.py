@@ -1,7 +1,7 @@
 """What a trained network is shipped as: one entry a format, for all that make, read and show it.
 
 Its name is the key in the metrics, in `quantize.formats` and of the function that makes it,
-`to_NAME` of learning/formats.py.
+`to_NAME` of export/formats.py.
 """
 
 from collections.abc import Mapping

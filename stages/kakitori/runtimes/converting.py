@@ -9,8 +9,8 @@ import numpy as np
 
 from kakitori import outputs
 from kakitori.errors import DataError
-from kakitori.learning import export
-from kakitori.learning.formats import Trained
+from kakitori.export import export
+from kakitori.export.formats import Trained
 from kakitori.reading.formats import FORMATS
 from kakitori.runtimes import environments, running
 from kakitori.runtimes.catalogue import RUNTIMES

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kakitori.learning import checking, export, footprint, formats, latency
+from kakitori.export import checking, export, footprint, formats, latency
 from kakitori.learning.contract import Network
 from kakitori.reading import monitoring
 from kakitori.reading.formats import FORMATS

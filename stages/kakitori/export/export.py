@@ -116,7 +116,7 @@ def to_strict(model: Network, size: int, path: Path) -> None:
         used = {node.op_type for node in onnx.load(part).graph.node}
         if strange := sorted(used - STRICT):
             raise ValueError(
-                "expected operators that every converter takes (STRICT in learning/export.py), "
+                "expected operators that every converter takes (STRICT in export/export.py), "
                 f"found {', '.join(strange)}; leave the format out of quantize.formats"
             )
 

@@ -25,7 +25,7 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from kakitori import outputs
-from kakitori.learning import export
+from kakitori.export import export
 from kakitori.reading.sessions import open_session
 
 Method = Literal["minmax", "percentile", "entropy"]

@@ -14,7 +14,7 @@ import torch
 from onnx import TensorProto, compose, helper
 
 from kakitori import outputs
-from kakitori.learning import export
+from kakitori.export import export
 from kakitori.learning.contract import Stages
 from kakitori.reading.recognizer import ASK
 from kakitori.reading.sessions import open_session

@@ -14,7 +14,7 @@ from scipy.special import log_softmax
 from torch import nn
 
 from kakitori.errors import DataError
-from kakitori.learning import export, fourbit, int8, staged
+from kakitori.export import export, fourbit, int8, staged
 from kakitori.reading.formats import FORMATS
 from kakitori.reading.sessions import in_turns, open_session
 from kakitori.running.params import Quantize

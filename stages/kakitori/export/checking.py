@@ -9,7 +9,7 @@ from onnx import version_converter
 from onnx.reference import ReferenceEvaluator
 
 from kakitori.errors import DataError
-from kakitori.learning import export
+from kakitori.export import export
 from kakitori.reading.sessions import open_session
 
 OLDEST = 19  # opset whose DequantizeLinear the reference knows
