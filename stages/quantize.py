@@ -22,6 +22,7 @@ import torch
 from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.export import exporting, formats, strangers
+from kakitori.export.runtimes import converting
 from kakitori.learning import saved, training
 from kakitori.learning.samples import data
 from kakitori.reading import monitoring
@@ -29,7 +30,6 @@ from kakitori.reading.formats import FORMATS
 from kakitori.results import figures, scoring
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
-from kakitori.runtimes import converting
 
 STRANGERS = 1000  # scribbles, faces and foreign words, of which no more than a few may be answered
 

@@ -16,10 +16,11 @@ import time
 from pathlib import Path
 
 from kakitori import outputs
+from kakitori.export.runtimes import environments
+from kakitori.export.runtimes.catalogue import RUNTIMES
+from kakitori.results import measuring
 from kakitori.running import params, stage
 from kakitori.running.params import ROOT
-from kakitori.runtimes import environments, measuring
-from kakitori.runtimes.catalogue import RUNTIMES
 
 
 def main() -> None:

@@ -15,13 +15,13 @@ from torch import nn
 
 from kakitori.errors import DataError, SettingsError
 from kakitori.export import checking, export, footprint, formats, int8
+from kakitori.export.runtimes.catalogue import RUNTIMES
 from kakitori.learning.contract import Network, Outputs
 from kakitori.reading import monitoring
 from kakitori.reading.formats import CHOSEN, FORMATS, renamed
 from kakitori.reading.recognizer import Recognizer
 from kakitori.reading.sessions import open_session
 from kakitori.running import params
-from kakitori.runtimes.catalogue import RUNTIMES
 from tests import committed
 from tests.networks import CLASSES, NAMES, QUANTIZE, TWICE, VARIANTS, made
 

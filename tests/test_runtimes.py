@@ -12,12 +12,13 @@ import pytest
 
 from kakitori.errors import DataError
 from kakitori.export.formats import Trained
+from kakitori.export.runtimes import converting, environments, running
+from kakitori.export.runtimes.catalogue import FORMATS as KINDS
+from kakitori.export.runtimes.catalogue import RUNTIMES
 from kakitori.outputs import ROOT
 from kakitori.reading.formats import FORMATS
 from kakitori.reading.sessions import open_session
-from kakitori.runtimes import comparing, converting, environments, measuring, running
-from kakitori.runtimes.catalogue import FORMATS as KINDS
-from kakitori.runtimes.catalogue import RUNTIMES
+from kakitori.results import comparing, measuring
 from tests.models import small_model
 from tests.networks import made
 from tests.projects import Project

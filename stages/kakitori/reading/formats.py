@@ -17,7 +17,7 @@ class Format(NamedTuple):
     gated : whether the gate holds its accuracy and its bytes; every run has it.
     session : settings of ONNX Runtime for it.
     needs : a class of torch.nn without which a network is no smaller or faster for it.
-    runtime : of runtimes/catalogue.py, whose environment converts and runs it.
+    runtime : of export/runtimes/catalogue.py, whose environment converts and runs it.
     """
 
     title: str

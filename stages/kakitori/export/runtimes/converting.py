@@ -11,9 +11,9 @@ from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.export import export
 from kakitori.export.formats import Trained
+from kakitori.export.runtimes import environments, running
+from kakitori.export.runtimes.catalogue import RUNTIMES
 from kakitori.reading.formats import FORMATS
-from kakitori.runtimes import environments, running
-from kakitori.runtimes.catalogue import RUNTIMES
 
 
 def check(names: Iterable[str]) -> None:

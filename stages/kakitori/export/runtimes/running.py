@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from kakitori import outputs
-from kakitori.runtimes import environments
+from kakitori.export.runtimes import environments
 
 RUNNERS = Path(__file__).with_name("runners")
 LIMIT = 900  # seconds for one file in one runtime, conversion included

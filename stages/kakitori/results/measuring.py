@@ -14,14 +14,14 @@ import pandas as pd
 
 from kakitori import outputs
 from kakitori.errors import DataError
+from kakitori.export.runtimes import environments, running
+from kakitori.export.runtimes.catalogue import FORMATS, RUNTIMES
 from kakitori.learning.samples import data
 from kakitori.reading.formats import renamed
 from kakitori.reading.matching import drawing
 from kakitori.reading.normalising import photos
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import demo
-from kakitori.runtimes import comparing, environments, running
-from kakitori.runtimes.catalogue import FORMATS, RUNTIMES
+from kakitori.results import comparing, demo
 
 CALIBRATION = 200  # samples of the training part that converters find ranges with
 RUN, CONVERTED, FAILED, NOT_TRIED = "run here", "converted here", "failed", "not tried"

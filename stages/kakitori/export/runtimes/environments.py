@@ -8,8 +8,8 @@ import sysconfig
 from pathlib import Path
 
 from kakitori.errors import DataError
+from kakitori.export.runtimes.catalogue import Runtime
 from kakitori.running import installing
-from kakitori.runtimes.catalogue import Runtime
 
 FOLDER = ".runtimes"
 INSTALL = ("install", "--quiet", "--disable-pip-version-check", "--no-input")
