@@ -11,9 +11,9 @@ has seen a wrong label a few times, distorted anew each time, often contradicts 
 import pandas as pd
 
 from kakitori import outputs
+from kakitori.accuracy import figures, scoring
 from kakitori.learning.samples import data, shards
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import figures, scoring
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
 

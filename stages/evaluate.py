@@ -14,10 +14,11 @@ from kakitori.running import threads  # noqa: F401, before torch
 import torch
 
 from kakitori import outputs
+from kakitori.accuracy import scoring
 from kakitori.errors import DataError
 from kakitori.learning import saved
 from kakitori.learning.samples import data, table
-from kakitori.results import evaluation, misread, scoring
+from kakitori.results import evaluation, misread
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
 

@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 
 from kakitori import outputs
+from kakitori.accuracy import figures, scoring
 from kakitori.errors import DataError
 from kakitori.export import exporting, formats, strangers
 from kakitori.export.runtimes import converting
@@ -27,7 +28,6 @@ from kakitori.learning import saved, training
 from kakitori.learning.samples import data
 from kakitori.reading import monitoring
 from kakitori.reading.formats import FORMATS
-from kakitori.results import figures, scoring
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
 

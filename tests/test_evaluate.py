@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kakitori.accuracy import lettering, scoring
 from kakitori.learning.samples import table
-from kakitori.results import evaluation, lettering, misread, scoring, sequences, slices
+from kakitori.results import evaluation, misread, sequences, slices
 from tests import tables
 
 CLASSES = ["大", "林", "们", "国"]  # 们 in no source, 国 not in the table

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import confusion_matrix, log_loss, top_k_accuracy_score
 
-from kakitori.results import scoring
+from kakitori.accuracy import scoring
 
 
 def predictions(logits: np.ndarray, labels: np.ndarray, temperature: float = 1.0):

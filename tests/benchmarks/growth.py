@@ -64,8 +64,8 @@ def _scaled_epoch(bench: Bench, share: float) -> float:
 
 
 def _scaled_evaluate(bench: Bench, share: float) -> float:
+    from kakitori.accuracy import scoring
     from kakitori.export import formats
-    from kakitori.results import scoring
 
     images, labels, _ = bench.images(share * 0.25)
     path = bench.exports()["int8"]

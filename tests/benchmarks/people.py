@@ -24,11 +24,11 @@ from scipy.stats import binomtest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "stages"), str(ROOT)]
 
+from kakitori.accuracy import scoring  # noqa: E402
 from kakitori.corpora import folders  # noqa: E402
 from kakitori.reading import context  # noqa: E402
 from kakitori.reading.normalising.photos import prepare  # noqa: E402
 from kakitori.reading.recognizer import Recognizer  # noqa: E402
-from kakitori.results import scoring  # noqa: E402
 
 
 def main() -> None:

@@ -20,11 +20,12 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import sync_playwright
 
+from kakitori.accuracy import lettering  # noqa: F401, the latter sets the font
 from kakitori.learning.samples import data, shards
 from kakitori.reading import shipped
 from kakitori.reading.matching import reference
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import demo, lettering  # noqa: F401, the latter sets the font
+from kakitori.results import demo  # noqa: F401, the latter sets the font
 from kakitori.running.params import ROOT
 from tests.browser.conftest import FLAGS
 

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kakitori.accuracy import scoring
 from kakitori.export import checking, export, footprint, formats, latency
 from kakitori.learning.contract import Network
 from kakitori.reading import monitoring
 from kakitori.reading.formats import FORMATS
-from kakitori.results import scoring
 
 COMPARED = 4  # every so many of the validation samples are compared with the network's own logits
 

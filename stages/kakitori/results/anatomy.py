@@ -13,9 +13,9 @@ import matplotlib.pyplot as plt
 import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
 from kakitori import outputs
+from kakitori.accuracy.lettering import lettered
 from kakitori.reading.characters.radicals import Component
 from kakitori.reading.characters.strokes import Strokes
-from kakitori.results.lettering import lettered
 
 INK, MUTED, FAINT = "#1f3a5f", "#8a8a8a", "#dddddd"
 

@@ -16,8 +16,8 @@ from sklearn.manifold import TSNE, trustworthiness
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from kakitori.accuracy import scoring
 from kakitori.learning import training
-from kakitori.results import scoring
 
 TEMPLATE = Path(__file__).with_name("map.html")
 BATCH = 512  # images read at once

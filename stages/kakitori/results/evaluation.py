@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import torch
 
+from kakitori.accuracy import scoring
 from kakitori.learning import training
 from kakitori.learning.contract import Network
 from kakitori.learning.samples import data
 from kakitori.reading import context
 from kakitori.reading.formats import FORMATS, GATED
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import feedback, scoring, sequences, slices
+from kakitori.results import feedback, sequences, slices
 
 IN_METRICS = ("script", "strokes", "corpus", "quality")  # of the slices; all are in slices.csv
 

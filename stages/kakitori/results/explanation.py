@@ -23,6 +23,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
+from kakitori.accuracy.lettering import lettered
 from kakitori.errors import DataError
 from kakitori.learning import saved
 from kakitori.learning.samples import table as known
@@ -30,7 +31,6 @@ from kakitori.reading import placement
 from kakitori.reading.characters.strokes import resample
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import differences
-from kakitori.results.lettering import lettered
 from kakitori.running import params
 
 LEAST = 4  # cells a side of a grid that says where

@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 from ruamel.yaml import YAML
 
+from kakitori.accuracy import scoring
 from kakitori.errors import DataError
 from kakitori.learning.samples import data
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import provenance, scoring
+from kakitori.results import provenance
 from kakitori.running import params
 
 STAGES = ("split", "train", "quantize", "evaluate")

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from kakitori import outputs
-from kakitori.results import differences, figures, scoring, slices
+from kakitori.accuracy import figures, scoring
+from kakitori.results import differences, slices
 from kakitori.results.evaluation import by_stroke_count
 
 

@@ -10,8 +10,9 @@ import jinja2
 import pandas as pd
 from PIL import Image
 
+from kakitori.accuracy import figures
 from kakitori.reading.formats import FORMATS, FORMER, GATED
-from kakitori.results import figures, gate
+from kakitori.results import gate
 from kakitori.results.metrics import read
 
 TEMPLATE = Path(__file__).with_name("report.html")

@@ -15,10 +15,10 @@ from PIL import Image
 from scipy import ndimage
 from tqdm import tqdm
 
+from kakitori.accuracy import scoring
+from kakitori.accuracy.figures import INK, MUTED, plt
 from kakitori.reading.normalising.photos import prepare
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import scoring
-from kakitori.results.figures import INK, MUTED, plt
 
 MARGIN = 0.25  # of the side: the paper around a character on its way as a photo
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from kakitori.accuracy.scoring import sliced_top1
 from kakitori.reading.characters.charset import script
 from kakitori.reading.characters.radicals import Component
-from kakitori.results.scoring import sliced_top1
 
 STROKE_BINS = {"01-04": 4, "05-08": 8, "09-12": 12, "13-16": 16, "17 and more": 99}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from kakitori.results.figures import INK, MUTED, plt
+from kakitori.accuracy.figures import INK, MUTED, plt
 
 COSTS = {"bytes": "file, MB", "latency_ms": "one image on one thread, ms"}
 

@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
-from kakitori.results.lettering import lettered
+from kakitori.accuracy.lettering import lettered
 
 # One hue per quantity, distinguishable without colour vision.
 INK, MUTED = "#1f3a5f", "#8a8a8a"
