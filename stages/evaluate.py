@@ -16,9 +16,9 @@ import torch
 from kakitori import outputs
 from kakitori.accuracy import scoring
 from kakitori.errors import DataError
+from kakitori.evaluation import evaluation, misread
 from kakitori.learning import saved
 from kakitori.learning.samples import data, table
-from kakitori.results import evaluation, misread
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
 

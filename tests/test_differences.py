@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kakitori.results import differences
+from kakitori.evaluation import differences
 
 LEVEL, UPRIGHT = np.array([[0.1, 0.3], [0.9, 0.3]]), np.array([[0.5, 0.1], [0.5, 0.9]])
 LEFT, RIGHT = np.array([[0.5, 0.3], [0.1, 0.9]]), np.array([[0.5, 0.3], [0.9, 0.9]])

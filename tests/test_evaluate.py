@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from kakitori.accuracy import lettering, scoring
+from kakitori.evaluation import evaluation, misread, sequences, slices
 from kakitori.learning.samples import table
-from kakitori.results import evaluation, misread, sequences, slices
 from tests import tables
 
 CLASSES = ["大", "林", "们", "国"]  # 们 in no source, 国 not in the table

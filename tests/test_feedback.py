@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from kakitori.evaluation import feedback
 from kakitori.reading.program.answers import in_words
 from kakitori.reading.stroke_answers import Feedback, judged
-from kakitori.results import feedback
 from kakitori.synthesis.slips import with_slips
 
 BOX = (0.5, 0.0, 1.0, 0.25)

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from kakitori.errors import DataError
+from kakitori.evaluation import feedback
 from kakitori.reading.characters.charset import etl9_characters
 from kakitori.reading.characters.strokes import Form
-from kakitori.results import feedback
 from kakitori.synthesis import partial, slips
 from kakitori.synthesis.handwriting import Hand, StrokeTable, draw_layers, draw_page
 

@@ -15,12 +15,12 @@ from kakitori.archs.seq2seq import (
     WrittenOutputs,
     build,
 )
+from kakitori.evaluation import sequences
 from kakitori.export import formats
 from kakitori.learning.contract import NONE, Batch
 from kakitori.reading.characters.strokes import TYPES
 from kakitori.reading.sessions import open_session
 from kakitori.reading.stroke_answers import decode
-from kakitori.results import sequences
 from tests import tables, toy
 from tests.networks import QUANTIZE
 

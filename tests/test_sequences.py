@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kakitori.evaluation import sequences
 from kakitori.reading.characters.strokes import TYPES
 from kakitori.reading.stroke_answers import decode
-from kakitori.results import sequences
 
 END = len(TYPES)
 ACROSS, DOWN = list(TYPES)[:2]  # ㇐ and ㇑

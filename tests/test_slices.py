@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from kakitori.evaluation import slices
 from kakitori.reading.characters.radicals import Component
-from kakitori.results import slices
 
 TEXT = "林森あ"
 

@@ -25,12 +25,12 @@ import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 
 from kakitori.accuracy.lettering import lettered
 from kakitori.errors import DataError
+from kakitori.evaluation import differences
 from kakitori.learning import saved
 from kakitori.learning.samples import table as known
 from kakitori.reading import placement
 from kakitori.reading.characters.strokes import resample
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import differences
 from kakitori.running import params
 
 LEAST = 4  # cells a side of a grid that says where

@@ -7,8 +7,8 @@ import pandas as pd
 
 from kakitori import outputs
 from kakitori.accuracy import figures, scoring
-from kakitori.results import differences, slices
-from kakitori.results.evaluation import by_stroke_count
+from kakitori.evaluation import differences, slices
+from kakitori.evaluation.evaluation import by_stroke_count
 
 
 def write_plots(

@@ -8,13 +8,13 @@ import pandas as pd
 import torch
 
 from kakitori.accuracy import scoring
+from kakitori.evaluation import feedback, sequences, slices
 from kakitori.learning import training
 from kakitori.learning.contract import Network
 from kakitori.learning.samples import data
 from kakitori.reading import context
 from kakitori.reading.formats import FORMATS, GATED
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import feedback, sequences, slices
 
 IN_METRICS = ("script", "strokes", "corpus", "quality")  # of the slices; all are in slices.csv
 

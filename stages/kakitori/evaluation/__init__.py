@@ -1,0 +1,1 @@
+from kakitori.running import threads  # noqa: F401, before torch
