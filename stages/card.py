@@ -7,7 +7,7 @@ models/model.json; writes models/README.md and models/classes.json.
 """
 
 from kakitori import outputs
-from kakitori.results import backends, card, choice, metrics
+from kakitori.card import backends, card, choice, metrics
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
 

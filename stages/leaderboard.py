@@ -11,8 +11,9 @@ best; test is looked at last.
 import argparse
 
 from kakitori import outputs
+from kakitori.card import leaderboard
 from kakitori.errors import DataError
-from kakitori.results import documents, leaderboard, tradeoffs
+from kakitori.results import documents, tradeoffs
 from kakitori.running import stage
 from kakitori.running.params import ROOT
 

@@ -27,6 +27,7 @@ import numpy as np
 from onnx import TensorProto, helper
 from PIL import Image, ImageDraw
 
+from kakitori.card import metrics
 from kakitori.corpora import archives, casia, etl, folders, kuzushiji, unipen
 from kakitori.corpora.records import layouts
 from kakitori.corpora.records.database import SETS
@@ -36,7 +37,6 @@ from kakitori.reading import memory, monitoring
 from kakitori.reading.matching import drawing
 from kakitori.reading.normalising import photos
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import metrics
 from kakitori.running import params
 from kakitori.synthesis import forms
 from kakitori.writing import kanjivg

@@ -9,10 +9,10 @@ import yaml
 from huggingface_hub import ModelCard
 from PIL import Image
 
+from kakitori.card import backends, card, choice, leaderboard, metrics
 from kakitori.errors import DataError
 from kakitori.learning.samples.shards import load_images
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import backends, card, choice, leaderboard, metrics
 from tests import committed
 from tests.projects import Project
 

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
+from kakitori.card import card, leaderboard, metrics
 from kakitori.reading import shipped
-from kakitori.results import card, documents, leaderboard, metrics
+from kakitori.results import documents
 from tests import committed
 from tests.benchmarks import bench
 

@@ -4,8 +4,9 @@ import subprocess
 import pandas as pd
 import pytest
 
+from kakitori.card import leaderboard
 from kakitori.errors import DataError
-from kakitori.results import leaderboard, tradeoffs
+from kakitori.results import tradeoffs
 
 
 def metrics(model: str = "cnn", val: float = 0.9, dataset: str = "aa", **train) -> dict[str, str]:

@@ -4,12 +4,12 @@ between two marks."""
 import json
 from pathlib import Path
 
+from kakitori.card import backends, leaderboard, metrics
 from kakitori.corpora.records.database import SETS
 from kakitori.corpora.records.layouts import LAYOUTS, Field
 from kakitori.errors import DataError
 from kakitori.reading import shipped
 from kakitori.reading.formats import renamed
-from kakitori.results import backends, leaderboard, metrics
 
 HEAD = "| what | figure | command |\n|---|---|---|\n"
 SHIPPED, DEFAULT = "ships", "default"  # whose figures a row of by_hand.json is

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from kakitori.card import credits
 from kakitori.reading.characters.charset import LOOK_ALIKES
 from kakitori.reading.matching import reference
-from kakitori.results import credits
 
 TOLERANCE = 0.002  # of the frame: how far a simplified polyline may run from the full one
 

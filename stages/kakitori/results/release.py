@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from kakitori import outputs
+from kakitori.card import credits, metrics
 from kakitori.errors import DataError
 from kakitori.reading import context, shipped
 from kakitori.reading.matching import drawing, reference
 from kakitori.reading.normalising import photos
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import credits, metrics, packing, provenance
+from kakitori.results import packing, provenance
 from kakitori.running import params
 from kakitori.writing import kanjivg
 

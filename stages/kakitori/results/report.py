@@ -11,9 +11,9 @@ import pandas as pd
 from PIL import Image
 
 from kakitori.accuracy import figures
+from kakitori.card.metrics import read
 from kakitori.reading.formats import FORMATS, FORMER, GATED
 from kakitori.results import gate
-from kakitori.results.metrics import read
 
 TEMPLATE = Path(__file__).with_name("report.html")
 COLOURS = 64  # of a picture: enough for plots and grey sheets, a third of the bytes

@@ -8,9 +8,9 @@ import jinja2
 import pandas as pd
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+from kakitori.card import backends, choice, credits, leaderboard
 from kakitori.errors import DataError
 from kakitori.reading.formats import FORMATS
-from kakitori.results import backends, choice, credits, leaderboard
 
 TEMPLATE = Path(__file__).with_name("card.md")
 

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from kakitori.card import leaderboard
 from kakitori.errors import DataError
-from kakitori.results import leaderboard
 
 
 class Rule(NamedTuple):
