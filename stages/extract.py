@@ -61,7 +61,7 @@ def _portable(reject: Reject) -> Reject:
 
 def verify(_: Settings) -> None:
     # Only here: it is no part of the stage, and changes of it must not run it again.
-    from kakitori.corpora import verification
+    from kakitori.results import verification
 
     found = catalog.corpora(ROOT / "data", both_renderings=True)
     names = [name for name in found if set_name(name.rpartition("/")[2])]

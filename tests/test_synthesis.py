@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kakitori.corpora import catalog, extraction, verification
+from kakitori.corpora import catalog, extraction
 from kakitori.corpora.records import database, layouts
 from kakitori.reading.characters import charset
+from kakitori.results import verification
 from kakitori.running.params import Synthesize
 from kakitori.synthesis import synthesis
 
