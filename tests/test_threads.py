@@ -10,6 +10,7 @@ import pytest
 from kakitori.running import params, threads
 
 ROOT = params.ROOT
+SETTLED = ("kakitori.learning", "kakitori.archs", "kakitori.export", "kakitori.accuracy")
 TORCH = {"torch", "safetensors.torch", "sklearn"}  # and what brings it
 SCRIPTS = [*sorted((ROOT / "stages").glob("*.py")), ROOT / "tests/benchmarks/bench.py"]
 
@@ -61,7 +62,7 @@ def test_no_script_imports_torch_first(path):
             names = {alias.name for alias in node.names}
         else:
             continue
-        settled = any(name.startswith(("kakitori.learning", "kakitori.archs")) for name in names)
+        settled = any(name.startswith(SETTLED) for name in names)
         if settled or "kakitori.running.threads" in names:
             return
         assert not names & TORCH, (
@@ -69,7 +70,9 @@ def test_no_script_imports_torch_first(path):
         )
 
 
-@pytest.mark.parametrize("package", ["archs", "learning", "results"])
+@pytest.mark.parametrize(
+    "package", ["accuracy", "archs", "evaluation", "export", "learning", "results"]
+)
 def test_what_works_with_torch_sets_them_as_a_package(package):
     text = (ROOT / f"stages/kakitori/{package}/__init__.py").read_text("utf-8")
-    assert "from kakitori import threads" in text
+    assert "from kakitori.running import threads" in text

@@ -32,7 +32,7 @@ from tests.benchmarks import limits  # noqa: E402
 from kakitori import outputs  # noqa: E402
 from kakitori.learning import (  # noqa: E402
     complexity,
-    contract,  # noqa: E402
+    contract,
     training,
 )
 from kakitori.learning.samples import data  # noqa: E402

@@ -33,7 +33,7 @@ from kakitori.reading.matching import (  # noqa: E402
     Looks,
     Match,
     match,
-    reference,  # noqa: E402
+    reference,
 )
 from kakitori.synthesis import handwriting  # noqa: E402
 from kakitori.writing import glyphs  # noqa: E402

@@ -25,7 +25,7 @@ from kakitori.learning.samples import data, shards
 from kakitori.reading import shipped
 from kakitori.reading.matching import reference
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import demo  # noqa: F401, the latter sets the font
+from kakitori.results import demo
 from kakitori.running.params import ROOT
 from tests.browser.conftest import FLAGS
 
