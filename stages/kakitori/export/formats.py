@@ -1,7 +1,7 @@
 """The ONNX files that a trained network is shipped as.
 
-`quantize.formats` of params.yaml says which of them an architecture gets, formats.FORMATS what there
-are, and a function `to_NAME` here how each is made.
+`quantize.formats` of params.yaml says which of them an architecture gets, formats.FORMATS what
+there are, and a function `to_NAME` here how each is made.
 """
 
 import hashlib
