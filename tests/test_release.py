@@ -83,7 +83,7 @@ def test_figures_and_settings_are_the_runs(finished, released):
     assert about["dataset"] == evaluate["dataset"]
     assert about["commit"] == finished.run("git", "rev-parse", "HEAD").stdout.strip()
     settings = params.load(finished.root / "params.yaml")
-    assert about["settings"]["train"]["epochs"] == settings.training().epochs == 10
+    assert about["settings"]["train"]["epochs"] == settings.training().epochs == 7
     assert about["settings"]["synthesize"]["sets"] == ["ETL9G"]
 
 
