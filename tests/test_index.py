@@ -19,7 +19,7 @@ SCRIPT = f"""
 import json, resource, sys
 from pathlib import Path
 sys.path[:0] = [{str(forks.ROOT / "stages")!r}]
-from kakitori.learning import data
+from kakitori.learning.samples import data
 most = []
 for name in sys.argv[1:]:
     index = data.placed_index(Path(name))
