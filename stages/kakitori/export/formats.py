@@ -53,7 +53,7 @@ class Trained:
 
     def join(self, parts: list[Path], path: Path) -> Path:
         """One file of the parts' copies in some format."""
-        if self.stages:
+        if len(parts) > 1:
             staged.merge(*parts, self.stages, path)
         else:
             shutil.copyfile(parts[0], path)
