@@ -36,7 +36,7 @@ def test_the_settings_of_what_ships(tmp_path):
         (tmp_path / name).write_bytes(committed.content(name))
     (step,) = flagship.steps(tmp_path)
     settings = params.check(flagship.settings(tmp_path, step))
-    assert set(settings.synthesize.sets) == {"ETL9G", "ALPHABET"}
+    assert set(settings.synthesize.sets) >= {"ETL9G", "ALPHABET"}, "all 6,768 characters"
     assert not settings.train.distillation.teacher and not settings.train.transfer.init_from
     about = shipped.about()
     if about:
