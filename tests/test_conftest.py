@@ -16,6 +16,6 @@ waits_for_ever()
 
 def test_a_command_that_hangs_says_where(tmp_path):
     started = time.monotonic()
-    with pytest.raises(AssertionError, match=r"hung for 10 s:[\s\S]*in waits_for_ever"):
-        Project(tmp_path).run("python", "-c", HANGS, limit=10)
-    assert time.monotonic() - started < 60
+    with pytest.raises(AssertionError, match=r"hung for 20 s:[\s\S]*in waits_for_ever"):
+        Project(tmp_path).run("python", "-c", HANGS, limit=20)
+    assert time.monotonic() - started < 90

@@ -13,7 +13,7 @@ from kakitori.learning.samples import data
 from tests import forks
 from tests.projects import LIMIT, environment
 
-MOST = 4e9 / 60e6  # bytes a row, for sixty million in 4 GB
+MOST = 80  # bytes a row while it loads; sixty million take 4.8 GB then
 
 SCRIPT = f"""
 import json, resource, sys
@@ -75,13 +75,14 @@ def test_a_split_of_another_index_is_named(tmp_path):
         data.placed_index(tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory in other units")
-def test_sixty_million_rows_would_fit_four_gigabytes(tmp_path):
-    """What loading half a million more take at most, and keep."""
-    for name, count in (("few", 100_000), ("many", 600_000)):
+def test_what_a_row_takes_in_memory(tmp_path):
+    """While three million more are loaded, and then: of fewer, what any index takes tells."""
+    for name, count in (("few", 100_000), ("many", 3_100_000)):
         written(tmp_path / name, count)
     (tmp_path / "script.py").write_text(SCRIPT)
     forks.start(tmp_path, "script.py", ["few", "many"], environment(), tmp_path).join(LIMIT)
     (few, many), kept = json.loads((tmp_path / "found.json").read_text("utf-8"))
-    assert 1024 * (many - few) < 500_000 * MOST
-    assert kept < 25 * 600_000
+    assert 1024 * (many - few) < 3_000_000 * MOST
+    assert kept < 25 * 3_100_000

@@ -54,7 +54,8 @@ def test_a_full_disk_loses_nothing(project, tmp_path):
 def test_hdf5_on_a_full_disk_is_one_line(tmp_path, pages):
     """In a process of its own: HDF5 says it once more, or breaks down, when Python ends."""
     code = (
-        "import sys, numpy; from pathlib import Path; from kakitori import outputs, stage\n"
+        "import sys, numpy; from pathlib import Path; from kakitori import outputs\n"
+        "from kakitori.running import stage\n"
         "images = numpy.ones((50, 64, 64), numpy.uint8)\n"
         "with stage.ended_well('x'), outputs.hdf5(Path(sys.argv[1]), images.nbytes) as file:\n"
         "    file['images'] = images\n"

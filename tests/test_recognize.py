@@ -25,7 +25,7 @@ class Reader:
 
     size, classes, threshold, deciles = 64, "十一", 0.5, "{}"
 
-    def __init__(self, *models, candidates="", prior="") -> None:
+    def __init__(self, *models, candidates="", prior="", providers=()) -> None:
         pass
 
     def read_normalised(self, images, top):

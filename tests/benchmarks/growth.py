@@ -129,7 +129,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import numpy as np, pandas as pd
-from kakitori.corpora import shards
+from kakitori.learning.samples import shards
 shards.SHARE = 0.0
 index = pd.read_parquet(sys.argv[2])
 images = shards.load_images(Path(sys.argv[3]), pd.concat([index] * int(sys.argv[4])))
