@@ -281,7 +281,7 @@ class Trainer:
 
     # -----------------------------------------------------------------------------------------
     # A step. The host never waits for the device in it, or the device would wait for the host in
-    # the next; tests/pretend.py watches over that.
+    # the next.
 
     def _step(self, picked: torch.Tensor) -> torch.Tensor:
         """Learn from the samples `picked`, int64 (B,). Returns how many were right, and the loss:

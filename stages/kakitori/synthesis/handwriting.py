@@ -42,7 +42,7 @@ _RUN_ON |= {"ぎ": (6, 2), "ざ": (5, 1), "ぶ": (6, 0), "ぷ": (5, 0), "ご": (
 class StrokeTable:
     """Strokes of many characters as one array, sorted by character.
 
-    points : float32 (T, POINTS, 2), evenly spaced along each stroke, unit square, y down.
+    points : float32 (T, POINTS, 2) along each stroke, closer where it bends, unit square, y down.
     character : int32 (T,), index of the character that the stroke belongs to.
     kind : int16 (T,), its type, counted as in strokes.TYPES.
     group : int32 (T,), the component of its character that it belongs to, counted over the table.
@@ -144,7 +144,8 @@ def _placed(
     weight[:, :-1] += bend / 2
     weight[:, 1:] += bend / 2
     at = np.concatenate([np.zeros((len(fine), 1)), np.cumsum(weight, axis=1)], axis=1)
-    placed = _read_along(at, fine, POINTS)
+    share = (at / at[:, -1:]).ravel()
+    placed = _read_along(np.full(len(fine), at.shape[1]), share, fine.reshape(-1, 3), POINTS)
     return placed[..., :2].astype(np.float32), placed[..., 2].astype(np.float32)
 
 
@@ -158,20 +159,19 @@ def _evenly(strokes: Sequence[np.ndarray], widths: Sequence[np.ndarray], count: 
     along = np.concatenate([[0.0], np.cumsum(step)])
     start, whole = along[last - length], along[last - 1] - along[last - length]
     share = (along - np.repeat(start, length)) / np.repeat(np.maximum(whole, 1e-12), length)
+    return _read_along(length, share, flat, count)
+
+
+def _read_along(
+    length: np.ndarray, share: np.ndarray, values: np.ndarray, count: int
+) -> np.ndarray:
+    """Of T polylines with so many points each, one behind the other, the values (N, K) at `count`
+    even shares of the way, (T, count, K); `share` (N,), from 0 to 1, says how far each point is."""
     # One line of all polylines, each from its own whole number to half-way to the next.
-    row = np.arange(len(strokes))
+    row = np.arange(len(length))
     even = (row[:, None] + 0.5 * np.linspace(0, 1, count)).ravel()
     at = np.repeat(row, length) + 0.5 * share
-    return np.stack([np.interp(even, at, v) for v in flat.T], 1).reshape(-1, count, 3)
-
-
-def _read_along(at: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
-    """Of rows of values (T, N, K), known at `at` (T, N) from 0 up, those at `count` even places."""
-    row = np.arange(len(at))[:, None]
-    at = (row + 0.5 * at / at[:, -1:]).ravel()
-    even = (row + 0.5 * np.linspace(0, 1, count)).ravel()
-    read = [np.interp(even, at, v.ravel()) for v in np.moveaxis(values, 2, 0)]
-    return np.stack(read, 1).reshape(-1, count, values.shape[2])
+    return np.stack([np.interp(even, at, v) for v in values.T], 1).reshape(len(row), count, -1)
 
 
 def _bare(strokes: Sequence[np.ndarray], points: np.ndarray) -> np.ndarray:
