@@ -9,7 +9,7 @@ from PIL import ImageFont
 from kakitori.reading.characters import charset, radicals
 from kakitori.reading.characters.radicals import Component
 from kakitori.reading.characters.strokes import classify, components
-from kakitori.writing import glyphs
+from kakitori.writing import glyphs, tracing
 
 # Decompositions as KanjiVG has them, for some; the others have none, like without its archive.
 TREES = {
@@ -26,7 +26,7 @@ def characters(text: str | Sequence[str]) -> pd.DataFrame:
     rows = []
     for character in text:
         # In this process: forms_of starts others, which takes longer than a dozen glyphs.
-        strokes = glyphs.trace(glyphs.render_glyph(font, character))
+        strokes = tracing.trace(glyphs.render_glyph(font, character))
         plain = {
             "strokes": [stroke.ravel().tolist() for stroke in strokes],
             "stroke_types": list(classify(strokes)),

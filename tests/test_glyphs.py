@@ -4,7 +4,7 @@ import pytest
 
 from kakitori.errors import DataError
 from kakitori.reading.characters.charset import etl9_characters
-from kakitori.writing import glyphs
+from kakitori.writing import glyphs, tracing
 
 
 def drawn(*lines: list[tuple[int, int]], pen: int = 11) -> np.ndarray:
@@ -19,7 +19,7 @@ def length(stroke: np.ndarray) -> float:
 
 
 def test_crossing_strokes_stay_whole():
-    strokes = glyphs.trace(drawn([(30, 96), (160, 96)], [(96, 30), (96, 160)]))
+    strokes = tracing.trace(drawn([(30, 96), (160, 96)], [(96, 30), (96, 160)]))
     assert len(strokes) == 2
     assert all(abs(length(s) - 130 / 192) < 0.06 for s in strokes)
     level, upright = sorted(strokes, key=lambda s: np.ptp(s[:, 1]))
@@ -27,7 +27,7 @@ def test_crossing_strokes_stay_whole():
 
 
 def test_slanted_crossing_stays_whole():
-    strokes = glyphs.trace(drawn([(30, 60), (160, 130)], [(150, 40), (50, 160)]))
+    strokes = tracing.trace(drawn([(30, 60), (160, 130)], [(150, 40), (50, 160)]))
     assert len(strokes) == 2
 
 
@@ -36,7 +36,7 @@ def test_a_box_is_written_in_three_strokes():
     ink = np.zeros((192, 192), bool)
     ink[45:146, 45:146] = True
     ink[56:135, 56:135] = False
-    strokes = glyphs.trace(ink)
+    strokes = tracing.trace(ink)
     assert len(strokes) == 3
     turned = max(strokes, key=length)
     assert turned[0, 0] < turned[-1, 0] and turned[0, 1] < turned[-1, 1]
@@ -44,19 +44,19 @@ def test_a_box_is_written_in_three_strokes():
 
 def test_separate_dots_are_separate_strokes():
     dots = [[(40, 40), (50, 60)], [(90, 40), (100, 60)], [(140, 40), (150, 60)]]
-    assert len(glyphs.trace(drawn(*dots))) == 3
+    assert len(tracing.trace(drawn(*dots))) == 3
 
 
 def test_a_hook_stays_with_its_stroke():
     """亅 jerks up to the left, 乚 up: one stroke each, and the hook is its end."""
     for line in ([(110, 20), (110, 160), (75, 140)], [(60, 20), (60, 150), (140, 150), (140, 110)]):
-        (stroke,) = glyphs.trace(drawn(line))
+        (stroke,) = tracing.trace(drawn(line))
         assert np.linalg.norm(stroke[-1] - np.array(line[-1]) / 192) < 0.06
 
 
 def test_a_bar_that_crosses_beside_a_corner():
     """ヨ with a long middle bar, as in 書: the corner's stroke goes on through the crossing."""
-    strokes = glyphs.trace(
+    strokes = tracing.trace(
         drawn([(30, 40), (130, 40), (130, 90), (30, 90)], [(20, 64), (170, 64)], pen=9)
     )
     assert len(strokes) == 3
@@ -66,7 +66,7 @@ def test_a_bar_that_crosses_beside_a_corner():
 
 def test_a_corner_with_a_tip_is_one_stroke():
     """ム: a bar falls to the left onto another that sticks out by a tip."""
-    strokes = glyphs.trace(drawn([(100, 30), (50, 150)], [(32, 150), (160, 140)]))
+    strokes = tracing.trace(drawn([(100, 30), (50, 150)], [(32, 150), (160, 140)]))
     assert len(strokes) == 1
     assert strokes[0][0, 1] < 0.25 and strokes[0][-1, 0] > 0.75
 
@@ -74,8 +74,8 @@ def test_a_corner_with_a_tip_is_one_stroke():
 def test_the_side_of_a_comb_is_a_stroke_of_its_own():
     """隹's left side and bottom are two strokes; 山's are one: no bars set out from its side."""
     side, bottom = [(40, 20), (40, 160), (160, 160)], [(45, 65), (150, 65)]
-    assert len(glyphs.trace(drawn(side, bottom, [(45, 110), (150, 110)], pen=9))) == 4
-    assert len(glyphs.trace(drawn(side, [(150, 60), (150, 130)], pen=9))) == 2
+    assert len(tracing.trace(drawn(side, bottom, [(45, 110), (150, 110)], pen=9))) == 4
+    assert len(tracing.trace(drawn(side, [(150, 60), (150, 130)], pen=9))) == 2
 
 
 def test_known_stroke_counts_of_the_bundled_font():
@@ -116,7 +116,7 @@ def test_square_and_round_dots_are_strokes(side):
     ink = np.zeros((192, 192), np.uint8)
     ink[40 : 40 + side, 60 : 60 + side] = 1
     cv2.circle(ink, (120, 120), side, 1, -1)
-    strokes = glyphs.trace(ink > 0)
+    strokes = tracing.trace(ink > 0)
     assert len(strokes) == 2
     places = sorted(s.mean(0).tolist() for s in strokes)
     np.testing.assert_allclose(places, [[60 / 192, 40 / 192], [120 / 192, 120 / 192]], atol=0.04)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from kakitori.reading.characters.strokes import Form, classify, components, halves
-from kakitori.synthesis import handwriting
-from kakitori.synthesis.handwriting import Hand, StrokeTable, draw_page, write_page
+from kakitori.synthesis.hand import Hand
+from kakitori.synthesis.handwriting import draw_page, write_page
+from kakitori.synthesis.paths import pen_paths
 from kakitori.synthesis.synthesis import HARD_SEED
+from kakitori.synthesis.table import StrokeTable
 
 CROSS = [
     np.array([[0.1, 0.5], [0.9, 0.5]], np.float32),
@@ -216,7 +218,7 @@ def test_ends_follow_the_stroke_that_they_should_end_on():
     apart = []
     for closing in (0.0, 1.0):
         hand = dataclasses.replace(Hand.printed(), unsteadiness=0.04, closing=closing)
-        paths = handwriting._pen_paths(table, hand, np.random.default_rng(0))
+        paths = pen_paths(table, hand, np.random.default_rng(0))
         bar, line = paths.points.reshape(100, 2, -1, 2).swapaxes(0, 1)
         across = bar[:, -1] - bar[:, 0]
         level_there = bar[:, 0, 1] + across[:, 1] / across[:, 0] * (line[:, 0, 0] - bar[:, 0, 0])

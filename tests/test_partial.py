@@ -10,7 +10,9 @@ from kakitori.evaluation import feedback
 from kakitori.reading.characters.charset import etl9_characters
 from kakitori.reading.characters.strokes import Form
 from kakitori.synthesis import partial, slips
-from kakitori.synthesis.handwriting import Hand, StrokeTable, draw_layers, draw_page
+from kakitori.synthesis.hand import Hand
+from kakitori.synthesis.handwriting import draw_layers, draw_page
+from kakitori.synthesis.table import StrokeTable
 
 BARS = [[0.1, y, 0.9, y] for y in (0.1, 0.4, 0.7)] + [[0.5, 0.05, 0.5, 0.95]]
 

@@ -31,8 +31,10 @@ from tests.benchmarks import real_hands, residuals  # noqa: E402
 
 from kakitori.reading.characters import charset  # noqa: E402
 from kakitori.reading.characters.strokes import Form, resample  # noqa: E402
-from kakitori.synthesis import handwriting  # noqa: E402
-from kakitori.writing import glyphs  # noqa: E402
+from kakitori.synthesis.hand import Hand  # noqa: E402
+from kakitori.synthesis.paths import pen_paths  # noqa: E402
+from kakitori.synthesis.table import POINTS, StrokeTable  # noqa: E402
+from kakitori.writing import glyphs, tracing  # noqa: E402
 
 PRESETS = ("plain", "varied", "hard")
 GRID = 200  # steps of a frame: what a character of kanjicanvas has in pixels of its mouse
@@ -132,19 +134,19 @@ def drawn_by(drawings: Iterable, references: dict) -> Iterator[Drawing]:
 
 def written(forms: dict[str, Form], preset: str, hands: int, seed: int) -> Iterator[Drawing]:
     """Every character by so many of our writers, as far as a mouse tells."""
-    table = handwriting.StrokeTable.of(forms, list(forms))
+    table = StrokeTable.of(forms, list(forms))
     for writer in range(hands):
         rng = np.random.default_rng([seed, writer])
-        hand = handwriting.Hand.draw(rng, preset)
+        hand = Hand.draw(rng, preset)
         # What the pen does before it is drawn; draw_page gives the drawing alone.
-        paths = handwriting._pen_paths(table, hand, rng)
+        paths = pen_paths(table, hand, rng)
         points = np.round(paths.points * GRID) / GRID
         for k, character in enumerate(forms):
             own = slice(paths.first[k], paths.first[k + 1])
             number, lines = paths.number[own], points[own]
             order = np.argsort(number[number > 0])
             lines = [resample(s, residuals.POINTS) for s in lines[number > 0][order]]
-            count = np.full(len(order), handwriting.POINTS)
+            count = np.full(len(order), POINTS)
             drawn = joined(points[own], number)
             yield Drawing(writer, character, np.stack(lines), count, order, count < 0, drawn)
 
@@ -363,7 +365,7 @@ def inked(strokes: list[np.ndarray]) -> np.ndarray:
 
 def traced(ink: np.ndarray) -> list[np.ndarray]:
     large = cv2.resize(ink, (glyphs.RESOLUTION,) * 2, interpolation=cv2.INTER_CUBIC)
-    return [s for s in glyphs.trace(large > 127) if len(s) > 1]
+    return [s for s in tracing.trace(large > 127) if len(s) > 1]
 
 
 # ---------------------------------------------------------------------------------------------

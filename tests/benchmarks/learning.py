@@ -23,7 +23,8 @@ from kakitori.reading import memory  # noqa: E402
 from kakitori.reading.normalising import images  # noqa: E402
 from kakitori.reading.recognizer import Recognizer  # noqa: E402
 from kakitori.synthesis import synthesis  # noqa: E402
-from kakitori.synthesis.handwriting import StrokeTable, write_page  # noqa: E402
+from kakitori.synthesis.handwriting import write_page  # noqa: E402
+from kakitori.synthesis.table import StrokeTable  # noqa: E402
 
 SEED = 7919  # of no run
 CORRECTED = 20

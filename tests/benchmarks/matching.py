@@ -35,7 +35,9 @@ from kakitori.reading.matching import (  # noqa: E402
     match,
     reference,
 )
-from kakitori.synthesis import handwriting  # noqa: E402
+from kakitori.synthesis.hand import Hand  # noqa: E402
+from kakitori.synthesis.paths import pen_paths  # noqa: E402
+from kakitori.synthesis.table import StrokeTable  # noqa: E402
 from kakitori.writing import glyphs  # noqa: E402
 
 CHARACTERS = 500
@@ -91,10 +93,10 @@ def by_hands(names: list[str], forms: dict, rng: np.random.Generator, preset: st
     """Characters, repeated as often as they are named, a run of them in each hand."""
     made = []
     for text in np.array_split(np.array(names), HANDS):
-        hand = dataclasses.replace(handwriting.Hand.draw(rng, preset), swaps=0.0)
-        table = handwriting.StrokeTable.of(forms, text.tolist())
+        hand = dataclasses.replace(Hand.draw(rng, preset), swaps=0.0)
+        table = StrokeTable.of(forms, text.tolist())
         # What the pen does before it is drawn; draw_page gives the drawing alone.
-        paths = handwriting._pen_paths(table, hand, rng)
+        paths = pen_paths(table, hand, rng)
         for k, character in enumerate(text.tolist()):
             own = slice(paths.first[k], paths.first[k + 1])
             lifted = paths.points[own][paths.number[own] > 0]

@@ -13,7 +13,9 @@ from kakitori import outputs
 from kakitori.reading.characters.strokes import MOST
 from kakitori.reading.normalising import images
 from kakitori.synthesis import synthesis
-from kakitori.synthesis.handwriting import Hand, StrokeTable, draw_layers, draw_page
+from kakitori.synthesis.hand import Hand
+from kakitori.synthesis.handwriting import draw_layers, draw_page
+from kakitori.synthesis.table import StrokeTable
 
 SIZE = 64
 SEED = 7  # beside that of params.yaml: these writers are none of the corpora's

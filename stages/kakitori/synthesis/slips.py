@@ -9,7 +9,7 @@ import pandas as pd
 from kakitori import outputs
 from kakitori.reading.characters.strokes import MOST
 from kakitori.synthesis import partial, synthesis
-from kakitori.synthesis.handwriting import StrokeTable
+from kakitori.synthesis.table import StrokeTable
 
 UNSEEN = 2_000_003  # added to the seed of the writers that are learned from and chosen on
 WRITERS = 10  # one hand alone decides too much

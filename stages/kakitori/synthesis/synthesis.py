@@ -18,7 +18,9 @@ from kakitori.reading.characters.strokes import Form
 from kakitori.running.params import Synthesize
 from kakitori.running.workers import spread
 from kakitori.synthesis import forms
-from kakitori.synthesis.handwriting import SCAN, Hand, StrokeTable, draw_page, write_page
+from kakitori.synthesis.hand import Hand
+from kakitori.synthesis.handwriting import SCAN, draw_page, write_page
+from kakitori.synthesis.table import StrokeTable
 
 MODELS = -1  # the writer of the printed models
 HARD = "-hard2"  # ends the name of the corpus by difficult writers, which is never trained on
