@@ -26,7 +26,8 @@ PARTS = ("test", "hard", "external", "zero_shot")
 
 
 def main(settings: Settings) -> None:
-    model, classes, _ = saved.load(ROOT / "models")
+    described = saved.describe(ROOT / "models")
+    model, classes = described.network(), described.classes
     model.to(memory_format=torch.channels_last)  # as it was trained: it reads twice as fast
     index = data.placed_index(ROOT)
     parts = {name: data.load_part(ROOT, index, name, classes) for name in PARTS}
@@ -35,7 +36,7 @@ def main(settings: Settings) -> None:
         raise DataError("expected a test part, found no sample; set split.test_groups: 1 or more")
     needed = {*classes, *map(chr, index.loc[index["part"] != "none", "codepoint"].unique())}
     characters = table.read(ROOT / "data/characters.parquet", needed).set_index("codepoint")
-    readers = evaluation.Readers(model, ROOT / "models/exports")
+    readers = evaluation.Readers(model, described.precision, ROOT / "models/exports")
     images = test.images[:, 0].numpy()
     names = ("torch", *readers.exports)
     predictions = readers.predict(images, test.labels.numpy(), names)

@@ -43,7 +43,7 @@ def main(settings: Settings) -> None:
     converting.check(names)
     calibration, validation = samples(settings, described)
     images, labels = validation.images[:, 0].numpy(), validation.labels.numpy()
-    precision = training.pick_precision("auto", torch.device("cpu"))  # as it was trained
+    precision = training.reading_precision(described.precision, torch.device("cpu"))
     reference = training.logits_of(model, validation.images, precision).numpy()
     seen = exporting.Seen(
         images,

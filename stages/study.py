@@ -47,9 +47,10 @@ def measure_robustness(settings: params.Settings, about: dict) -> None:
 
 
 def draw_map(settings: params.Settings, about: dict) -> None:
-    model, classes, _ = saved.load(ROOT / "models")
+    described = saved.describe(ROOT / "models")
+    model, classes = described.network(), described.classes
     part = data.load_part(ROOT, data.placed_index(ROOT), "test", classes)
-    features, answers = embedding.read(model, part.images)
+    features, answers = embedding.read(model, part.images, described.precision)
     shown, labels = np.unique(part.labels.numpy(), return_inverse=True)  # classes that are tested
     provenance.agrees(ROOT, "torch", float((answers == part.labels.numpy()).mean()))
     known = table.read(ROOT / "data/characters.parquet", classes).set_index("character")

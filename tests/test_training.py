@@ -80,6 +80,23 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(changes, share):
     pd.testing.assert_frame_equal(whole.curve, result.curve)
 
 
+def test_a_run_goes_on_in_the_precision_that_it_began_in(monkeypatch):
+    """Although the machine, busier now, would choose another."""
+    seconds = {torch.bfloat16: 1.0, torch.float32: 5.0}
+    monkeypatch.setattr(training, "_seconds", lambda device: seconds)
+    auto = {"precision": "auto"}
+    whole, killed = trained(auto, "whole"), linear()
+    assert whole.precision == torch.bfloat16
+    killed.fail_at = 19
+    with pytest.raises(KeyboardInterrupt):
+        trained(auto, "killed", killed)
+    seconds[torch.bfloat16] = 9.0
+    assert training.pick_precision("auto", torch.device("cpu")) == torch.float32
+    resumed = trained(auto, "killed")
+    assert resumed.precision == torch.bfloat16
+    assert same(whole.state, resumed.state)
+
+
 @pytest.mark.parametrize("damage", ["torn", "flipped"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(damage, capsys):
     """Torn, or with five bytes of a weight flipped, which torch reads without a word."""
@@ -256,6 +273,18 @@ def test_short_numbers_are_for_machines_that_are_faster_with_them(bfloat16, pick
     monkeypatch.setattr(training, "_seconds", lambda device: seconds)
     assert training.pick_precision("auto", torch.device("cpu")) == picked
     assert training.pick_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "read_in"), [(1.0, torch.bfloat16), (9.0, torch.bfloat16), (90.0, torch.float32)]
+)
+def test_a_model_is_read_as_it_was_trained(bfloat16, read_in, monkeypatch):
+    """On a busy machine, too; but not in software."""
+    seconds = {torch.bfloat16: bfloat16, torch.float32: 5.0}
+    monkeypatch.setattr(training, "_seconds", lambda device: seconds)
+    device = torch.device("cpu")
+    assert training.reading_precision(torch.bfloat16, device) == read_in
+    assert training.reading_precision(torch.float32, device) == torch.float32
 
 
 def test_a_product_takes_time_in_either_precision():

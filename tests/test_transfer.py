@@ -107,6 +107,8 @@ def test_files_that_are_no_model(tmp_path, name, content, message):
         ("size", "64", "64 or 128, found '64'"),
         ("size", 0, "64 or 128, found 0"),
         ("size", True, "64 or 128, found True"),
+        ("precision", "float8", "float32 or bfloat16, found 'float8'"),
+        ("precision", ["float32"], r"float32 or bfloat16, found \['float32'\]"),
         ("classes", "", "different characters, found ''"),
         ("classes", "ああ", "different characters, found 'ああ'"),
         ("classes", ["あ"], r"different characters, found \['あ'\]"),

@@ -1,6 +1,6 @@
 """What the trained network and its exports make of parts of the data: the figures of evaluate."""
 
-import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,12 @@ IN_METRICS = ("script", "strokes", "corpus", "quality")  # of the slices; all ar
 
 
 class Readers:
-    """The network and those of its exports in a folder that are evaluated, by their names."""
+    """The network, trained in a precision, and those of its exports in a folder that are
+    evaluated, by their names."""
 
-    def __init__(self, model: Network, exports: Path) -> None:
+    def __init__(self, model: Network, trained: torch.dtype, exports: Path) -> None:
         self.model = model
+        self.precision = training.reading_precision(trained, torch.device("cpu"))
         paths = {
             name: exports / Path(each.file).name
             for name, each in FORMATS.items()
@@ -44,22 +46,18 @@ class Readers:
         found = {}
         for name in names:
             export = self.exports.get(name, self.exports["fp32"])  # whose calibration torch has
-            logits = export.logits if name in self.exports else _logits_of(self.model)
+            logits = export.logits if name in self.exports else self.logits_of(self.model)
             found[name] = scoring.predict(
                 logits, images, labels, export.temperature, export.background
             )
         return found
 
-
-def _logits_of(model: torch.nn.Module) -> functools.partial:
-    return functools.partial(_torch_logits, model)
-
-
-def _torch_logits(model: torch.nn.Module, images: np.ndarray) -> np.ndarray:
-    """As the network is trained, in bfloat16 where this machine has it: a fifth of the time. Its
-    float32 is what fp32.onnx computes; quantize compares them."""
-    precision = training.pick_precision("auto", torch.device("cpu"))
-    return training.logits_of(model, torch.from_numpy(images)[:, None], precision).numpy()
+    def logits_of(self, model: torch.nn.Module) -> Callable[[np.ndarray], np.ndarray]:
+        """Of images uint8 (N, S, S), in the precision that the network was trained in. What its
+        float32 says, fp32.onnx computes; quantize compares them."""
+        return lambda images: training.logits_of(
+            model, torch.from_numpy(images)[:, None], self.precision
+        ).numpy()
 
 
 def figures_of(
@@ -157,7 +155,7 @@ def zero_shot(readers: Readers, part: data.Part) -> dict:
     for name, candidates in (("unseen", unseen), ("all", sorted({*classes, *unseen}))):
         place = {c: k for k, c in enumerate(candidates)}
         labels = character[character.isin(readable)].map(place).to_numpy()
-        answering = _logits_of(model.answering(candidates))
+        answering = readers.logits_of(model.answering(candidates))
         scores = scoring.score(scoring.predict(answering, images, labels, 1.0))
         result |= {f"top1_of_{name}": scores["top1"], f"top5_of_{name}": scores["top5"]}
     return {"zero_shot": result}

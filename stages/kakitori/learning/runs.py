@@ -79,6 +79,7 @@ def write(
             "model": settings.model,
             "net": settings.arch().net,
             "size": settings.data.size,
+            "precision": training.name_of(result.precision),
             "classes": "".join(classes),
         },
     )

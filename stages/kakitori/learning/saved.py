@@ -18,11 +18,13 @@ from kakitori.running import params
 
 PRETRAINED = params.ROOT / "models/pretrained"
 SIZES = get_args(params.Data.model_fields["size"].annotation)
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 @dataclasses.dataclass(frozen=True)
 class Described:
-    """A trained model's architecture, settings, image size, classes and weights."""
+    """A trained model's architecture, settings, image size, classes, weights, and what its matrix
+    products were trained in."""
 
     path: Path
     model: str
@@ -30,6 +32,7 @@ class Described:
     size: int
     classes: list[str]
     state: dict[str, torch.Tensor]
+    precision: torch.dtype = torch.float32
 
     def network(self) -> nn.Module:
         """The network with its weights, ready to read; DataError when they do not fit."""
@@ -75,12 +78,14 @@ def describe(folder: Path, name: str = "model") -> Described:
     try:
         fields = json.loads(about.read_text(encoding="utf-8"))
         known = {key: fields[key] for key in ("model", "net", "size", "classes")}
+        known["precision"] = fields.get("precision", "float32")  # of models before it was kept
     except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise DataError(f"{about}: expected what train writes, found: {_short(error)}") from None
     for key, wanted, right in (
         ("model", f"one of {', '.join(params.known_models())}", _is_model),
         ("net", "settings by name", lambda net: isinstance(net, dict)),
         ("size", " or ".join(map(str, SIZES)), lambda size: type(size) is int and size in SIZES),
+        ("precision", " or ".join(PRECISIONS), lambda name: name in [*PRECISIONS]),
         ("classes", "different characters", _are_classes),
     ):
         if not right(known[key]):
@@ -91,7 +96,8 @@ def describe(folder: Path, name: str = "model") -> Described:
         raise DataError(
             f"{path}: expected weights as safetensors, found: {_short(error)}"
         ) from None
-    return Described(path, **known | {"classes": list(known["classes"])}, state=state)
+    known |= {"classes": list(known["classes"]), "precision": PRECISIONS[known["precision"]]}
+    return Described(path, **known, state=state)
 
 
 def _is_model(name: object) -> bool:

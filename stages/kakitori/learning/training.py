@@ -23,6 +23,7 @@ from kakitori.learning.sampling import Sampler
 from kakitori.running.params import Train
 
 FASTER = 1.5  # times, from which on the shorter numbers are worth it
+SLOWER = 2  # times, from which on a machine does bfloat16 in software
 CLEARLY = 8  # times as fast as the other, so that nothing is left to measure
 COMPILED = {"cuda": 2000, "cpu": 20_000}  # steps: cnn gains 5 % of 0.14 s a step on two cores
 EVALUATION_BATCH = {"cpu": 128, "cuda": 1024}  # larger ones leave a processor's cache
@@ -31,13 +32,14 @@ CHECKED = 32  # steps, after which the host waits for their losses
 
 @dataclasses.dataclass
 class Result:
-    """The best epoch's weights, what it reached, the curve over all epochs, and how many images
-    were seen in them."""
+    """The best epoch's weights, what it reached, the curve over all epochs, how many images were
+    seen in them, and the precision of the matrix products."""
 
     state: dict[str, torch.Tensor]
     best: dict
     curve: pd.DataFrame
     images_seen: int
+    precision: torch.dtype
 
 
 def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
@@ -48,6 +50,20 @@ def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
     seconds = _seconds(device)
     faster = seconds[torch.bfloat16] * FASTER < seconds[torch.float32]
     return torch.bfloat16 if faster else torch.float32
+
+
+def name_of(precision: torch.dtype) -> str:
+    """As params.yaml calls it."""
+    return str(precision).removeprefix("torch.")
+
+
+def reading_precision(trained: torch.dtype, device: torch.device) -> torch.dtype:
+    """What a network is read in: as it was trained, whatever else the machine does meanwhile; but
+    float32 on a machine that has bfloat16 in software alone."""
+    if trained == torch.float32:
+        return trained
+    seconds = _seconds(device)
+    return torch.float32 if seconds[trained] > SLOWER * seconds[torch.float32] else trained
 
 
 def _seconds(device: torch.device) -> dict[torch.dtype, float]:
@@ -104,8 +120,10 @@ def train(
     FloatingPointError on a loss that is no number, naming the step.
     MemoryError when a batch does not fit, naming its size.
     """
+    state = Group().furthest(checkpoints.load(run))
+    if state:  # a busier machine might choose another
+        settings = settings.model_copy(update={"precision": state["precision"]})
     trainer = Trainer(model, parts, settings, seed, partial, distillation)
-    state = trainer.group.furthest(checkpoints.load(run))
     if state:
         trainer.load_state_dict(state)
         trainer.say(f"goes on after epoch {len(trainer.curve)}")
@@ -138,7 +156,7 @@ class Trainer:
         device = self.group.device
         if device.type == "cuda":  # the same machine, the same bytes
             torch.use_deterministic_algorithms(True, warn_only=True)
-        self.precision = pick_precision(settings.precision, device)
+        self.precision = self.group.from_first(pick_precision(settings.precision, device))
         self.model = model.to(device, memory_format=torch.channels_last)
         self.training, self.validation = parts["train"].to(device), parts["val"].to(device)
         self.partial = partial.to(device) if partial else None
@@ -396,6 +414,7 @@ class Trainer:
             "generator": self.generator.get_state(),
             "global_generators": self.group.all_of(self._random.get_rng_state()),
             "rounding": self.rounding,
+            "precision": name_of(self.precision),
             "last_rate": self.last_rate,
             "curve": self.curve,
             "best": self.best_state,
@@ -424,7 +443,8 @@ class Trainer:
         qat.end(self.model)
         state = {k: v.to("cpu").contiguous() for k, v in self.model.state_dict().items()}
         seen = sum(self.steps[: len(self.curve)]) * (self.batch + self.partial_batch)
-        return Result(state, self.curve[best - 1], pd.DataFrame(self.curve), seen)
+        curve = pd.DataFrame(self.curve)
+        return Result(state, self.curve[best - 1], curve, seen, self.precision)
 
 
 def logits_of(

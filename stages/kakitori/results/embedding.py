@@ -27,10 +27,12 @@ COMMON = 0.01  # share of the characters that a component is in, from which on i
 GRID = 10_000  # places on the page are whole numbers below it
 
 
-def read(model: torch.nn.Module, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def read(
+    model: torch.nn.Module, images: torch.Tensor, trained: torch.dtype
+) -> tuple[np.ndarray, np.ndarray]:
     """Features float32 (N, D), each row of length 1, and answers int64 (N,) of uint8 (N, 1, S, S)
-    images, as the network is trained, in bfloat16 where this machine has it."""
-    precision = training.pick_precision("auto", torch.device("cpu"))
+    images, in the precision that the network was trained in."""
+    precision = training.reading_precision(trained, torch.device("cpu"))
     features, answers = [], []
     with torch.inference_mode():
         for chunk in tqdm(images.split(BATCH), desc="map", disable=None):
