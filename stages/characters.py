@@ -8,7 +8,6 @@ With --show it writes nothing but a picture of each character of TEXT: its strok
 order, and its decomposition where a source knows it.
 """
 
-import functools
 from typing import get_args
 
 import numpy as np
@@ -17,10 +16,9 @@ import pandas as pd
 from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.reading.characters import charset, radicals
-from kakitori.reading.characters.strokes import Form
 from kakitori.running import stage
 from kakitori.running.params import ROOT, SetName, Settings, Synthesize
-from kakitori.writing import glyphs, kanjivg
+from kakitori.writing import columns, glyphs, kanjivg
 
 
 def main(settings: Settings) -> None:
@@ -48,8 +46,7 @@ def main(settings: Settings) -> None:
             f"missing from {named} (synthesize.max_missing), found {len(missing)}: "
             f"{''.join(missing[:20])}"
         )
-    table = pd.DataFrame([_row(c, found, trees.get(c)) for c in have])
-    table = table.astype({"codepoint": "int32", "jis": "int32", "stroke_count": "int16"})
+    table = columns.table(have, found, trees)
     outputs.write_parquet(ROOT / "data/characters.parquet", table)
     print(f"characters: {len(table)}, {table['stroke_count'].mean():.2f} strokes each on average")
 
@@ -70,48 +67,6 @@ def show(text: str, settings: Settings) -> None:
         path = folder / f"{character}.png"
         anatomy.draw(path, f"{character} ({row['stroke_source']})", strokes, tree or None)
         print(path.relative_to(ROOT))
-
-
-def _row(character: str, found: dict[str, dict], tree: radicals.Component | None) -> dict:
-    """What is known of a character: of the first source that has it, and its forms in all; `tree`
-    where no source of forms knows one."""
-    forms = {source: known[character] for source, known in found.items() if character in known}
-    source, (first, _) = next(iter(forms.items()))
-    tree = next((known for _, known in forms.values() if known), tree)
-    double = character in _double_byte()
-    return {
-        "character": character,
-        "codepoint": ord(character),
-        "jis": charset.jis_code(character) if double else 0,
-        "script": charset.script(ord(character)),
-        "stroke_count": len(first.strokes),
-        **_plain(first),
-        "stroke_source": source,
-        "forms": [_form(s, form) for s, (form, _) in forms.items()],
-        "radicals": radicals.kradfile(character),
-        "radical_source": "kradfile" if charset.script(ord(character)) == "kanji" else "itself",
-        "decomposition": tree.to_json() if tree else "",
-        "decomposition_source": "kanjivg" if tree else "",
-    }
-
-
-def _plain(form: Form) -> dict:
-    """A form as columns. Polylines in order, each flat: x0, y0, x1, y1, … in the unit square."""
-    return {
-        "strokes": [stroke.ravel().tolist() for stroke in form.strokes],
-        "stroke_types": list(form.types),
-        "components": list(form.components),
-    }
-
-
-def _form(source: str, form: Form) -> dict:
-    widths = [np.round(width, 3).tolist() for width in form.widths]
-    return {"source": source, **_plain(form), "widths": widths}
-
-
-@functools.cache
-def _double_byte() -> set[str]:
-    return {chr(c) for c in charset.jis_table() if c}
 
 
 def _characters(settings: Synthesize) -> tuple[list[str], set[str]]:

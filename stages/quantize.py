@@ -8,7 +8,6 @@ its classes and preprocessing, and from validation its temperature, the confiden
 99.5 % of its answers are right, and the deciles that recognize.py compares new images with.
 """
 
-import io
 import tempfile
 from pathlib import Path
 
@@ -27,7 +26,6 @@ from kakitori.export.runtimes import converting
 from kakitori.learning import saved, training
 from kakitori.learning.samples import data
 from kakitori.reading import monitoring
-from kakitori.reading.formats import FORMATS
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
 
@@ -60,14 +58,16 @@ def main(settings: Settings) -> None:
         metrics: dict = {
             "scheme": settings.split.scheme,
             "validation_samples": len(labels),
-            "torch": weights(described, folder)
+            "torch": exporting.write_weights(described.state, folder)
             | {
                 "val_top1": float((reference.argmax(1) == labels).mean()),
                 "temperature": scoring.fit_temperature(reference, labels),
             },
         }
         source = formats.Trained(model, size, options, calibration, (images, labels), Path(between))
-        metrics |= exports(names, source, seen, classes, folder, plots)
+        made, sensitivity = exporting.make(names, source, seen, classes, folder)
+        outputs.write_csv(plots / "sensitivity.csv", sensitivity)
+        metrics |= made
         columns = ["bytes", "latency_ms", "val_top1"]
         table = pd.DataFrame([{"name": k} | {c: metrics[k][c] for c in columns} for k in names])
         table = table.rename(columns={"val_top1": "top1"})
@@ -97,53 +97,6 @@ def samples(settings: Settings, described: saved.Described) -> tuple[np.ndarray,
 
     calibration = some("train", options.calibration_samples).images[:, 0].numpy()
     return calibration, some("val", options.validation_samples)
-
-
-def weights(described: saved.Described, folder: Path) -> dict[str, int]:
-    """Write them as safetensors and as PyTorch's own; returns the bytes of both."""
-    saved.write(folder / "model.safetensors", described.state)
-    content = io.BytesIO()  # of which torch.save puts no name into the archive
-    torch.save(described.state, content)
-    (folder / "model.pth").write_bytes(content.getbuffer())
-    return {
-        "bytes": (folder / "model.safetensors").stat().st_size,
-        "pth_bytes": (folder / "model.pth").stat().st_size,
-    }
-
-
-def exports(
-    names: list[str],
-    source: formats.Trained,
-    seen: exporting.Seen,
-    classes: list[str],
-    folder: Path,
-    plots: Path,
-) -> dict[str, dict]:
-    """Make each format; returns what metrics/quantize.json says of it."""
-    found, sensitivity = {}, []
-    own = [name for name in names if not FORMATS[name].runtime]
-    for name, path, about in formats.make(own, source, folder):
-        sensitivity += [(name, *line) for line in about.pop("sensitivity", [])]
-        logits = source.logits(path)
-        about |= exporting.annotate(name, path, logits, seen, source.model, classes)
-        found[name] = {"bytes": path.stat().st_size, **exporting.accuracy(logits, seen), **about}
-        found[name] |= exporting.cost(path, seen)
-        told(name, found[name])
-    for name in [name for name in names if FORMATS[name].runtime]:
-        logits, about = converting.make(name, source, folder)
-        found[name] = about | exporting.accuracy(logits, seen)
-        found[name] |= {"temperature": scoring.fit_temperature(logits, seen.labels)}
-        told(name, found[name])
-    columns = ["format", "layer", "val_top1", "val_nll"]
-    outputs.write_csv(plots / "sensitivity.csv", pd.DataFrame(sensitivity, columns=columns))
-    return found
-
-
-def told(name: str, line: dict) -> None:
-    print(
-        f"quantize: {name}: {line['bytes'] / 1e6:.2f} MB, validation top-1 "
-        f"{line['val_top1']:.4f}, {line['latency_ms']} ms an image"
-    )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,19 @@
-"""An export of a trained network on validation samples: what it says of itself, how well it reads,
-how large and how fast it is."""
+"""The exports of a trained network, made and measured on validation samples: what each says of
+itself, how well it reads, how large and how fast it is."""
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
+import torch
 
 from kakitori.accuracy import scoring
 from kakitori.export import checking, export, footprint, formats, latency
+from kakitori.export.runtimes import converting
+from kakitori.learning import saved
 from kakitori.learning.contract import Network
 from kakitori.reading import monitoring
 from kakitori.reading.formats import FORMATS
@@ -30,6 +35,49 @@ class Seen(NamedTuple):
     exact: np.ndarray
     strange: np.ndarray
     signals: Mapping[str, np.ndarray]
+
+
+def make(
+    names: list[str], source: formats.Trained, seen: Seen, classes: list[str], folder: Path
+) -> tuple[dict[str, dict], pd.DataFrame]:
+    """Make each format's files in `folder`. Returns what metrics/quantize.json says of each, and
+    what each layer loses by INT8 alone, a row per format and layer."""
+    measured, sensitivity = {}, []
+    own = [name for name in names if not FORMATS[name].runtime]
+    for name, path, about in formats.make(own, source, folder):
+        sensitivity += [(name, *line) for line in about.pop("sensitivity", [])]
+        logits = source.logits(path)
+        about |= annotate(name, path, logits, seen, source.model, classes)
+        measured[name] = {"bytes": path.stat().st_size, **accuracy(logits, seen), **about}
+        measured[name] |= cost(path, seen)
+        _report(name, measured[name])
+    for name in [name for name in names if FORMATS[name].runtime]:
+        logits, about = converting.make(name, source, folder)
+        measured[name] = about | accuracy(logits, seen)
+        measured[name] |= {"temperature": scoring.fit_temperature(logits, seen.labels)}
+        _report(name, measured[name])
+    columns = ["format", "layer", "val_top1", "val_nll"]
+    return measured, pd.DataFrame(sensitivity, columns=columns)
+
+
+def _report(name: str, line: dict) -> None:
+    print(
+        f"quantize: {name}: {line['bytes'] / 1e6:.2f} MB, validation top-1 "
+        f"{line['val_top1']:.4f}, {line['latency_ms']} ms an image"
+    )
+
+
+def write_weights(state: dict[str, torch.Tensor], folder: Path) -> dict[str, int]:
+    """Write a network's weights into `folder`, as safetensors and as PyTorch's own; returns the
+    bytes of both."""
+    saved.write(folder / "model.safetensors", state)
+    content = io.BytesIO()  # of which torch.save puts no name into the archive
+    torch.save(state, content)
+    (folder / "model.pth").write_bytes(content.getbuffer())
+    return {
+        "bytes": (folder / "model.safetensors").stat().st_size,
+        "pth_bytes": (folder / "model.pth").stat().st_size,
+    }
 
 
 def annotate(
