@@ -7,6 +7,7 @@ entry of `carbon.grids`.
 """
 
 import json
+from pathlib import Path
 
 import codecarbon
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from kakitori import outputs
 from kakitori.reading.recognizer import Recognizer
 from kakitori.running import energy, stage
-from kakitori.running.params import ROOT, Settings
+from kakitori.running.params import ROOT, Carbon, Settings
 
 STAGES = ("characters", "synthesize", "extract", "train", "quantize", "evaluate", "audit")
 
@@ -50,23 +51,7 @@ def main(settings: Settings) -> None:
         },
         "savings": energy.savings(inference, options.grids),
         "hardware": {key: example[key] for key in ("cpu", "cpu_watt", "gpu", "ram_gb", "tracking")},
-        "assumptions": {
-            "power": f"codecarbon {codecarbon.__version__}; without a power meter (RAPL) it "
-            "assumes 4 W per thread times the load and 20 W for memory, right to an order of "
-            "magnitude",
-            "rated": f"the published way beside it: {options.rated_watts:g} W for the whole time",
-            "inference": "one image at a time on one thread, the machine's whole estimated power",
-            "a_year": f"{options.images_a_day:,} images a day",
-            "stages": "a stage that was restored rather than run brings its original run's energy",
-            "grids": "; ".join(
-                f"{name} {grid.intensity:g} g/kWh ({grid.source}, {grid.year})"
-                for name, grid in options.grids.items()
-            ),
-            "equivalents": "; ".join(
-                f"{name}: {each.amount:g} {each.unit} ({each.source}, {each.year})"
-                for name, each in options.equivalents.items()
-            ),
-        },
+        "assumptions": _assumptions(options),
     }
     outputs.write_json(ROOT / "metrics/carbon.json", metrics)
     print(
@@ -75,7 +60,28 @@ def main(settings: Settings) -> None:
     )
 
 
-def _inference_wh(path, settings: Settings) -> float:
+def _assumptions(options: Carbon) -> dict[str, str]:
+    """What the figures rest on, for whoever reads them."""
+    return {
+        "power": f"codecarbon {codecarbon.__version__}; without a power meter (RAPL) it "
+        "assumes 4 W per thread times the load and 20 W for memory, right to an order of "
+        "magnitude",
+        "rated": f"the published way beside it: {options.rated_watts:g} W for the whole time",
+        "inference": "one image at a time on one thread, the machine's whole estimated power",
+        "a_year": f"{options.images_a_day:,} images a day",
+        "stages": "a stage that was restored rather than run brings its original run's energy",
+        "grids": "; ".join(
+            f"{name} {grid.intensity:g} g/kWh ({grid.source}, {grid.year})"
+            for name, grid in options.grids.items()
+        ),
+        "equivalents": "; ".join(
+            f"{name}: {each.amount:g} {each.unit} ({each.source}, {each.year})"
+            for name, each in options.equivalents.items()
+        ),
+    }
+
+
+def _inference_wh(path: Path, settings: Settings) -> float:
     """Wh of 1,000 inferences, one by one."""
     recognizer = Recognizer(path, threads=1)
     image = np.zeros((1, recognizer.size, recognizer.size), np.uint8)

@@ -9,7 +9,6 @@ Needs npm, which brings ONNX Runtime Web. Takes this checkout's own model (the c
 has none, what ships in stages/kakitori/reading/model. docs/demo.md says what the folder holds.
 """
 
-import argparse
 import contextlib
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,9 +20,7 @@ from kakitori.running import stage
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = stage.arguments(__doc__)
     parser.add_argument("--model", type=Path, help=f"an export ({demo.COMPACT})")
     parser.add_argument("--serve", type=int, default=8000, metavar="PORT", help="(8000)")
     parser.add_argument("--build-only", action="store_true", help="serve nothing")

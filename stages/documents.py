@@ -6,8 +6,6 @@ Reads metrics/ and, where a model ships, its model.json; changes nothing but wha
 marks `<!-- NAME -->` and `<!-- end of NAME -->`.
 """
 
-import argparse
-
 from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.results import documents
@@ -16,12 +14,9 @@ from kakitori.running.params import ROOT
 
 
 def main() -> None:
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    stage.arguments(__doc__).parse_args()
     with (
-        stage.ended_well("documents"),
-        outputs.alone("documents", "documents"),
+        stage.by_hand("documents"),
         outputs.together(),
     ):
         for name, tables in documents.tables(ROOT).items():

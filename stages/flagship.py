@@ -8,7 +8,6 @@ last commit: outputs, dvc.lock and metrics of this checkout stay as they are. `p
 stages/release.py` then puts the model into the package.
 """
 
-import argparse
 import time
 
 from kakitori import outputs
@@ -18,9 +17,7 @@ from kakitori.running.params import ROOT
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = stage.arguments(__doc__)
     parser.add_argument("--left", action="store_true", help="say what is left; run nothing")
     options = parser.parse_args()
     folder = ROOT / flagship.FOLDER

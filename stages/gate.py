@@ -8,7 +8,6 @@ status 1 on a regression, 0 without one or where there is nothing to compare wit
 history is not there (a source archive, a shallow clone) with 1 in CI, 0 and a notice elsewhere.
 """
 
-import argparse
 import sys
 
 from kakitori.results import gate
@@ -17,9 +16,7 @@ from kakitori.running.params import ROOT
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = stage.arguments(__doc__)
     parser.add_argument("--base", metavar="REV", help="a commit, tag or branch")
     base = parser.parse_args().base
     with stage.ended_well("gate"):

@@ -8,8 +8,6 @@ bytes, latency and energy) and the table in docs/results.md. The best are those 
 best; test is looked at last.
 """
 
-import argparse
-
 from kakitori import outputs
 from kakitori.card import leaderboard
 from kakitori.errors import DataError
@@ -19,13 +17,10 @@ from kakitori.running.params import ROOT
 
 
 def main() -> None:
-    argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    stage.arguments(__doc__).parse_args()
     path, page = ROOT / "metrics/leaderboard.csv", ROOT / "docs/results.md"
     with (
-        stage.ended_well("leaderboard"),
-        outputs.alone("leaderboard", "leaderboard"),
+        stage.by_hand("leaderboard"),
         outputs.together(),
     ):
         old = path.read_text("utf-8") if path.is_file() else ""

@@ -7,8 +7,6 @@ START.json beside them, for `train.transfer.init_from`, of the widths and the ra
 `archs.compact.net`.
 """
 
-import argparse
-
 from kakitori import outputs
 from kakitori.archs import compact
 from kakitori.errors import DataError
@@ -17,13 +15,11 @@ from kakitori.running import params, stage
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = stage.arguments(__doc__)
     parser.add_argument("source", metavar="NAME")
     parser.add_argument("target", metavar="START")
     options = parser.parse_args()
-    with stage.ended_well("prune"), outputs.alone("prune", "prune"), outputs.together():
+    with stage.by_hand("prune"), outputs.together():
         prune(options.source, options.target, params.load().archs["compact"].net)
 
 

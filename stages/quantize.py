@@ -23,7 +23,7 @@ from kakitori.accuracy import figures, scoring
 from kakitori.errors import DataError
 from kakitori.export import exporting, formats, strangers
 from kakitori.export.runtimes import converting
-from kakitori.learning import saved, training
+from kakitori.learning import inference, machine, saved
 from kakitori.learning.samples import data
 from kakitori.reading import monitoring
 from kakitori.running import stage
@@ -41,12 +41,12 @@ def main(settings: Settings) -> None:
     converting.check(names)
     calibration, validation = samples(settings, described)
     images, labels = validation.images[:, 0].numpy(), validation.labels.numpy()
-    precision = training.reading_precision(described.precision, torch.device("cpu"))
-    reference = training.logits_of(model, validation.images, precision).numpy()
+    precision = machine.reading_precision(described.precision, torch.device("cpu"))
+    reference = inference.logits_of(model, validation.images, precision).numpy()
     seen = exporting.Seen(
         images,
         labels,
-        training.logits_of(model, validation.images[:: exporting.COMPARED]).numpy(),
+        inference.logits_of(model, validation.images[:: exporting.COMPARED]).numpy(),
         strangers.images(min(STRANGERS, len(images)), size, settings.seed),
         monitoring.signals(images, np.zeros(len(images))),
     )

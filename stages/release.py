@@ -8,10 +8,8 @@ Writes stages/kakitori/reading/model/: the model, its settings, data, commit, fi
 and KanjiVG's strokes of the characters. Commit that folder; `make wheel` packs it.
 """
 
-import argparse
 from pathlib import Path
 
-from kakitori import outputs
 from kakitori.reading import shipped
 from kakitori.results import flagship, release
 from kakitori.running import stage
@@ -19,15 +17,13 @@ from kakitori.running.params import ROOT
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = stage.arguments(__doc__)
     parser.add_argument(
         "--run", type=Path, default=ROOT / flagship.FOLDER, help=f"({flagship.FOLDER})"
     )
     parser.add_argument("--largest", type=float, default=release.LARGEST / 1e6, help="MB (2.0)")
     options = parser.parse_args()
-    with stage.ended_well("release"), outputs.alone("release", "release"):
+    with stage.by_hand("release"):
         about = release.write(options.run.resolve(), shipped.FOLDER, round(options.largest * 1e6))
     figures = about["figures"]
     print(

@@ -7,8 +7,6 @@ one file that needs no network. The comparison is with the gate's base, the newe
 metrics/evaluate.json differs, unless named.
 """
 
-import argparse
-
 from kakitori import outputs
 from kakitori.results import report
 from kakitori.running import stage
@@ -16,13 +14,11 @@ from kakitori.running.params import ROOT
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = stage.arguments(__doc__)
     parser.add_argument("--base", metavar="REV", help="a commit, tag or branch")
     base = parser.parse_args().base
     path = ROOT / "metrics/report.html"
-    with stage.ended_well("report"), outputs.alone("report", "report"):
+    with stage.by_hand("report"):
         page = report.page(ROOT, base)
         with outputs.whole(path) as part:
             part.write_text(page, "utf-8")

@@ -10,7 +10,6 @@ its own on one thread, beside ONNX Runtime on the same images. Writes metrics/ru
 which `card` makes a table, and models/runtimes/, the files of converters. See docs/runtimes.md.
 """
 
-import argparse
 import json
 import time
 from pathlib import Path
@@ -24,9 +23,7 @@ from kakitori.running.params import ROOT
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = stage.arguments(__doc__)
     parser.add_argument("what", nargs="*", metavar="NAME", help=f"{', '.join(RUNTIMES)}; or all")
     parser.add_argument("--run", type=Path, default=ROOT, help="folder of a finished run (.)")
     parser.add_argument("--samples", type=int, default=1000, help="of the test part (1000)")
@@ -41,7 +38,7 @@ def main() -> None:
     if options.samples < 1 or options.drawings < 0:
         parser.error("expected a sample or more and no fewer than 0 drawings")
     started = time.perf_counter()
-    with stage.ended_well("runtimes"), outputs.alone("runtimes", "runtimes"):
+    with stage.by_hand("runtimes"):
         if options.install:
             for name in options.what or RUNTIMES:
                 environments.install(ROOT, name, RUNTIMES[name])

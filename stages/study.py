@@ -7,7 +7,6 @@ Reads the finished run, so it is no stage; writes metrics/study/: robustness.csv
 map.html (one page that needs no network) and map.json, leak.json. See docs/study.md.
 """
 
-import argparse
 import time
 
 import numpy as np
@@ -94,16 +93,14 @@ STUDIES = {"robustness": measure_robustness, "map": draw_map, "leak": measure_le
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = stage.arguments(__doc__)
     parser.add_argument("what", nargs="*", metavar="STUDY", help=f"{', '.join(STUDIES)}; or all")
     wanted = parser.parse_args().what
     unknown = [name for name in wanted if name not in STUDIES]
     if unknown:
         parser.error(f"expected some of {', '.join(STUDIES)}, found {unknown[0]}")
     started = time.perf_counter()
-    with stage.ended_well("study"), outputs.alone("study", "study"):
+    with stage.by_hand("study"):
         settings = params.load()
         about = provenance.of_run(ROOT, settings)
         for name in wanted or STUDIES:

@@ -200,20 +200,6 @@ def test_exports_tell_how_to_use_them(finished):
         assert str(finished.root) not in str(model) and "stages/" not in str(model)
 
 
-def test_shards_open_as_a_standard_dataset(finished):
-    from kakitori.learning.samples.data import Shards
-    from kakitori.learning.samples.shards import load_images
-
-    index = pd.read_parquet(finished.root / "data/index.parquet")
-    dataset = Shards(finished.root / "data/shards", index)
-    loader = torch.utils.data.DataLoader(dataset, batch_size=32)
-    images, labels = next(iter(loader))
-    assert images.shape == (32, 1, 64, 64) and images.min() >= -1 and images.max() <= 1
-    assert chr(dataset.classes[int(labels[0])]) == chr(index["codepoint"].iloc[0])
-    whole = load_images(finished.root / "data/shards", index.iloc[:32])
-    torch.testing.assert_close(images[:, 0], torch.from_numpy(whole).float() / 127.5 - 1)
-
-
 def test_extract_verifies_without_writing(finished):
     """Every ETL set that is there, whatever data.corpora names."""
     before = (finished.root / "metrics/energy/extract.json").read_bytes()

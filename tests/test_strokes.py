@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import kendalltau
 
 from kakitori.reading.characters import charset, strokes
 from kakitori.writing import kanjivg
@@ -60,13 +61,6 @@ def test_matching_finds_the_same_stroke_in_any_direction_and_scale():
     assert strokes.paired(far, BOX) == [(0, 0), (1, 1), (3, 2)]
 
 
-def test_kendall_tau():
-    assert strokes.kendall_tau([0, 1, 2, 3]) == 1
-    assert strokes.kendall_tau([3, 2, 1, 0]) == -1
-    assert strokes.kendall_tau([1, 0, 2]) == pytest.approx(1 / 3)  # one pair of three is wrong
-    assert strokes.kendall_tau([0]) == 1
-
-
 @pytest.mark.parametrize(
     ("name", "written"),
     [
@@ -109,5 +103,6 @@ def test_against_kanjivg():
         for told, given in zip(strokes.classify(c.strokes), c.types, strict=True)
     ]
     assert np.mean(right) > 0.95
-    taus = [strokes.kendall_tau(strokes.writing_order(c.strokes)) for c in true[::10]]
+    orders = [strokes.writing_order(c.strokes) for c in true[::10] if len(c.strokes) > 1]
+    taus = [kendalltau(range(len(order)), order).statistic for order in orders]
     assert np.mean(taus) > 0.88

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from kakitori.learning import checkpoints, training
+from kakitori.learning import checkpoints, inference, machine, training
 from kakitori.learning.contract import NONE, Batch, Outputs, class_loss
 from kakitori.learning.objectives import Imitation
 from tests import networks
@@ -83,7 +83,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(changes, share):
 def test_a_run_goes_on_in_the_precision_that_it_began_in(monkeypatch):
     """Although the machine, busier now, would choose another."""
     seconds = {torch.bfloat16: 1.0, torch.float32: 5.0}
-    monkeypatch.setattr(training, "_seconds", lambda device: seconds)
+    monkeypatch.setattr(machine, "_seconds", lambda device: seconds)
     auto = {"precision": "auto"}
     whole, killed = trained(auto, "whole"), linear()
     assert whole.precision == torch.bfloat16
@@ -91,7 +91,7 @@ def test_a_run_goes_on_in_the_precision_that_it_began_in(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         trained(auto, "killed", killed)
     seconds[torch.bfloat16] = 9.0
-    assert training.pick_precision("auto", torch.device("cpu")) == torch.float32
+    assert machine.pick_precision("auto", torch.device("cpu")) == torch.float32
     resumed = trained(auto, "killed")
     assert resumed.precision == torch.bfloat16
     assert same(whole.state, resumed.state)
@@ -217,7 +217,7 @@ def test_validation_reads_images_as_large_as_training_s():
     assert sides == [32, 32, 64, 64]
     images = parts()["val"].images
     small = (images.double().unflatten(2, (32, 2)).unflatten(4, (32, 2))).mean((3, 5)) / 127.5 - 1
-    found = training.logits_of(model, images, side=32)
+    found = inference.logits_of(model, images, side=32)
     with torch.no_grad():
         torch.testing.assert_close(found, forward(small.float()).logits)
 
@@ -230,7 +230,7 @@ def test_the_best_epoch_is_one_of_the_last_size(top1, best, epochs, monkeypatch)
     """However long smaller images have learned nothing, the larger ones come."""
     values = iter(top1)
     monkeypatch.setattr(
-        training,
+        inference,
         "measure",
         lambda logits, labels: {"val_loss": 1.0, "val_top1": next(values), "val_top5": 1.0},
     )
@@ -270,9 +270,9 @@ def test_the_mean_of_the_weights_is_what_is_kept():
 )
 def test_short_numbers_are_for_machines_that_are_faster_with_them(bfloat16, picked, monkeypatch):
     seconds = {torch.bfloat16: bfloat16, torch.float32: 5.0}
-    monkeypatch.setattr(training, "_seconds", lambda device: seconds)
-    assert training.pick_precision("auto", torch.device("cpu")) == picked
-    assert training.pick_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
+    monkeypatch.setattr(machine, "_seconds", lambda device: seconds)
+    assert machine.pick_precision("auto", torch.device("cpu")) == picked
+    assert machine.pick_precision("bfloat16", torch.device("cpu")) == torch.bfloat16
 
 
 @pytest.mark.parametrize(
@@ -281,23 +281,23 @@ def test_short_numbers_are_for_machines_that_are_faster_with_them(bfloat16, pick
 def test_a_model_is_read_as_it_was_trained(bfloat16, read_in, monkeypatch):
     """On a busy machine, too; but not in software."""
     seconds = {torch.bfloat16: bfloat16, torch.float32: 5.0}
-    monkeypatch.setattr(training, "_seconds", lambda device: seconds)
+    monkeypatch.setattr(machine, "_seconds", lambda device: seconds)
     device = torch.device("cpu")
-    assert training.reading_precision(torch.bfloat16, device) == read_in
-    assert training.reading_precision(torch.float32, device) == torch.float32
+    assert machine.reading_precision(torch.bfloat16, device) == read_in
+    assert machine.reading_precision(torch.float32, device) == torch.float32
 
 
 def test_a_product_takes_time_in_either_precision():
-    seconds = training._seconds(torch.device("cpu"))
+    seconds = machine._seconds(torch.device("cpu"))
     assert all(0 < seconds[one] < 5 for one in (torch.bfloat16, torch.float32))
 
 
 def test_compiling_is_for_long_runs_and_needs_a_compiler(monkeypatch):
     processor = torch.device("cpu")
-    monkeypatch.setattr(training.shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert training.pays("auto", processor, 10**6) and not training.pays("auto", processor, 1800)
-    monkeypatch.setattr(training.shutil, "which", lambda name: None)
-    assert not training.pays("auto", processor, 10**6) and training.pays(True, processor, 1)
+    monkeypatch.setattr(machine.shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert machine.pays("auto", processor, 10**6) and not machine.pays("auto", processor, 1800)
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    assert not machine.pays("auto", processor, 10**6) and machine.pays(True, processor, 1)
 
 
 @pytest.mark.skipif(not shutil.which("g++"), reason="torch.compile needs a C++ compiler")

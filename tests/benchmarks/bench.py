@@ -378,7 +378,7 @@ def to_97_percent(bench: Bench) -> dict:
     import torch
     from tests.benchmarks import usual
 
-    from kakitori.learning import contract, training
+    from kakitori.learning import contract, inference, training
     from kakitori.learning.samples.data import Part
     from kakitori.running import params
 
@@ -416,8 +416,8 @@ def to_97_percent(bench: Bench) -> dict:
         taken = 0.0
         for epoch in range(THEIR_EPOCHS):
             taken += timed(lambda: [learner.step(*batch) for batch in loader])
-            logits = training.logits_of(learner.model, parts["val"].images)
-            reached = training.measure(logits, parts["val"].labels)["val_top1"]
+            logits = inference.logits_of(learner.model, parts["val"].images)
+            reached = inference.measure(logits, parts["val"].labels)["val_top1"]
             print(f"usual way, epoch {epoch + 1}: {reached:.4f} in {taken:.0f} s", flush=True)
             learner.model.train()
             if reached >= target or taken > PATIENCE * our_seconds:

@@ -33,6 +33,7 @@ from kakitori import outputs  # noqa: E402
 from kakitori.learning import (  # noqa: E402
     complexity,
     contract,
+    inference,
     training,
 )
 from kakitori.learning.samples import data  # noqa: E402
@@ -128,8 +129,8 @@ def learn(root: Path, settings: params.Settings) -> dict:
     on_gpu = device.type == "cuda"
     trainer.model.load_state_dict(result.state)
     test = parts["test"].to(device)
-    logits = training.logits_of(trainer.model, test.images, trainer.precision)
-    found = training.measure(logits, test.labels)
+    logits = inference.logits_of(trainer.model, test.images, trainer.precision)
+    found = inference.measure(logits, test.labels)
     precision = str(trainer.precision).removeprefix("torch.")
     return {
         "device": torch.cuda.get_device_name() if on_gpu else "CPU: not measured on a GPU",

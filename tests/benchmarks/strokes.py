@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import kendalltau
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
@@ -48,13 +49,18 @@ def main() -> None:
         print(f"  {name:<12}{book.codes.shape}, {sum(len(g) - 1 for g in book.collisions)}")
 
 
+def tau(order: list[int]) -> float:
+    """Kendall's rank correlation of 0, 1, 2, … and `order`, without ties; 1 of fewer than two."""
+    return round(kendalltau(range(len(order)), order).statistic, 12) if len(order) > 1 else 1.0
+
+
 def tracing(kanji: dict[str, kanjivg.Character], traced: dict[str, strokes.Strokes]) -> dict:
     counts, taus, matched, directions, types = [], [], [], [], []
     for name, true in kanji.items():
         found = traced[name]
         pairs = strokes.paired(found, true.strokes)
         counts.append(len(found) - len(true.strokes))
-        taus.append(strokes.kendall_tau([other for _, other in pairs]))
+        taus.append(tau([other for _, other in pairs]))
         matched.append(len(pairs) / len(true.strokes))
         told = strokes.classify(found)
         for own, other in pairs:
@@ -75,7 +81,7 @@ def tracing(kanji: dict[str, kanjivg.Character], traced: dict[str, strokes.Strok
 
 def shapes(kanji: dict[str, kanjivg.Character]) -> dict:
     """The rules of order and the types, where the strokes themselves are true."""
-    taus = [strokes.kendall_tau(strokes.writing_order(c.strokes)) for c in kanji.values()]
+    taus = [tau(strokes.writing_order(c.strokes)) for c in kanji.values()]
     started = time.perf_counter()
     told = {n: strokes.classify(c.strokes) for n, c in kanji.items()}
     seconds = time.perf_counter() - started

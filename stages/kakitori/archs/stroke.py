@@ -170,11 +170,15 @@ class Stroke(Network):
         around = F.interpolate(self.middle_places(middle), early.shape[-2:])
         return F.relu(self.early_places(early) + around)
 
+    def _courses(self, classes: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
+        """Points of the strokes of `classes` from −1 to 1, (B, 32, POINTS, 2)."""
+        return self.courses[classes].to(kind) / 127.5 - 1
+
     def _presence(
         self, features: torch.Tensor, places: torch.Tensor, classes: torch.Tensor
     ) -> torch.Tensor:
         """Logits (B, 32): whether the strokes of `classes` are written."""
-        courses = self.courses[classes].to(places.dtype) / 127.5 - 1
+        courses = self._courses(classes, places.dtype)
         at = courses.flatten(1, 2)[:, :, None]  # (B, 32 · POINTS, 1, 2)
         seen = F.grid_sample(places, at, align_corners=False).squeeze(3).mT
         seen = self.along(seen.reshape(len(classes), MOST, POINTS * WIDTH))
@@ -188,7 +192,7 @@ class Stroke(Network):
         y, x = (torch.linspace(-1, 1, n, device=places.device) for n in places.shape[-2:])
         where = torch.stack(torch.meshgrid(x, y, indexing="xy")).expand(len(places), -1, -1, -1)
         pixels = F.pixel_shuffle(self.pixels(torch.cat([places, where], 1)), STEM)
-        courses = self.courses[classes].to(places.dtype) / 127.5 - 1
+        courses = self._courses(classes, places.dtype)
         wanted = self.pixel_course(courses.flatten(2))
         strokes = torch.einsum("bkc,bchw->bkhw", wanted, pixels[:, 1:])
         strokes = strokes.masked_fill(~self._real(classes)[..., None, None], ABSENT)

@@ -9,7 +9,7 @@ import torch
 
 from kakitori.accuracy import scoring
 from kakitori.evaluation import feedback, sequences, slices
-from kakitori.learning import training
+from kakitori.learning import inference, machine
 from kakitori.learning.contract import Network
 from kakitori.learning.samples import data
 from kakitori.reading import context
@@ -25,7 +25,7 @@ class Readers:
 
     def __init__(self, model: Network, trained: torch.dtype, exports: Path) -> None:
         self.model = model
-        self.precision = training.reading_precision(trained, torch.device("cpu"))
+        self.precision = machine.reading_precision(trained, torch.device("cpu"))
         paths = {
             name: exports / Path(each.file).name
             for name, each in FORMATS.items()
@@ -55,7 +55,7 @@ class Readers:
     def logits_of(self, model: torch.nn.Module) -> Callable[[np.ndarray], np.ndarray]:
         """Of images uint8 (N, S, S), in the precision that the network was trained in. What its
         float32 says, fp32.onnx computes; quantize compares them."""
-        return lambda images: training.logits_of(
+        return lambda images: inference.logits_of(
             model, torch.from_numpy(images)[:, None], self.precision
         ).numpy()
 

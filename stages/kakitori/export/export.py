@@ -15,6 +15,7 @@ from torch import nn
 from kakitori import outputs
 from kakitori.learning.contract import Network
 from kakitori.learning.folding import folded
+from kakitori.reading import model_file
 
 STRICT_OPSET = 14
 # In all of these lists, of what we need: onnx-tensorrt's docs/operators.md; ONNX Runtime's
@@ -132,7 +133,7 @@ def to_half(source: Path, path: Path) -> None:
 
 def batches(images: np.ndarray, size: int = 64) -> Iterator[dict[str, np.ndarray]]:
     """Images uint8 (N, S, S) as an export's `input`, so many at a time."""
-    scaled = images[:, None].astype(np.float32) / 127.5 - 1
+    scaled = model_file.scaled(images[:, None])
     for start in range(0, len(scaled), size):
         yield {"input": scaled[start : start + size]}
 

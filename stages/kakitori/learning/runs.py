@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from kakitori import outputs
-from kakitori.learning import checkpoints, processes, saved, training, transfer
+from kakitori.learning import checkpoints, machine, processes, saved, training, transfer
 from kakitori.learning.objectives import Imitation
 from kakitori.learning.samples import data
 from kakitori.running.params import ROOT, Settings, Train
@@ -79,7 +79,7 @@ def write(
             "model": settings.model,
             "net": settings.arch().net,
             "size": settings.data.size,
-            "precision": training.name_of(result.precision),
+            "precision": machine.name_of(result.precision),
             "classes": "".join(classes),
         },
     )

@@ -3,8 +3,6 @@
 import copy
 import dataclasses
 import math
-import os
-import shutil
 import time
 
 import pandas as pd
@@ -13,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
-from kakitori.learning import checkpoints, optimisation, qat
+from kakitori.learning import checkpoints, inference, machine, optimisation, qat
 from kakitori.learning.augment import Augmenter, Draws, drop_strokes
 from kakitori.learning.contract import NONE, Batch, Outputs
 from kakitori.learning.objectives import Imitation, WriterAdversary
@@ -22,11 +20,6 @@ from kakitori.learning.samples.data import Part, Partial
 from kakitori.learning.sampling import Sampler
 from kakitori.running.params import Train
 
-FASTER = 1.5  # times, from which on the shorter numbers are worth it
-SLOWER = 2  # times, from which on a machine does bfloat16 in software
-CLEARLY = 8  # times as fast as the other, so that nothing is left to measure
-COMPILED = {"cuda": 2000, "cpu": 20_000}  # steps: cnn gains 5 % of 0.14 s a step on two cores
-EVALUATION_BATCH = {"cpu": 128, "cuda": 1024}  # larger ones leave a processor's cache
 CHECKED = 32  # steps, after which the host waits for their losses
 
 
@@ -40,59 +33,6 @@ class Result:
     curve: pd.DataFrame
     images_seen: int
     precision: torch.dtype
-
-
-def pick_precision(wanted: str, device: torch.device) -> torch.dtype:
-    """bfloat16 where a matrix product shows that it is faster here, unless params.yaml says
-    otherwise: some processors list it and do it in software."""
-    if wanted != "auto":
-        return getattr(torch, wanted)
-    seconds = _seconds(device)
-    faster = seconds[torch.bfloat16] * FASTER < seconds[torch.float32]
-    return torch.bfloat16 if faster else torch.float32
-
-
-def name_of(precision: torch.dtype) -> str:
-    """As params.yaml calls it."""
-    return str(precision).removeprefix("torch.")
-
-
-def reading_precision(trained: torch.dtype, device: torch.device) -> torch.dtype:
-    """What a network is read in: as it was trained, whatever else the machine does meanwhile; but
-    float32 on a machine that has bfloat16 in software alone."""
-    if trained == torch.float32:
-        return trained
-    seconds = _seconds(device)
-    return torch.float32 if seconds[trained] > SLOWER * seconds[torch.float32] else trained
-
-
-def _seconds(device: torch.device) -> dict[torch.dtype, float]:
-    """Of a matrix product in either precision, the quickest of some. They take turns, so that what
-    else the machine does meanwhile slows both: the last digits of a run depend on the choice."""
-    precisions = (torch.bfloat16, torch.float32)
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    for side in (256, 1024):
-        matrices = {one: torch.ones(side, side, dtype=one, device=device) for one in precisions}
-        quickest = dict.fromkeys(precisions, math.inf)
-        for _ in range(10):
-            for precision, matrix in matrices.items():
-                started = time.perf_counter()
-                torch.mm(matrix, matrix)
-                wait()
-                taken = time.perf_counter() - started
-                quickest[precision] = min(quickest[precision], taken)
-        if max(quickest.values()) > CLEARLY * min(quickest.values()):
-            break  # in software the larger product alone takes half a minute
-    return quickest
-
-
-def pays(wanted: bool | str, device: torch.device, steps: int) -> bool:
-    """Whether to compile a network for so many steps: where torch.compile finds a C++ compiler, and
-    what a step gains makes up for the minute that compiling takes."""
-    if wanted != "auto":
-        return wanted
-    compiler = shutil.which(os.environ.get("CXX", "g++")) or shutil.which("clang++")
-    return bool(compiler) and steps >= COMPILED[device.type]
 
 
 def train(
@@ -156,7 +96,7 @@ class Trainer:
         device = self.group.device
         if device.type == "cuda":  # the same machine, the same bytes
             torch.use_deterministic_algorithms(True, warn_only=True)
-        self.precision = self.group.from_first(pick_precision(settings.precision, device))
+        self.precision = self.group.from_first(machine.pick_precision(settings.precision, device))
         self.model = model.to(device, memory_format=torch.channels_last)
         self.training, self.validation = parts["train"].to(device), parts["val"].to(device)
         self.partial = partial.to(device) if partial else None
@@ -191,7 +131,7 @@ class Trainer:
         self.rounding = False
         self.curve: list[dict] = []
         self.best_state: dict[str, torch.Tensor] = {}
-        self.compiled = pays(settings.compile, device, total)
+        self.compiled = machine.pays(settings.compile, device, total)
         self._wrap()
 
     def _wrap(self) -> None:
@@ -283,9 +223,9 @@ class Trainer:
     def _validate(self) -> dict:
         model = self.ema or self.model
         side = self._side(len(self.curve))
-        logits = logits_of(model, self.validation.images, self.precision, side)
+        logits = inference.logits_of(model, self.validation.images, self.precision, side)
         self.answers = logits.argmax(1)
-        return measure(logits, self.validation.labels)
+        return inference.measure(logits, self.validation.labels)
 
     def _check(self, losses: list[torch.Tensor]) -> None:
         """Of the last steps; FloatingPointError where one is no number."""
@@ -414,7 +354,7 @@ class Trainer:
             "generator": self.generator.get_state(),
             "global_generators": self.group.all_of(self._random.get_rng_state()),
             "rounding": self.rounding,
-            "precision": name_of(self.precision),
+            "precision": machine.name_of(self.precision),
             "last_rate": self.last_rate,
             "curve": self.curve,
             "best": self.best_state,
@@ -445,35 +385,3 @@ class Trainer:
         seen = sum(self.steps[: len(self.curve)]) * (self.batch + self.partial_batch)
         curve = pd.DataFrame(self.curve)
         return Result(state, self.curve[best - 1], curve, seen, self.precision)
-
-
-def logits_of(
-    model: nn.Module,
-    images: torch.Tensor,
-    precision: torch.dtype = torch.float32,
-    side: int | None = None,
-) -> torch.Tensor:
-    """Logits float32 (N, C) of uint8 images (N, 1, S, S), on the model's device; made smaller
-    first, to a `side`, as training makes them."""
-    model.eval()
-    result = []
-    with torch.inference_mode():
-        for chunk in images.split(EVALUATION_BATCH.get(images.device.type, 1024)):
-            scaled = chunk.float() / 127.5 - 1
-            if side and side != scaled.shape[-1]:
-                scaled = F.interpolate(scaled, (side, side), mode="area")
-            scaled = scaled.contiguous(memory_format=torch.channels_last)
-            with torch.autocast(scaled.device.type, precision, precision != torch.float32):
-                result.append(model(scaled).logits.float())
-    return torch.cat(result)
-
-
-def measure(logits: torch.Tensor, labels: torch.Tensor) -> dict:
-    """Top-1, top-5 and cross-entropy of logits float32 (N, C), as `val_…`."""
-    top5 = logits.topk(min(5, logits.shape[1]), dim=1).indices == labels[:, None]
-    figures = {
-        "val_loss": F.cross_entropy(logits, labels),
-        "val_top1": top5[:, 0].float().mean(),
-        "val_top5": top5.any(1).float().mean(),
-    }
-    return dict(zip(figures, torch.stack([*figures.values()]).tolist(), strict=True))

@@ -17,6 +17,11 @@ NO_BACKGROUND = -1e30  # a logit that no picture falls below, finite as JSON wan
 FORMAT = 1  # of what a file's metadata says; those that say nothing of it are of this one
 
 
+def scaled(images: np.ndarray) -> np.ndarray:
+    """Images uint8, 0 paper, 255 ink, as networks take them: float32, −1 and +1."""
+    return images.astype(np.float32) / 127.5 - 1
+
+
 class ModelFile:
     """One model file, its session and what its metadata says."""
 
@@ -123,7 +128,7 @@ class ModelFile:
 
         def read(start: int) -> list[np.ndarray]:
             fed = {name: values[start : start + batch] for name, values in each.items()}
-            fed["input"] = fed["input"].astype(np.float32) / 127.5 - 1
+            fed["input"] = scaled(fed["input"])
             return self.session.run(wanted, {**settings, **fed})
 
         return in_turns(read, range(0, len(images), batch), self.threads)

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from kakitori.accuracy import scoring
-from kakitori.learning import training
+from kakitori.learning import inference, machine
 
 TEMPLATE = Path(__file__).with_name("map.html")
 BATCH = 512  # images read at once
@@ -32,11 +32,11 @@ def read(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Features float32 (N, D), each row of length 1, and answers int64 (N,) of uint8 (N, 1, S, S)
     images, in the precision that the network was trained in."""
-    precision = training.reading_precision(trained, torch.device("cpu"))
+    precision = machine.reading_precision(trained, torch.device("cpu"))
     features, answers = [], []
     with torch.inference_mode():
         for chunk in tqdm(images.split(BATCH), desc="map", disable=None):
-            scaled = (chunk.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+            scaled = inference.scaled(chunk).contiguous(memory_format=torch.channels_last)
             with torch.autocast("cpu", precision, precision != torch.float32):
                 outputs = model.eval()(scaled)
             features.append(F.normalize(outputs.features.float(), dim=1))

@@ -26,7 +26,7 @@ import matplotlib_fontja  # noqa: F401 (sets a font that has kanji)
 from kakitori.accuracy.lettering import lettered
 from kakitori.errors import DataError
 from kakitori.evaluation import differences
-from kakitori.learning import saved
+from kakitori.learning import inference, saved
 from kakitori.learning.samples import table as known
 from kakitori.reading import placement
 from kakitori.reading.characters.strokes import resample
@@ -140,7 +140,7 @@ def grad_cam(network: nn.Module, image: np.ndarray, targets: Sequence[int]) -> n
     The gradient of the class's logit by the last grid, averaged per channel, weighs the grid's
     channels; negative sums become 0. Raises DataError for a network without a grid.
     """
-    images = _scaled(image[None]).repeat(len(targets), 1, 1, 1)
+    images = inference.scaled(torch.from_numpy(image)[None, None]).repeat(len(targets), 1, 1, 1)
     layer = last_grid(network, images[:1], targets[0])
     cam = LayerGradCam(lambda x: network(x).logits, layer)
     coarse = cam.attribute(images, torch.tensor(targets), relu_attributions=True).detach()
@@ -179,7 +179,11 @@ def last_grid(network: nn.Module, images: torch.Tensor, target: int) -> nn.Modul
 @torch.no_grad()
 def probabilities(network: nn.Module, images: np.ndarray, temperature: float) -> np.ndarray:
     """Float64 (N, C) of images uint8 (N, S, S)."""
-    return (network(_scaled(images)).logits.double() / temperature).softmax(1).numpy()
+    return (
+        (network(inference.scaled(torch.from_numpy(images)[:, None])).logits.double() / temperature)
+        .softmax(1)
+        .numpy()
+    )
 
 
 def occluded(
@@ -194,10 +198,6 @@ def occluded(
 def share(cam: np.ndarray, mask: np.ndarray) -> float | None:
     """How much of a map's mass falls on a mask, 0 to 1; None where it has none."""
     return float(cam[mask].sum() / cam.sum()) if cam.any() else None
-
-
-def _scaled(images: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(images).float()[:, None] / 127.5 - 1
 
 
 def draw(path: Path, found: Explanation) -> None:

@@ -34,9 +34,7 @@ def run(
     value) runs its function in the stage's place, which is then neither measured nor alone.
     """
     name = Path(sys.argv[0]).stem
-    parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(doc)
     for flag in instead or {}:
         option, _, value = flag.partition(" ")
         if value:
@@ -67,6 +65,20 @@ def run(
     except OSError as error:
         outputs.mute()
         sys.exit(f"{name}: standard output: {refusal(error) or error}; the results are in place")
+
+
+def arguments(doc: str) -> argparse.ArgumentParser:
+    """What a script can be told; --help shows `doc` as it is written."""
+    return argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+@contextlib.contextmanager
+def by_hand(name: str) -> Iterator[None]:
+    """The work of a script that is no stage: `ended_well`, and alone of its name."""
+    with ended_well(name), outputs.alone(name, name):
+        yield
 
 
 @contextlib.contextmanager

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from kakitori.errors import DataError
+from kakitori.reading.characters.charset import HARD
 from kakitori.reading.characters.framing import MIN_CONTRAST
 from kakitori.running.params import Mix, Split
 
 PARTS = ("train", "val", "test", "hard", "zero_shot", "external")
-HARD = "-hard2"  # ends the name of a corpus by difficult writers, for testing alone
 
 
 def assign_parts(index: pd.DataFrame, settings: Split, mix: Mix, seed: int) -> pd.Series:

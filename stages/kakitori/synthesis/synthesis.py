@@ -23,7 +23,6 @@ from kakitori.synthesis.handwriting import SCAN, draw_page, write_page
 from kakitori.synthesis.table import StrokeTable
 
 MODELS = -1  # the writer of the printed models
-HARD = "-hard2"  # ends the name of the corpus by difficult writers, which is never trained on
 HARD_SEED = 1973  # theirs: never the seed of params.yaml
 
 
@@ -91,7 +90,9 @@ def _stacks(have: set[str], settings: Synthesize, seed: int) -> list[_Stack]:
         stacks.append(_Stack(names, "", text, writers, settings.preset, seed))
     if settings.hard_writers:
         text = text_of("ETL9G", have, settings.classes)
-        stacks.append(_Stack(("ETL9G",), HARD, text, settings.hard_writers, "hard", HARD_SEED))
+        stacks.append(
+            _Stack(("ETL9G",), charset.HARD, text, settings.hard_writers, "hard", HARD_SEED)
+        )
     return stacks
 
 

@@ -1,5 +1,4 @@
-"""The parts of the split in memory, as the training loop and the measurements take them, and
-the shards as a dataset for torch's own loaders."""
+"""The parts of the split in memory, as the training loop and the measurements take them."""
 
 import dataclasses
 import hashlib
@@ -183,29 +182,3 @@ def fingerprint(root: Path) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
-
-
-class Shards(torch.utils.data.Dataset):
-    """Samples of the index as a map-style dataset for torch's own loaders.
-
-    Item k is (image float32 (1, S, S) in [-1, 1], ink +1; class index int), where the class index
-    counts the sorted code points of `index` unless `classes` is given.
-    """
-
-    def __init__(self, folder: Path, index: pd.DataFrame, classes: np.ndarray | None = None):
-        self.folder, self.index = folder, index.reset_index(drop=True)
-        codepoints = self.index["codepoint"].to_numpy()
-        self.classes = np.unique(codepoints) if classes is None else classes
-        self.labels = np.searchsorted(self.classes, codepoints)
-        self._shards, self._rows = self.index["shard"].to_numpy(), self.index["row"].to_numpy()
-        self._open: dict[int, h5py.File] = {}
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def __getitem__(self, k: int) -> tuple[torch.Tensor, int]:
-        shard = int(self._shards[k])
-        if shard not in self._open:  # opened late, so that every loader process has its own
-            self._open[shard] = h5py.File(self.folder / f"shard-{shard:03d}.h5")
-        image = torch.from_numpy(self._open[shard]["images"][int(self._rows[k])])
-        return image[None].float() / 127.5 - 1, int(self.labels[k])

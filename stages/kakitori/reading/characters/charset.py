@@ -16,6 +16,8 @@ from kakitori.reading.characters.kanji_lists import JINMEIYO, JOYO
 # was asked to write (ETL-9 specification: 71 hiragana).
 _NOT_WRITTEN = set("ぁぃぅぇぉっゃゅょゎゐゑ")
 
+HARD = "-hard2"  # ends the name of a corpus by difficult writers, which only tests
+
 _SCRIPTS = (
     ("digit", 0x30, 0x39),
     ("latin", 0x41, 0x5A),

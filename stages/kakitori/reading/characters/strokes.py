@@ -69,18 +69,6 @@ def paired(strokes: Strokes, others: Strokes) -> list[tuple[int, int]]:
     return [(int(i), int(j)) for i, j in pairs if cost[i, j] < APART]
 
 
-def kendall_tau(order: list[int]) -> float:
-    """Kendall's rank correlation between 0, 1, 2, … and `order`, which has no ties.
-
-    1 in order, -1 in reverse; 1 where there are fewer than two to compare.
-    """
-    n = len(order)
-    if n < 2:
-        return 1.0
-    signs = np.sign(np.subtract.outer(order, order))
-    return float(-np.triu(signs).sum() / (n * (n - 1) / 2))
-
-
 # ---------------------------------------------------------------------------------------------
 # Types
 

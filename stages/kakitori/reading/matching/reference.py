@@ -10,6 +10,7 @@ import numpy as np
 
 from kakitori.errors import DataError
 from kakitori.reading import matching
+from kakitori.reading.characters.strokes import resample
 from kakitori.reading.matching import shapes
 
 if TYPE_CHECKING:
@@ -302,7 +303,9 @@ def order_among(strokes: list[np.ndarray], form: list[np.ndarray]) -> list[int] 
     """The numbers in a form of these strokes, if they are the same but for their order."""
     if len(strokes) != len(form):
         return None
-    one, other = (np.stack([shapes.resampled(s) for s in lines]) for lines in (strokes, form))
+    one, other = (
+        np.stack([resample(s, shapes.POINTS) for s in lines]) for lines in (strokes, form)
+    )
     far = np.abs(one[:, None] - other[None]).max((2, 3))
     order = far.argmin(1).tolist()
     return order if far.min(1).max() < SAME and len(set(order)) == len(order) else None

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kakitori.reading.characters.strokes import resample
+
 POINTS = 8  # of a stroke, enough for a bend or two; more tell no more
 STIFFNESS = 0.015  # variance per point that keeps the drawing's proportions, beside a common 0.08
 NARROWEST = 1 / 3  # no axis of a drawing is stretched or shrunk further, nor mirrored
@@ -24,23 +26,15 @@ def framed(strokes: Strokes) -> np.ndarray:
     if not len(strokes):
         return np.zeros((0, POINTS + 2, 2))
     lines = [np.asarray(stroke, np.float64) for stroke in strokes]
-    points = np.stack([np.concatenate([resampled(s), s[-1:], s[:1]]) for s in lines])
+    points = np.stack([np.concatenate([resample(s, POINTS), s[-1:], s[:1]]) for s in lines])
     low, high = points.min((0, 1)), points.max((0, 1))
     return (points - (low + high) / 2) / (float((high - low).max()) or 1.0)  # 1: a single dot
 
 
 def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Two strokes as one, and where they meet."""
-    line = resampled(np.concatenate([one[:POINTS], other[:POINTS]]))
+    line = resample(np.concatenate([one[:POINTS], other[:POINTS]]), POINTS)
     return np.concatenate([line, one[POINTS - 1 : POINTS], other[:1]])
-
-
-def resampled(stroke: np.ndarray) -> np.ndarray:
-    """A polyline as POINTS points, evenly spaced."""
-    steps = np.sqrt((np.diff(stroke, axis=0) ** 2).sum(1))
-    along = np.concatenate([[0.0], np.cumsum(steps)])
-    at = along[-1] * np.arange(POINTS) / (POINTS - 1)
-    return np.stack([np.interp(at, along, stroke[:, k]) for k in (0, 1)], axis=1)
 
 
 def lengths(strokes: np.ndarray) -> np.ndarray:
