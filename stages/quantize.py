@@ -29,6 +29,7 @@ from kakitori.reading import monitoring
 from kakitori.running import stage
 from kakitori.running.params import ROOT, Settings
 
+COLUMNS = {"bytes": "bytes", "latency_ms": "latency_ms", "top1": "val_top1"}  # of plots
 STRANGERS = 1000  # scribbles, faces and foreign words, of which no more than a few may be answered
 
 
@@ -67,13 +68,11 @@ def main(settings: Settings) -> None:
         source = formats.Trained(model, size, options, calibration, (images, labels), Path(between))
         made, sensitivity = exporting.make(names, source, seen, classes, folder)
         outputs.write_csv(plots / "sensitivity.csv", sensitivity)
-        metrics |= made
-        columns = ["bytes", "latency_ms", "val_top1"]
-        table = pd.DataFrame([{"name": k} | {c: metrics[k][c] for c in columns} for k in names])
-        table = table.rename(columns={"val_top1": "top1"})
+        rows = [{"name": k} | {c: made[k][key] for c, key in COLUMNS.items()} for k in names]
+        table = pd.DataFrame(rows)
         outputs.write_csv(plots / "formats.csv", table)
         figures.accuracy_by_cost(plots / "formats.png", table, "validation")
-    outputs.write_json(ROOT / "metrics/quantize.json", metrics)
+    outputs.write_json(ROOT / "metrics/quantize.json", metrics | made)
 
 
 def samples(settings: Settings, described: saved.Described) -> tuple[np.ndarray, data.Part]:

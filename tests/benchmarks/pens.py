@@ -74,15 +74,7 @@ def main() -> None:
     pens = np.concatenate([np.zeros(len(rows)), pens])
 
     older = [options.emulator, "-cpu", "Haswell-noTSX"] if options.emulator else []
-    with tempfile.TemporaryDirectory() as folder:
-        np.save(f"{folder}/images.npy", images)
-
-        def read(before: list[str], setting: str) -> np.ndarray:
-            files = [str(options.model), f"{folder}/images.npy", setting, f"{folder}/found.npy"]
-            subprocess.run([*before, sys.executable, "-c", READ, *files], check=True)
-            return np.load(f"{folder}/found.npy")
-
-        plain, exact = read(older, "0"), read([], "1")
+    plain, exact = (answers(options.model, images, *how) for how in ((older, "0"), ([], "1")))
     groups = {"test samples": pens == 0, "drawings": pens > 0}
     for low, high in itertools.pairwise(PENS):
         groups[f"pens of {low:.0%} to {high:.0%}"] = (pens >= low) & (pens < high)
@@ -91,6 +83,15 @@ def main() -> None:
             f"{name}: {of.sum():,}, answers that are equal {(plain == exact)[of].mean():.2%}, "
             f"top-1 {(plain == labels)[of].mean():.2%}, exact {(exact == labels)[of].mean():.2%}"
         )
+
+
+def answers(model: Path, images: np.ndarray, before: list[str], setting: str) -> np.ndarray:
+    """What a process of its own answers, int64 (N,): READ, run by the command `before`."""
+    with tempfile.TemporaryDirectory() as folder:
+        np.save(f"{folder}/images.npy", images)
+        files = [str(model), f"{folder}/images.npy", setting, f"{folder}/found.npy"]
+        subprocess.run([*before, sys.executable, "-c", READ, *files], check=True)
+        return np.load(f"{folder}/found.npy")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,6 @@ def build(root: Path, folder: Path, model: Path) -> dict[str, int]:
     """
     recognizer = Recognizer(model)
     packed, about = strokes_for(root, model)
-    runtime = root / "demo/node_modules/onnxruntime-web/dist"
     with outputs.whole_folder(folder) as part:
         for source in sorted((root / "demo").glob("*.*")):
             if source.suffix in {".html", ".css", ".js", ".ts", ".svg", ".md"}:
@@ -68,20 +67,24 @@ def build(root: Path, folder: Path, model: Path) -> dict[str, int]:
             "strokes": _bytes(part, "strokes.bin") + _bytes(part, "characters.json"),
             "page": page,
         }
-        (part / "ort").mkdir()
-        for name in RUNTIME:
-            if not (runtime / name).is_file():
-                raise DataError(
-                    f"{runtime / name}: expected ONNX Runtime Web, found no file; `npm ci` in "
-                    "demo/ brings it"
-                )
-            shutil.copy2(runtime / name, part / "ort")
+        _copy_runtime(root / "demo/node_modules/onnxruntime-web/dist", part / "ort")
         sizes["runtime"] = _bytes(part / "ort")
         notice = _notice(root, [source["credit"] for source in about["sources"]])
         if settings["version"]:
             notice += f"\n{shipped.file('LICENSE').read_text('utf-8')}"
         (part / "NOTICE.txt").write_text(notice, "utf-8")
     return sizes
+
+
+def _copy_runtime(source: Path, target: Path) -> None:
+    target.mkdir()
+    for name in RUNTIME:
+        if not (source / name).is_file():
+            raise DataError(
+                f"{source / name}: expected ONNX Runtime Web, found no file; `npm ci` in demo/ "
+                "brings it"
+            )
+        shutil.copy2(source / name, target)
 
 
 def alphabets(classes: str) -> dict[str, str]:

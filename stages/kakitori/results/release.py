@@ -57,18 +57,7 @@ def write(root: Path, folder: Path, largest: int = LARGEST) -> dict:
     origin = provenance.of_run(root, settings)
     export = root / "models/exports/int8.onnx"
     recognizer = Recognizer(export, threads=0)
-    size = export.stat().st_size
-    if size != measured["quantize"]["int8"]["bytes"]:
-        raise DataError(
-            f"{export}: expected the {measured['quantize']['int8']['bytes']:,} bytes of "
-            f"metrics/quantize.json, found {size:,}; `dvc repro` brings both up to date"
-        )
-    if size > largest:
-        raise DataError(
-            f"{export}: expected at most {largest:,} bytes to ship, found {size:,} of "
-            f"{settings.model} with {len(recognizer.classes):,} classes; a narrower one (model: "
-            "compact, archs.compact.net) is smaller, --largest allows more"
-        )
+    _check_size(export, measured["quantize"]["int8"]["bytes"], largest, settings.model, recognizer)
     table = pd.read_parquet(root / "data/characters.parquet")
     written = true(table)
     if written.empty:
@@ -81,7 +70,7 @@ def write(root: Path, folder: Path, largest: int = LARGEST) -> dict:
         "model": settings.model,
         "classes": len(recognizer.classes),
         "size": recognizer.size,
-        "bytes": size,
+        "bytes": export.stat().st_size,
         "sha256": hashlib.sha256(export.read_bytes()).hexdigest(),
         "commit": commit(root),
         "dataset": measured["evaluate"]["dataset"],
@@ -101,6 +90,23 @@ def write(root: Path, folder: Path, largest: int = LARGEST) -> dict:
         licence = LICENCE.format(kanjivg=about["kanjivg"], sources=sources)
         (part / "LICENSE").write_text(licence, "utf-8")
     return about
+
+
+def _check_size(
+    export: Path, measured: int, largest: int, model: str, recognizer: Recognizer
+) -> None:
+    size = export.stat().st_size
+    if size != measured:
+        raise DataError(
+            f"{export}: expected the {measured:,} bytes of metrics/quantize.json, found {size:,}; "
+            "`dvc repro` brings both up to date"
+        )
+    if size > largest:
+        raise DataError(
+            f"{export}: expected at most {largest:,} bytes to ship, found {size:,} of {model} with "
+            f"{len(recognizer.classes):,} classes; a narrower one (model: compact, "
+            "archs.compact.net) is smaller, --largest allows more"
+        )
 
 
 def true(table: pd.DataFrame) -> pd.DataFrame:

@@ -156,26 +156,7 @@ def _jis_set(
         yield checked(f"first record {wanted}", None if small else first.startswith(wanted), first)
     position = np.concatenate([_within(n) for n in _by_file(files, raws, number)])
     if name == "ETL9G":
-        zero = all((column[key] == 0).all() for key in PERSON[:4])
-        yield checked("sex, age, industry and occupation are zero", zero, zero)
-        fits = (column["x"] == position % 152 % 16) & (column["y"] == position % 152 // 16)
-        yield checked(
-            "x and y follow from the position, 152 a form in 16 columns",
-            fits.all(),
-            f"{fits.sum():,} of {len(fits):,} records",
-        )
-        form = position // 152 + 1
-        in_file = (number - 1) % 4
-        later = in_file > 0
-        goes_on = (column["sheet"] == 20 * in_file + form)[later]
-        restarts = (column["sheet"] == form)[later]
-        yield checked(
-            "sheet numbers of a file's 2nd to 4th set (open question)",
-            None,
-            "no such set"
-            if not later.any()
-            else f"go on counting in {goes_on.mean():.1%}, restart at 1 in {restarts.mean():.1%}",
-        )
+        yield from _etl9g(checked, column, number, position)
     if name == "ETL9B":
         here = ~model
         fits = column["sheet"][here] == 20 * (number[here] - 1) + _rank_form(files, raws, here)
@@ -198,6 +179,32 @@ def _jis_set(
             f"in {sum(constant)} of {len(constant)} sets: "
             + ("one writer a set" if all(constant) else "the writers are the sheets'"),
         )
+
+
+def _etl9g(
+    checked: Callable, column: dict[str, np.ndarray], number: np.ndarray, position: np.ndarray
+) -> Iterator[Check]:
+    """position : of each record in its file and set, from 0."""
+    zero = all((column[key] == 0).all() for key in PERSON[:4])
+    yield checked("sex, age, industry and occupation are zero", zero, zero)
+    fits = (column["x"] == position % 152 % 16) & (column["y"] == position % 152 // 16)
+    yield checked(
+        "x and y follow from the position, 152 a form in 16 columns",
+        fits.all(),
+        f"{fits.sum():,} of {len(fits):,} records",
+    )
+    form = position // 152 + 1
+    in_file = (number - 1) % 4
+    later = in_file > 0
+    goes_on = (column["sheet"] == 20 * in_file + form)[later]
+    restarts = (column["sheet"] == form)[later]
+    yield checked(
+        "sheet numbers of a file's 2nd to 4th set (open question)",
+        None,
+        "no such set"
+        if not later.any()
+        else f"go on counting in {goes_on.mean():.1%}, restart at 1 in {restarts.mean():.1%}",
+    )
 
 
 def _by_file(files: list[EtlFile], raws: list[np.ndarray], x: np.ndarray) -> list[np.ndarray]:
