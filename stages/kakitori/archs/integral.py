@@ -2,8 +2,8 @@
 
 Everything in it is a convolution, a ReLU or a pooling, which INT8 runs without a way back to
 floating point; attention, whose multiplications break that path, is left out. `train.qat` of
-`archs.qat` rounds weights and activations in the last part of training (learning/qat.py), so that
-the INT8 export loses next to nothing.
+`archs.integral` rounds weights and activations in the last part of training (learning/qat.py), so
+that the INT8 export loses next to nothing.
 
 Where it departs from the paper: the ranges of activations are running extremes instead of running
 means of them, and batch-norms are folded at export alone, which per-channel scales allow.
