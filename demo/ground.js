@@ -92,7 +92,7 @@ export function isDark(image) {
   let small = reduce(image, Math.min(Math.max(part(longer(image), FINE), 1), 4));
   let { low, high, shaded } = levelsOf(small);
   let dark = each(small, (v) => (2 * v < low + high ? 1 : 0));
-  const within = !shaded && fullEdges(dark).every(Boolean) && paperWithin(dark);
+  const within = fullEdges(dark).every(Boolean) && paperWithin(dark);
   if (within) {
     [small, dark] = [crop(small, ...within), crop(dark, ...within)];
     shaded = levelsOf(small).shaded;
@@ -115,16 +115,18 @@ export function isDark(image) {
 
 /** What lies within a frame, or on a table around it: left, top, right and bottom; or null. */
 function paperWithin(dark) {
-  if (9 * sumOf(dark.data) > 5 * dark.data.length) return null;
+  if (3 * sumOf(dark.data) > 2 * dark.data.length) return null;
+  let begins = true;
   const [[top, bottom], [left, right]] = [dark, transposed(dark)].map((lines) => {
     const most = part(lines.height, RIM);
     const many = (y) => 2 * sumOf(rowOf(lines, y)) >= lines.width;
     let [first, last] = [0, 0];
     while (first < most && many(first)) first += 1;
     while (last < most && many(lines.height - 1 - last)) last += 1;
+    begins &&= Math.max(first, last) < most;
     return [first, lines.height - last];
   });
-  if (Math.min(bottom - top, right - left) <= 2 * LINE) return null;
+  if (!begins || Math.min(bottom - top, right - left) <= 2 * LINE) return null;
   const paper = crop(dark, left + LINE, top + LINE, right - LINE, bottom - LINE);
   const inked = edgesOf(paper).some((edge) => 3 * sumOf(edge) > edge.length);
   return inked ? null : [left, top, right, bottom];

@@ -40,7 +40,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **settings) -> bytes:
 # --- what stands beside a character -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("character", "書国口一三あ")
+@pytest.mark.parametrize("character", "書国口一三あ躍回")
 @pytest.mark.parametrize("row", benchmark.ROWS)
 def test_what_stands_beside_it_is_left_out(row, character):
     alone = printed(character)

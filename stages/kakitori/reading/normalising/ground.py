@@ -51,7 +51,7 @@ def is_dark(image: np.ndarray) -> bool:
     small = np.asarray(Image.fromarray(image).reduce(min(max(max(image.shape) // FINE, 1), 4)))
     low, high, shaded = _levels(small)
     dark = 2 * small.astype(np.int16) < low + high
-    if not shaded and all(_full(dark)) and (within := _paper_within(dark)):
+    if all(_full(dark)) and (within := _paper_within(dark)):
         small, dark = small[within], dark[within]
         low, high, shaded = _levels(small)
     values = _OCTAVES[small] if shaded else small.astype(np.int64)
@@ -80,9 +80,9 @@ def _full(mask: np.ndarray) -> list[bool]:
 
 def _paper_within(dark: np.ndarray) -> tuple[slice, slice] | None:
     """What lies within a frame, or on a table around it: within the rows and columns along the
-    edges of which half is dark. None where no light paper begins there, which takes about half of
-    the picture, but light writing."""
-    if 9 * int(dark.sum()) > 5 * dark.size:
+    edges of which half is dark. None where no light paper begins there, which leaves a third of the
+    picture light, but light writing."""
+    if 3 * int(dark.sum()) > 2 * dark.size:
         return None
     slices = []
     for lines in (dark, dark.T):
@@ -90,6 +90,8 @@ def _paper_within(dark: np.ndarray) -> tuple[slice, slice] | None:
         many = (2 * lines.sum(1) >= lines.shape[1]).tolist()
         first = (*many[:most], False).index(False)
         last = (*many[::-1][:most], False).index(False)
+        if most in (first, last):
+            return None
         slices.append(slice(first, len(lines) - last))
     paper = dark[slices[0], slices[1]][LINE:-LINE, LINE:-LINE]
     if not paper.size or any(3 * edge.sum() > len(edge) for edge in _edges(paper)):
