@@ -82,7 +82,7 @@ def ink_of(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 def character(ink: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
     """Which pixels are of the character and which of something else, bool (H, W) each."""
     full = ground.full_ink(ink, least)
-    rough = ROUGH * int(np.partition(ink, 2 * ink.size // 5, None)[2 * ink.size // 5])
+    rough = ROUGH * ground.ranked(ink, 2 * ink.size // 5)
     if rough > least:  # the ground has a texture
         full = ground.full_ink(ink, rough) or full
         least = min(rough, full // PALE)
