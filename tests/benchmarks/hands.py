@@ -152,7 +152,8 @@ def written(forms: dict[str, Form], preset: str, hands: int, seed: int) -> Itera
 
 
 def joined(lines: np.ndarray, number: np.ndarray) -> list[np.ndarray]:
-    """Strokes as the pen draws them: as one where a link, whose number is 0, leads to the next."""
+    """Strokes as the pen draws them: as one where a link, whose number is 0, leads to the next, or
+    where that begins on the end of the one before."""
     strokes, links = lines[number > 0], lines[number == 0]
     ends = np.linalg.norm(strokes[None, :, -1] - links[:, None, 0], axis=2).argmin(1).tolist()
     after = dict(zip(ends, links, strict=True))
@@ -160,6 +161,8 @@ def joined(lines: np.ndarray, number: np.ndarray) -> list[np.ndarray]:
     for k, stroke in enumerate(strokes[1:]):
         if k in after:
             found[-1] = np.concatenate([found[-1], after[k], stroke])
+        elif (found[-1][-1] == stroke[0]).all():
+            found[-1] = np.concatenate([found[-1], stroke])
         else:
             found.append(stroke)
     return found

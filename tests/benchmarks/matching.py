@@ -93,7 +93,8 @@ def by_hands(names: list[str], forms: dict, rng: np.random.Generator, preset: st
     """Characters, repeated as often as they are named, a run of them in each hand."""
     made = []
     for text in np.array_split(np.array(names), HANDS):
-        hand = dataclasses.replace(Hand.draw(rng, preset), swaps=0.0)
+        # Who is to be told of a slip writes as taught.
+        hand = dataclasses.replace(Hand.draw(rng, preset), swaps=0.0, running=None)
         table = StrokeTable.of(forms, text.tolist())
         # What the pen does before it is drawn; draw_page gives the drawing alone.
         paths = pen_paths(table, hand, rng)

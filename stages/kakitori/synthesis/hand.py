@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from kakitori.reading.characters.strokes import TYPES
+from kakitori.synthesis.running import Running
 from kakitori.synthesis.table import PARTS
 
 
@@ -44,6 +45,7 @@ class Hand:
     link: float  # width of the path between them, beside the strokes'
     flow: float  # how far a stroke's end bends towards the next one's start
     runs_on: bool  # さ and き in one stroke less, り and こ with a link
+    running: Running | None  # forms of a hand in a hurry; None writes all strokes as taught
     swaps: float  # chance that a stroke is written after the next one
     darkness: float  # ink level, 0–1
     grain: float  # unevenness of the ink, 0–1
@@ -106,6 +108,7 @@ class Hand:
             link=rng.uniform(0.35, 1.0),
             flow=rng.uniform(0.15, 0.5) if cursive else rng.choice([0.0, 0.1]),
             runs_on=bool(rng.random() < {"plain": 0.3, "varied": 0.5, "hard": 0.7}[preset]),
+            running=_running(rng.spawn(1)[0], preset, cursive, brush),
             swaps=rng.choice([0.0, 0.03]),
             darkness=rng.uniform(0.55, 1.0),
             grain=rng.uniform(0.2, 0.6) if pen == "pencil" else rng.choice([0.0, 0.15]),
@@ -137,8 +140,18 @@ class Hand:
             nib=np.array([0.0, 1.0]),
             taper=np.zeros(2),
             runs_on=False,
+            running=None,
             warp=np.zeros((4, 4, 2)),
             kinds=np.zeros((len(TYPES), 4)),
             parts=np.zeros((PARTS, 4)),
             sides=np.zeros((5, 4)),
         )
+
+
+def _running(rng: np.random.Generator, preset: str, cursive: bool, brush: bool) -> Running | None:
+    """Habits of running forms: most of them a cursive writer's, few another's, none where all is
+    written as taught; nor those of `hard`, which are frozen."""
+    if preset != "varied":
+        return None
+    extent = rng.uniform(0.5, 1.0) if cursive else rng.choice([0.0, rng.uniform(0.05, 0.3)])
+    return Running.draw(rng, extent, brush) if extent else None

@@ -6,6 +6,7 @@ import numpy as np
 
 from kakitori.reading.characters.strokes import TYPES
 from kakitori.synthesis.hand import Hand
+from kakitori.synthesis.running import redrawn
 from kakitori.synthesis.table import POINTS, StrokeTable
 
 SHORTEST = 0.1  # of the square: shorter strokes are no less steady than such
@@ -42,11 +43,13 @@ def pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> Paths
         return rng.standard_normal(shape, np.float32)
 
     p = _shaped(table, hand, rng, noise)
-    number = table.number
+    number, order = table.number, np.arange(total)
+    if hand.running:
+        run = rng.spawn(1)[0]  # a generator of its own: other hands stay as they were
+        p, linked = redrawn(p, table.running, hand.running, run)
     if hand.swaps:
         # Order alone changes, and with it which strokes flow into each other.
         first = np.flatnonzero((of[1:] == of[:-1]) & (rng.random(total - 1) < hand.swaps))
-        order = np.arange(total)
         for k in first.tolist():
             order[k], order[k + 1] = order[k + 1], order[k]
         p, kind, runs_on, number = p[order], kind[order], runs_on[order], number[order]
@@ -58,7 +61,11 @@ def pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> Paths
     pressure = hand.pressure * (0.7 * noise(total, 1) + 0.5 * noise(count)[of][:, None])
     widths = _widths(p, kind, hand) * np.exp(pressure)
     widths = widths * np.clip(model, 0.25, 3) ** np.float32(hand.brushwork)
-    p, widths, of, number = _join(p, widths, of, number, runs_on, hand, rng)
+    stays = _stays_down(p, of, runs_on, hand, rng)
+    if hand.running:
+        led = linked[order[:-1]] | hand.running.stays(p, table.running.link[order], hand.reach, run)
+        stays |= led & (of[1:] == of[:-1]) & (np.diff(order) == 1)
+    p, widths, of, number = _join(p, widths, of, number, stays, hand)
 
     # Per character and per writer: warp, lean, turn, proportions, size, place.
     grid = hand.warp + hand.looseness * noise(count, 4, 4, 2)
@@ -226,30 +233,42 @@ def _widths(p: np.ndarray, kind: np.ndarray, hand: Hand) -> np.ndarray:
     return width.astype(np.float32)
 
 
+def _stays_down(
+    p: np.ndarray, of: np.ndarray, runs_on: np.ndarray, hand: Hand, rng: np.random.Generator
+) -> np.ndarray:
+    """Whether the pen stays down between each stroke and the next, bool (T - 1,)."""
+    far = np.linalg.norm(p[1:, 0] - p[:-1, -1], axis=1)
+    near = np.exp(-((far / max(hand.reach, 1e-3)) ** 2))
+    chance = np.maximum(hand.joining * near, 0.9 * runs_on[:-1])
+    return (of[1:] == of[:-1]) & (rng.random(len(far), np.float32) < chance)
+
+
 def _join(
     p: np.ndarray,
     widths: np.ndarray,
     of: np.ndarray,
     number: np.ndarray,
-    runs_on: np.ndarray,
+    stays: np.ndarray,
     hand: Hand,
-    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Where the pen stays down, a light connecting path from a stroke's end to the next's start."""
-    gap = p[1:, 0] - p[:-1, -1]
-    near = np.exp(-((np.linalg.norm(gap, axis=1) / max(hand.reach, 1e-3)) ** 2))
-    stays = rng.random(len(gap), np.float32) < np.maximum(hand.joining * near, 0.9 * runs_on[:-1])
-    after = np.flatnonzero((of[1:] == of[:-1]) & stays)
+    after = np.flatnonzero(stays)
     if not len(after):
         return p, widths, of, number
+    gap = p[after + 1, 0] - p[after, -1]
     t = np.linspace(0, 1, POINTS, dtype=np.float32)[None, :, None]
     link = p[after, -1][:, None] * (1 - t) + p[after + 1, 0][:, None] * t
-    sag = np.stack([gap[after, 1], -gap[after, 0]], 1)[:, None] * 0.15 * (4 * t * (1 - t))
-    light = hand.link * (widths[after, -1] + widths[after + 1, 0])[:, None] / 2
+    ends = widths[after, -1][:, None], widths[after + 1, 0][:, None]
+    if hand.running:
+        link = link + hand.running.curve(p[after], p[after + 1], t)
+        light = hand.running.light(*ends, np.linalg.norm(gap, axis=1), t[..., 0])
+    else:
+        link = link + np.stack([gap[:, 1], -gap[:, 0]], 1)[:, None] * 0.15 * (4 * t * (1 - t))
+        light = np.broadcast_to(hand.link * sum(ends) / 2, (len(after), POINTS))
     order = np.argsort(np.concatenate([of, of[after]]), kind="stable")
     return (
-        np.concatenate([p, link + sag])[order],
-        np.concatenate([widths, np.broadcast_to(light, (len(after), POINTS))])[order],
+        np.concatenate([p, link])[order],
+        np.concatenate([widths, light])[order],
         np.concatenate([of, of[after]])[order],
         np.concatenate([number, np.zeros_like(after)])[order],
     )

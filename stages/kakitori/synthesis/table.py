@@ -9,6 +9,7 @@ import numpy as np
 
 from kakitori.reading.characters import charset
 from kakitori.reading.characters.strokes import TYPES, Form, halves
+from kakitori.synthesis.running import Runs
 
 POINTS = 20  # per stroke, closer where it bends, so that no corner of kana is lost
 CURVE = 0.5  # of a stroke's points, those for each half turn beside those for its whole length
@@ -42,6 +43,7 @@ class StrokeTable:
     joints : int (J, 3), ends that lie on another stroke: the stroke, its point there (0 or the
         last), and the stroke that it lies on. meets : float32 (J,), the place on that, in points.
     kana : bool (C,), which of the C characters are kana.
+    running : where the rules of running forms apply.
     """
 
     points: np.ndarray
@@ -57,6 +59,7 @@ class StrokeTable:
     joints: np.ndarray
     meets: np.ndarray
     kana: np.ndarray
+    running: Runs
 
     @property
     def characters(self) -> int:
@@ -99,6 +102,7 @@ class StrokeTable:
             number=np.concatenate([np.arange(1, count + 1) for count in counts]),
             runs_on=np.array(runs_on),
             kana=np.array([charset.is_kana(ord(c)) for c in text]),
+            running=Runs.of(points, [t for form in chosen for t in form.types], firsts, text),
         )
 
     def only(self, kept: np.ndarray) -> "StrokeTable":
@@ -112,6 +116,7 @@ class StrokeTable:
             self,
             joints=joints,
             meets=self.meets[both],
+            running=self.running.only(kept),
             **{name: getattr(self, name)[kept] for name in names},
         )
 
