@@ -6,7 +6,7 @@ from pathlib import Path
 
 import feeding
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 
 def convert(folder, kind):
@@ -26,8 +26,19 @@ def convert(folder, kind):
 
 
 def load(files, _kind):
-    interpreter = Interpreter(str(files[0]), num_threads=1)
-    interpreter.allocate_tensors()
+    def opened(**settings):
+        interpreter = Interpreter(str(files[0]), num_threads=1, **settings)
+        interpreter.allocate_tensors()
+        return interpreter
+
+    try:
+        interpreter = opened()
+    except RuntimeError as refused:
+        if "XNNPACK" not in str(refused):
+            raise
+        # It has no room for the scale of a layer that no calibration sample excites.
+        kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        interpreter = opened(experimental_op_resolver_type=kernels)
     (given,), (found,) = interpreter.get_input_details(), interpreter.get_output_details()
 
     def read(image):
