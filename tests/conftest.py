@@ -54,7 +54,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def finished(once: Callable) -> Project:
     """A tiny project in which every stage has run, committed as after `dvc repro`. Shared: tests
-    must leave it as it is. Where several processes test, each has a copy. test_pipeline.py holds
+    must leave it as it is. Where several processes test, each has a copy. test_runs.py holds
     its bytes against those of a true `dvc repro`."""
 
     def make(root: Path) -> None:

@@ -2,7 +2,7 @@
 
 It parses five hundred sources for it, the same ones at every export, which is half of the time of a
 small one. Importing this module changes it for the process. What stages export in processes of
-their own (test_pipeline.py's `dvc repro`) is without it, and the same to the byte.
+their own (test_runs.py's `dvc repro`) is without it, and the same to the byte.
 """
 
 import functools

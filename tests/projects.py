@@ -1,5 +1,6 @@
 """A tiny project to run the real pipeline in, and quick ways to run it."""
 
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,8 @@ import yaml
 from tests import committed, forks
 
 ROOT = Path(__file__).resolve().parents[1]
+STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
+BEFORE_TRAINING = ("characters", "synthesize", "extract", "split")
 LIMIT = 1500  # seconds for one command: the longest took 150, on two cores that ran other tests too
 
 TINY = {
@@ -42,6 +45,11 @@ def environment() -> dict[str, str]:
     """The environment of this interpreter, so that a stage's `python` is the one that tests."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     return {**os.environ, "PATH": path, "PYTHONFAULTHANDLER": "1"}
+
+
+def metric(project: "Project", name: str) -> dict:
+    """What metrics/NAME.json says."""
+    return json.loads((project.root / f"metrics/{name}.json").read_text("utf-8"))
 
 
 class Project:

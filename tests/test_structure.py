@@ -104,6 +104,26 @@ def test_no_architecture_imports_another():
         assert not imports(path) & archs, path
 
 
+SCRIPT, MAIN, FUNCTION, MODULE = 120, 40, 60, 450  # lines at most
+TABLES = {("stages/kakitori/synthesis/hand.py", "draw")}  # a line for each trait of a hand
+
+
+def long_ones(path: Path) -> list[str]:
+    """What of a file is longer than people read at once."""
+    name, text = path.relative_to(params.ROOT).as_posix(), path.read_text("utf-8")
+    sizes = [("", len(text.splitlines()), SCRIPT if path.parent.name == "stages" else MODULE)]
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef) and (name, node.name) not in TABLES:
+            size = node.end_lineno - node.lineno + 1
+            sizes.append((node.name, size, MAIN if node.name == "main" else FUNCTION))
+    return [f"{name} {of}: {size} lines, at most {most}" for of, size, most in sizes if size > most]
+
+
+def test_everything_is_read_in_a_screenful_or_a_few():
+    files = [p for room in ("stages", "tests") for p in (params.ROOT / room).rglob("*.py")]
+    assert not [line for path in files for line in long_ones(path)]
+
+
 def test_tests_do_not_import_tests():
     """What several need is in a module of its own; but for processes that a test starts anew."""
     for path in (params.ROOT / "tests").rglob("*.py"):

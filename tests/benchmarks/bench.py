@@ -42,9 +42,6 @@ from tests.benchmarks.workbench import ROUNDS, WRITERS, Bench, timed  # noqa: E4
 if TYPE_CHECKING:
     from kakitori.learning.training import Trainer
 
-OUR_EPOCHS = 3  # to 97 % of 500 classes: two read 96.8 %
-THEIR_EPOCHS = 40  # at most
-PATIENCE = 15  # times as long as ours, then the usual way has not reached it
 RECORD = 8199  # bytes of ETL9G
 IMAGE = 64 * 64  # bytes in a shard
 REPORT = ROOT / "metrics/bench.json"
@@ -371,69 +368,10 @@ def stage_seconds() -> dict[str, float]:
 
 
 def to_97_percent(bench: Bench) -> dict:
-    """Seconds of training until validation reads 97 %, 500 classes in 26 writers' hands, 4 other
-    writers to validate: ours, and the same network as tutorials train it: 32-bit floats, one
-    sample at a time transformed, Adam at a constant rate. Looking at validation is ours to pay."""
-    import pandas as pd
-    import torch
-    from tests.benchmarks import usual
+    """See race.to_97_percent."""
+    from tests.benchmarks import race
 
-    from kakitori.learning import contract, inference, training
-    from kakitori.learning.samples.data import Part
-    from kakitori.running import params
-
-    target, classes = 0.97, 500
-    images, labels, rows = bench.images()
-    writer = pd.factorize(rows["writer_group"])[0]
-
-    def part(first: int, last: int) -> Part:
-        kept = np.flatnonzero((labels < classes) & (writer >= first) & (writer < last))
-        every = torch.ones(len(kept), dtype=torch.float64)
-        chosen = torch.from_numpy(images[kept])[:, None]
-        return Part(chosen, torch.from_numpy(labels[kept]), rows.iloc[kept], every)
-
-    parts = {"train": part(0, 26), "val": part(26, 30)}
-    names = sorted(bench.characters["character"])[:classes]
-
-    def network() -> torch.nn.Module:
-        torch.manual_seed(0)
-        return contract.network(params.load(), names, pd.DataFrame())
-
-    def ours() -> tuple[float, int]:
-        options = params.load().training().model_copy(update={"epochs": OUR_EPOCHS})
-        trainer = training.Trainer(network(), parts, options, 0)
-        taken = 0.0
-        for epoch in range(options.epochs):
-            taken += timed(trainer.epoch)
-            if trainer.curve[-1]["val_top1"] >= target:
-                return taken, epoch + 1
-        sys.exit(f"to_97_percent: expected {target:.0%} after {options.epochs} epochs, found less")
-
-    def usually() -> tuple[float, int, float]:
-        learner = usual.Learner(network())
-        shown = parts["train"].images[:, 0].numpy()
-        loader = usual.loader(shown, parts["train"].labels.numpy(), 128, os.cpu_count())
-        taken = 0.0
-        for epoch in range(THEIR_EPOCHS):
-            taken += timed(lambda: [learner.step(*batch) for batch in loader])
-            logits = inference.logits_of(learner.model, parts["val"].images)
-            reached = inference.measure(logits, parts["val"].labels)["val_top1"]
-            print(f"usual way, epoch {epoch + 1}: {reached:.4f} in {taken:.0f} s", flush=True)
-            learner.model.train()
-            if reached >= target or taken > PATIENCE * our_seconds:
-                break
-        return taken, epoch + 1, reached
-
-    our_seconds, our_epochs = ours()
-    their_seconds, their_epochs, reached = usually()
-    return {
-        "seconds": round(our_seconds, 1),
-        "epochs": our_epochs,
-        "usual_seconds": round(their_seconds, 1),
-        "usual_epochs": their_epochs,
-        "usual_val_top1": round(reached, 4),
-        "times_shorter": round(their_seconds / our_seconds, 2),
-    }
+    return race.to_97_percent(bench)
 
 
 def profile(_bench: Bench) -> dict:

@@ -195,9 +195,7 @@ def parse(svg: bytes, character: str, where: str) -> Character:
     strokes = [_polyline(p, f"{where}: stroke {i}") for i, p in enumerate(paths, 1)]
     # The outer group holds one group, the character itself.
     whole = root.members[0] if len(root.members) == 1 else root
-    if not isinstance(whole, _Group):
-        whole = root
-    tree = _part(whole, types)
+    tree = _part(whole if isinstance(whole, _Group) else root, types)
     return Character(character, strokes, types, dataclasses.replace(tree, element=character))
 
 
