@@ -15,32 +15,28 @@ What is measured sets the scale of noise; it is never a training sample.
 
 import argparse
 import sys
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "stages")]
 
-from tests.benchmarks import real_hands, residuals  # noqa: E402
+from tests.benchmarks import katakana, real_hands, residuals  # noqa: E402
 
 from kakitori.reading.characters import charset  # noqa: E402
 from kakitori.reading.characters.strokes import Form, resample  # noqa: E402
 from kakitori.synthesis.hand import Hand  # noqa: E402
 from kakitori.synthesis.paths import pen_paths  # noqa: E402
 from kakitori.synthesis.table import POINTS, StrokeTable  # noqa: E402
-from kakitori.writing import glyphs, tracing  # noqa: E402
+from kakitori.writing import glyphs  # noqa: E402
 
 PRESETS = ("plain", "varied", "hard")
 GRID = 200  # steps of a frame: what a character of kanjicanvas has in pixels of its mouse
 OFTEN = 4  # characters with a stroke of one part, from which on a habit is told from the moment
-SIDE = 64  # pixels of a picture of --katakana
-PEN = 3 / 64  # of its side, its pen's width
 FIGURES = ("n", "mean", "sd", "robust", *(f"q{q:02}" for q in (5, 25, 50, 75, 95)))
 WHOLE = ("slant", "rise", "aspect", "size", "x", "y")
 SIGNED = ("x", "y", "length", "turn", "bow", "x in its part", "y in its part")
@@ -305,17 +301,17 @@ def habit(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> tuple[float, 
 def of_katakana(options: argparse.Namespace) -> Iterator[tuple]:
     """What of the measures differs between people: standard deviations between them and of the
     moment, of strokes that are traced in pictures."""
-    pictures = list(read_pictures(options.katakana))
+    pictures = list(katakana.read_pictures(options.katakana))
     forms, references = known_of(sorted({c for _, c, _ in pictures}))
     hands = len({person for person, _, _ in pictures})
     sources = {"people": pictures}
     for preset in PRESETS:
         ours = written(forms, preset, hands, options.seed)
-        sources[preset] = [(d.writer, d.character, inked(d.strokes)) for d in ours]
+        sources[preset] = [(d.writer, d.character, katakana.inked(d.strokes)) for d in ours]
     for source, each in sources.items():
         drawings = []
         for person, character, ink in each:
-            found = residuals.paired(traced(ink), references[character])
+            found = residuals.paired(katakana.traced(ink), references[character])
             if found is not None:
                 points = np.full(len(found.order), residuals.POINTS)
                 drawings.append(Drawing(person, character, found.lines, points, *found[1:], []))
@@ -347,28 +343,6 @@ def components(measure: str, source: str, values: pd.Series, owner: pd.Series) -
     blank = [np.nan] * (len(FIGURES) - 3)
     for of, variance in (("of the writer", between), ("of the moment", within)):
         yield "katakana", measure, of, source, len(values), np.nan, max(variance, 0) ** 0.5, *blank
-
-
-def read_pictures(archive: Path) -> Iterator[tuple[int, str, np.ndarray]]:
-    """Person, character and picture uint8 (S, S), 255 for ink."""
-    with zipfile.ZipFile(archive) as bundle:
-        for name in sorted(n for n in bundle.namelist() if n.endswith(".png")):
-            path = Path(name)
-            page = cv2.imdecode(np.frombuffer(bundle.read(name), np.uint8), cv2.IMREAD_GRAYSCALE)
-            yield int(path.stem), chr(int(path.parent.name[2:], 16)), 255 - page
-
-
-def inked(strokes: list[np.ndarray]) -> np.ndarray:
-    """A picture of strokes in frame widths, as those of --katakana are."""
-    large = np.zeros((4 * SIDE, 4 * SIDE), np.uint8)
-    fixed = [np.round((s + 0.5) * 4 * SIDE * 16).astype(np.int32) for s in strokes]
-    cv2.polylines(large, fixed, False, 255, round(PEN * 4 * SIDE), cv2.LINE_8, 4)
-    return cv2.resize(large, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-
-
-def traced(ink: np.ndarray) -> list[np.ndarray]:
-    large = cv2.resize(ink, (glyphs.RESOLUTION,) * 2, interpolation=cv2.INTER_CUBIC)
-    return [s for s in tracing.trace(large > 127) if len(s) > 1]
 
 
 # ---------------------------------------------------------------------------------------------
