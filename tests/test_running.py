@@ -27,6 +27,8 @@ FORMS = {
     "門": ("間", "田"),
     "艹": ("花", "算"),
     "口": ("品", "日"),
+    "糸 on the left": ("終", "糸"),
+    "金 on the left": ("針", "金"),
     "three dots of 糸": ("線", "糸"),
 }
 TEXT = sorted({c for pair in FORMS.values() for c in pair} | set("三木目王貝人永国心口門小"))

@@ -85,6 +85,10 @@ def _narrow(strokes: np.ndarray) -> bool:
     return width < 0.7 * height
 
 
+def _left(strokes: np.ndarray) -> bool:
+    return _narrow(strokes) and bool(strokes[..., 0].max() < 0.55)
+
+
 def _row(strokes: np.ndarray) -> bool:
     """Short strokes side by side from left to right."""
     width, height = _box(strokes)
@@ -133,8 +137,8 @@ def _always(_: object) -> bool:
 FORMS = (
     Rule(
         "言 on the left",
-        "㇔㇐㇐㇐㇑㇕㇐",
-        lambda s: _narrow(s) and s[..., 0].max() < 0.55,
+        "[㇔㇐]㇐㇐㇐㇑㇕㇐",
+        _left,
         (
             "38,0 60,11 / 0,26 50,22 98,20 ~ 25,42 74,38 ~ 22,57 76,52 ~ 26,70 30,84 33,100"
             " / 28,74 60,68 88,67 80,82 72,90 - 58,94 36,95",
@@ -144,7 +148,7 @@ FORMS = (
     ),
     Rule(
         "氵",
-        "㇔㇔㇀",
+        "㇔㇔[㇀㇒]",
         _water,
         (
             "30,0 58,8 80,19 / 5,34 30,42 42,50 ~ 14,98 50,88 100,60",
@@ -215,6 +219,30 @@ FORMS = (
         0.7,
     ),
     Rule(
+        "糸 on the left",
+        "㇜㇜㇔[㇑㇚]㇒㇔",
+        _left,
+        (
+            "58,0 34,16 6,33 30,34 54,30 ~ 84,20 50,44 8,64 40,64 66,58 / 72,46 94,64"
+            " / 2,94 30,86 - 64,76 - 100,64",
+            "56,0 32,15 8,30 34,32 52,28 ~ 86,18 52,40 10,60 46,58 76,52 ~ 74,42 98,62"
+            " / 50,62 52,80 48,100 ~ 2,74 16,92 ~ 82,68 100,84",
+        ),
+        0.7,
+    ),
+    Rule(
+        "金 on the left",
+        "㇒[㇏㇔]㇐㇐㇑[㇔㇑]㇒[㇀㇐]",
+        _left,
+        (
+            "45,0 25,18 0,36 / 42,8 70,22 100,34 / 28,38 72,35 ~ 14,56 88,52 / 50,38 51,64 48,88"
+            " / 14,66 24,77 ~ 84,62 70,78 ~ 6,98 50,93 96,82",
+            "48,0 26,20 0,38 ~ 44,8 68,20 92,34 / 24,38 74,35 ~ 12,54 90,51 / 50,38 50,66 48,94"
+            " / 16,66 26,78 / 86,62 74,78 ~ 8,100 50,94 100,84",
+        ),
+        0.7,
+    ),
+    Rule(
         "three dots of 糸",
         "(?<=㇜㇜㇔)㇔㇔㇔",
         _rightward,
@@ -260,7 +288,7 @@ def _dot(pair: Pairs) -> np.ndarray:
 
 ANY = "".join(TYPES)
 LINKS = (  # the first that fits a pair is its rule
-    Link("dots side by side", "㇔㇒㇀㇑㇐", "㇔㇒㇀㇐", _short, 0.9),
+    Link("dots side by side", "㇔㇒㇀", "㇔㇒㇀㇐", _short, 0.9),
     Link("bars below each other", "㇐㇀", "㇐㇀", _bars, 0.8),
     Link("a bar, and what crosses it", "㇐㇀", "㇑㇚㇒㇓㇇", _rises, 0.5),
     Link("a side, and the shoulder beside it", "㇑", "㇕㇆", _all, 0.15),
