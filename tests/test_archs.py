@@ -1,6 +1,7 @@
 """Every architecture faces the same checks."""
 
 import importlib
+import inspect
 
 import numpy as np
 import onnxruntime
@@ -15,7 +16,7 @@ from kakitori.learning.samples import table
 from kakitori.reading.characters import strokes
 from kakitori.reading.characters.charset import etl9_characters
 from kakitori.running import params
-from tests import tables, toy
+from tests import committed, tables, toy
 from tests.networks import CLASSES, NAMES, SETTINGS, TWICE, VARIANTS, made, shaken
 
 
@@ -193,6 +194,16 @@ def test_multiply_adds_of_a_known_layer():
 def test_an_unknown_architecture_or_setting_is_named(name, net, message):
     with pytest.raises(SettingsError, match=message):
         made(name, net)
+
+
+def test_defaults_are_those_of_params_yaml():
+    """But for resnet's growth, which is 0 for weights that somebody else trained."""
+    for name, arch in params.parse(committed.settings_text()).archs.items():
+        build = importlib.import_module(f"kakitori.archs.{name}").build
+        default = {k: p.default for k, p in inspect.signature(build).parameters.items()}
+        for setting, value in (arch.net | ({"growth": 0.0} if name == "resnet" else {})).items():
+            given = default[setting]
+            assert (list(given) if isinstance(given, tuple) else given) == value, (name, setting)
 
 
 @pytest.mark.parametrize(("name", "net"), VARIANTS, ids=NAMES)

@@ -18,7 +18,7 @@ from kakitori.running import params
 from kakitori.running.params import ROOT
 from tests import committed, tables
 from tests.benchmarks.photos import drawn
-from tests.projects import Project
+from tests.projects import Project, metric
 
 DOCS = {
     path.name: path.read_text("utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
@@ -182,10 +182,6 @@ def keep(source: Project, project: Project, name: str) -> None:
     for kind in ("safetensors", "json"):
         content = (source.root / f"models/model.{kind}").read_bytes()
         (project.root / f"models/pretrained/{name}.{kind}").write_bytes(content)
-
-
-def metric(project: Project, name: str) -> dict:
-    return json.loads((project.root / f"metrics/{name}.json").read_text("utf-8"))
 
 
 def run(project: Project, *stages: str) -> str:

@@ -23,11 +23,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.learning.blocks import FINE, encoder
+from kakitori.learning.blocks import CHANNELS, FINE, encoder
 from kakitori.learning.contract import Batch, Network, class_loss
 
-CHANNELS = (32, 64, 128, 256, 512)  # the last stage is not used
-REDUCTION = 8
 WIDTH = 32  # of what a primary capsule holds
 FREE = 16  # capsules without a radical
 PRESENT, AWAY = 0.9, 0.1  # lengths that the margin loss asks for
@@ -151,8 +149,6 @@ def build(
     names = vocabulary(lists)
     has = np.array([[name in own for name in names] for own in lists], bool)
     has = has.reshape(len(lists), len(names))  # among kana alone none is shared
-    net = Capsules(
-        encoder(CHANNELS, REDUCTION)[:FINE], CHANNELS[3], has, iterations, pose, radicals
-    )
+    net = Capsules(encoder(CHANNELS)[:FINE], CHANNELS[3], has, iterations, pose, radicals)
     net.names = names
     return net

@@ -22,12 +22,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from kakitori.learning import contract
-from kakitori.learning.blocks import FINE, Head, encoder
+from kakitori.learning.blocks import CHANNELS, FINE, Head, encoder
 from kakitori.learning.contract import Batch, Network, Stages, class_loss
 from kakitori.learning.folding import folded
 
-CHANNELS = (32, 64, 128, 256, 512)
-REDUCTION = 8
 EXIT = FINE - 1  # layers of the encoder before the first head: two fifths of its work
 
 
@@ -51,7 +49,7 @@ class First(nn.Module):
 
     def __init__(self, size: int, group: torch.Tensor, rank: int, channels: Sequence[int]) -> None:
         super().__init__()
-        self.layers = encoder(channels, REDUCTION)[:EXIT]
+        self.layers = encoder(channels)[:EXIT]
         self.sizes = [int(group.max()) + 1, rank]
         self.head = Head(channels[3], size // 8, sum(self.sizes))
         self.classifier = nn.Linear(rank, len(group))
@@ -71,7 +69,7 @@ class Rest(nn.Module):
 
     def __init__(self, size: int, classes: int, channels: Sequence[int]) -> None:
         super().__init__()
-        self.layers = encoder(channels, REDUCTION)[EXIT:]
+        self.layers = encoder(channels)[EXIT:]
         self.head = Head(channels[4], size // 16, classes)
 
     def forward(self, coarse: torch.Tensor, grid: torch.Tensor) -> contract.Outputs:

@@ -8,9 +8,7 @@ pooling that knows places, and no hidden layer.
 
 from collections.abc import Sequence
 
-from kakitori.learning.blocks import Classifier, Head, encoder
-
-CHANNELS = (32, 64, 128, 256, 512)
+from kakitori.learning.blocks import CHANNELS, Classifier, Head, encoder
 
 
 def build(

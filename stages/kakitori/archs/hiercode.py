@@ -33,7 +33,6 @@ from kakitori.reading.characters.radicals import Component, codebook
 from kakitori.reading.characters.strokes import halves
 
 CHANNELS = (40, 80, 96, 192, 320)
-REDUCTION = 8
 MOST = 6  # strokes of a type that are told apart
 
 
@@ -148,7 +147,7 @@ class HierCode(Network):
         super().__init__()
         self.codes, self.bits = codes, bits
         matrix = codes.matrix(classes)
-        self.encoder = encoder(channels, REDUCTION)
+        self.encoder = encoder(channels)
         self.head = Head(channels[-1], size // 16, len(codes.columns))
         self.scores = Dense(matrix)
         rare = 0.5 / len(classes)

@@ -145,7 +145,7 @@ def build(
     size: int,
     pretrained: str = "",
     channels: str = "sum",
-    last_stride: int = 1,
+    last_stride: int = 2,
     stem: str = "patches",
     growth: float = 0.0,
 ) -> ResNet:

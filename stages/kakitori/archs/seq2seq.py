@@ -18,12 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from kakitori.learning.blocks import FINE, Head, encoder
+from kakitori.learning.blocks import CHANNELS, FINE, Head, encoder
 from kakitori.learning.contract import Batch, Network, Stages, class_loss
 from kakitori.learning.folding import folded
 from kakitori.reading.characters.strokes import TYPES
 
-CHANNELS = (32, 64, 128, 256, 512)
 END = len(TYPES)  # written after the last stroke, read before the first
 SYMBOLS = len(TYPES) + 1
 PADDING = -1

@@ -23,15 +23,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from kakitori.errors import DataError
-from kakitori.learning.blocks import FINE, STEM, Head, encoder
+from kakitori.learning.blocks import CHANNELS, FINE, STEM, Head, encoder
 from kakitori.learning.contract import NONE, Batch, Network, Stages, class_loss
 from kakitori.learning.folding import folded
 from kakitori.learning.samples.table import named, without_strokes
 from kakitori.reading.characters.framing import EXTENT, MAX_ENLARGEMENT
 from kakitori.reading.characters.strokes import MOST, resample
 
-CHANNELS = (32, 64, 128, 256, 512)
-REDUCTION = 8
 POINTS = 6  # of a course
 WIDTH = 64  # of what describes a place, a course, an answer
 PIXEL = 16  # of what describes a pixel
@@ -70,7 +68,7 @@ class Stroke(Network):
             row[:count] = torch.from_numpy(course[:count] * 255).round().clamp(0, 255)
         self.register_buffer("counts", counts, persistent=False)
         self.register_buffer("courses", table, persistent=False)
-        parts = encoder(channels, REDUCTION)
+        parts = encoder(channels)
         self.early, self.middle, self.late = parts[:4], parts[4:FINE], parts[FINE:]
         self.head = Head(channels[4], size // 16, len(courses))
         self.early_places = nn.Conv2d(channels[2], WIDTH, 1)

@@ -12,6 +12,7 @@ from kakitori.learning.contract import Network, Outputs
 STEM = 4  # pixels a side that space-to-depth folds into channels
 SMALL = 8  # pixels a side up to which images are set side by side
 ROWS = 4  # of images that are
+CHANNELS = (32, 64, 128, 256, 512)  # of the five stages, as published
 
 
 class Convolution(nn.Conv2d):
