@@ -49,10 +49,12 @@ def draw_page(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> np.nd
     blank = np.zeros((SCAN[0] * OVERSAMPLING, SCAN[1] * OVERSAMPLING), np.uint8)
     page = np.empty((table.characters, *SCAN), np.uint8)
     fixed, thickness = _on_canvas(paths, OVERSAMPLING)
+    runs = _runs(thickness)
+    bounds = np.searchsorted(runs[:, 0], paths.first)
+    runs = runs.tolist()
     for character in range(table.characters):
         canvas = blank.copy()
-        own = slice(paths.first[character], paths.first[character + 1])
-        _draw(canvas, fixed[own], thickness[own])
+        _draw(canvas, fixed, runs[bounds[character] : bounds[character + 1]])
         page[character] = cv2.resize(canvas, SCAN[::-1], interpolation=cv2.INTER_AREA)
     return _scan(page, hand, rng)
 
@@ -64,11 +66,14 @@ def draw_layers(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> np.
     paths = pen_paths(table, hand, rng)
     layers = np.zeros((table.characters, *SCAN), np.uint8)
     fixed, thickness = _on_canvas(paths, 1)
+    runs = _runs(thickness)
+    bounds = np.searchsorted(runs[:, 0], np.arange(len(fixed) + 1))
+    runs = runs.tolist()
     for character in range(table.characters):
         for k in range(paths.first[character], paths.first[character + 1]):
             if paths.number[k]:
                 layer = np.zeros(SCAN, np.uint8)
-                _draw(layer, fixed[k : k + 1], thickness[k : k + 1])
+                _draw(layer, fixed, runs[bounds[k] : bounds[k + 1]])
                 layers[character][layer > 0] = paths.number[k]
     return layers
 
@@ -81,21 +86,25 @@ def _on_canvas(paths: Paths, oversampling: int) -> tuple[np.ndarray, np.ndarray]
     return fixed.astype(np.int32), thickness.astype(np.int32)
 
 
-def _draw(canvas: np.ndarray, points: np.ndarray, thickness: np.ndarray) -> None:
-    """Strokes as runs of equal thickness, all runs of one thickness in one call."""
+def _runs(thickness: np.ndarray) -> np.ndarray:
+    """Pieces of equal thickness of the paths (T, points), int (R, 4) sorted by path: the path, the
+    piece's first point and its last, and how thick it is."""
     segment = thickness[:, :-1]
     breaks = np.ones(segment.shape, bool)
     breaks[:, 1:] = segment[:, 1:] != segment[:, :-1]
-    stroke, start = np.nonzero(breaks)
+    path, start = np.nonzero(breaks)
     stop = np.append(start[1:], 0)
-    stop[np.append(stroke[1:] != stroke[:-1], True)] = segment.shape[1]
-    runs: dict[int, list[np.ndarray]] = {}
-    for s, a, b, t in zip(
-        stroke.tolist(), start.tolist(), stop.tolist(), segment[stroke, start].tolist(), strict=True
-    ):
-        runs.setdefault(t, []).append(points[s, a : b + 1])
-    for t, lines in runs.items():
-        cv2.polylines(canvas, lines, False, 255, t, cv2.LINE_8, 4)
+    stop[np.append(path[1:] != path[:-1], True)] = segment.shape[1]
+    return np.stack([path, start, stop, segment[path, start]], axis=1)
+
+
+def _draw(canvas: np.ndarray, points: np.ndarray, runs: list[list[int]]) -> None:
+    """Some of `_runs` of the paths' points (T, points, 2), all of one thickness in one call."""
+    lines: dict[int, list[np.ndarray]] = {}
+    for path, start, stop, thickness in runs:
+        lines.setdefault(thickness, []).append(points[path, start : stop + 1])
+    for thickness, some in lines.items():
+        cv2.polylines(canvas, some, False, 255, thickness, cv2.LINE_8, 4)
 
 
 def _scan(page: np.ndarray, hand: Hand, rng: np.random.Generator) -> np.ndarray:
