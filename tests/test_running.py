@@ -29,9 +29,11 @@ FORMS = {
     "口": ("品", "日"),
     "糸 on the left": ("終", "糸"),
     "金 on the left": ("針", "金"),
+    "そ": ("そ", "ろ"),
+    "ふ": ("ふ", "ほ"),
     "three dots of 糸": ("線", "糸"),
 }
-TEXT = sorted({c for pair in FORMS.values() for c in pair} | set("三木目王貝人永国心口門小"))
+TEXT = sorted({c for pair in FORMS.values() for c in pair} | set("ぞ三木目王貝人永国心口門小"))
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +96,18 @@ def test_a_box_takes_two_strokes_of_the_pen(forms, course):
     assert pen_downs(paths_of(forms, "口", hand_of(0.0))) == 3
 
 
+def test_so_is_written_in_one_stroke_or_in_two(forms):
+    """A form may lift the pen within what KanjiVG has as one stroke: all of it is that stroke's."""
+    table = StrokeTable.of(forms, "そ")
+    for course, expected in ((0, 2), (1, 1)):
+        page, layers = (
+            draw(table, hand_of(1.0, course), np.random.default_rng(0))[0]
+            for draw in (draw_page, draw_layers)
+        )
+        assert pieces(page) == expected
+        assert cv2.connectedComponents(layers)[0] - 1 == expected and layers.max() == 1
+
+
 def test_who_follows_no_rule_writes_as_without_them(forms):
     table = StrokeTable.of(forms, TEXT)
     none = dataclasses.replace(hand_of(0.0), running=None)
@@ -145,7 +159,7 @@ def test_strokes_that_go_on_into_each_other_make_no_corner():
     """Where one ends the direction changes by less than between the points that are given."""
     for rule in rules.FORMS:
         for course in rule.courses:
-            strokes, _ = rules.curves(course, 200)
+            strokes = rules.curves(course, 200).strokes
             for one, other in itertools.pairwise(strokes):
                 if (one[-1] == other[0]).all():
                     before, after = one[-1] - one[-2], other[1] - other[0]
@@ -248,3 +262,13 @@ def test_the_documentation_lists_every_rule():
     lines = told.split("## Running forms", 1)[1].split("\n## ", 1)[0].splitlines()
     table = [line for line in lines if line.startswith("|")][2:]
     assert table == rows
+
+
+def test_no_pen_stays_down_before_the_marks_of_voiced_kana(forms):
+    """ぞ: not before its marks, whoever joins whatever is near; between them it may."""
+    hand = dataclasses.replace(hand_of(1.0, forms=np.zeros(len(rules.FORMS))), joining=1.0)
+    table = StrokeTable.of(forms, "ぞ")
+    paths = pen_paths(table, hand, np.random.default_rng(0))
+    links = paths.points[paths.number == 0]
+    assert len(links) == 1
+    np.testing.assert_array_equal(links[0, 0], paths.points[1, -1])

@@ -79,10 +79,12 @@ def draw_layers(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> np.
 
 
 def _on_canvas(paths: Paths, oversampling: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points in sixteenths of pixels, as cv2 takes them, and thicknesses in pixels."""
+    """Points in sixteenths of pixels, as cv2 takes them, and thicknesses in pixels, 0 where the pen
+    is lifted."""
     centre = np.array(SCAN[::-1], np.float32) / 2
     fixed = np.round((paths.points * SCAN[1] + centre) * oversampling * 16 - 8)
     thickness = np.maximum(np.round(paths.widths * oversampling), oversampling)
+    thickness[paths.widths == 0] = 0
     return fixed.astype(np.int32), thickness.astype(np.int32)
 
 
@@ -102,7 +104,8 @@ def _draw(canvas: np.ndarray, points: np.ndarray, runs: list[list[int]]) -> None
     """Some of `_runs` of the paths' points (T, points, 2), all of one thickness in one call."""
     lines: dict[int, list[np.ndarray]] = {}
     for path, start, stop, thickness in runs:
-        lines.setdefault(thickness, []).append(points[path, start : stop + 1])
+        if thickness:
+            lines.setdefault(thickness, []).append(points[path, start : stop + 1])
     for thickness, some in lines.items():
         cv2.polylines(canvas, some, False, 255, thickness, cv2.LINE_8, 4)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from kakitori.reading.characters.strokes import TYPES
 from kakitori.synthesis.hand import Hand
-from kakitori.synthesis.running import redrawn
+from kakitori.synthesis.running import NEVER, redrawn
 from kakitori.synthesis.table import POINTS, StrokeTable
 
 SHORTEST = 0.1  # of the square: shorter strokes are no less steady than such
@@ -22,7 +22,7 @@ class Paths:
     """Where the pen goes and how wide it writes, sorted by character.
 
     points : (T, POINTS, 2) around the frame's centre, in frame widths.
-    widths : (T, POINTS) in pixels of the scan.
+    widths : (T, POINTS) in pixels of the scan; 0 where the pen is lifted on the way to the next.
     number : int (T,), the stroke's number in its character, from 1; 0 for a link between two.
     first : (C + 1,), the first path of each character.
     """
@@ -46,7 +46,7 @@ def pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> Paths
     number, order = table.number, np.arange(total)
     if hand.running:
         run = rng.spawn(1)[0]  # a generator of its own: other hands stay as they were
-        p, linked = redrawn(p, table.running, hand.running, run)
+        p, linked, lifted = redrawn(p, table.running, hand.running, run)
     if hand.swaps:
         # Order alone changes, and with it which strokes flow into each other.
         first = np.flatnonzero((of[1:] == of[:-1]) & (rng.random(total - 1) < hand.swaps))
@@ -63,8 +63,11 @@ def pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> Paths
     widths = widths * np.clip(model, 0.25, 3) ** np.float32(hand.brushwork)
     stays = _stays_down(p, of, runs_on, hand, rng)
     if hand.running:
-        led = linked[order[:-1]] | hand.running.stays(p, table.running.link[order], hand.reach, run)
+        widths[lifted[order]] = 0
+        link = table.running.link[order]
+        led = linked[order[:-1]] | hand.running.stays(p, link, hand.reach, run)
         stays |= led & (of[1:] == of[:-1]) & (np.diff(order) == 1)
+        stays &= link[:-1] != NEVER
     p, widths, of, number = _join(p, widths, of, number, stays, hand)
 
     # Per character and per writer: warp, lean, turn, proportions, size, place.

@@ -17,7 +17,7 @@ import numpy as np
 from kakitori.reading.characters.strokes import TYPES, resample
 
 HOOKED = "㇆㇚㇟㇁㇂㇃㇈㇉㇋㇖"  # types that end in a hook
-KANA = "あ"  # in place of the types of hiragana, which have links alone
+KANA = "".join(map(chr, range(0x3041, 0x3097)))  # in place of the types of their strokes
 ASIDE = "㇟㇂㇃㇈"  # those of them whose hook sets out from their lower right
 CURVE = 12  # points of a form's course between two that are given
 SHORT = 0.3  # of the square: shorter strokes are dots to each other
@@ -30,7 +30,8 @@ class Rule(NamedTuple):
     lies : whether strokes of these types, (n, points, 2), are such a component.
     courses : the forms, of which each writer has one: per stroke the places that the pen goes
         through, in hundredths of the box around the component, "x,y x,y". Between two strokes the
-        pen is lifted (`/`), stays down (`~`), or the next goes on where the first ends (`-`).
+        pen is lifted (`/`), stays down (`~`), or the next goes on where the first ends (`-`);
+        within one it may be lifted as well (`|`).
     chance : share of writers of running hands who write it so.
     """
 
@@ -252,6 +253,26 @@ FORMS = (
         ),
         0.7,
     ),
+    Rule(
+        "そ",
+        "^[そぞ](?![そぞ])",
+        _always,
+        (
+            "14,3 22,10 28,18 | 80,0 56,18 30,34 8,46 50,42 100,36 62,46 38,64 40,84 60,98 80,96",
+            "10,8 48,7 86,2 58,20 30,34 4,46 50,42 100,38 62,47 36,66 42,86 60,98 80,97",
+        ),
+        0.6,
+    ),
+    Rule(
+        "ふ",
+        "^[ふぶぷ]{4}(?![ふぶぷ])",
+        _always,
+        (
+            "34,0 50,6 62,14 - 46,30 56,44 62,60 52,88 28,80 / 0,92 18,68 26,74 / 78,60 100,86",
+            "34,0 60,14 ~ 46,30 62,58 50,88 28,78 / 0,90 18,70 ~ 80,62 100,86",
+        ),
+        0.5,
+    ),
 )
 
 CUTS = (
@@ -305,24 +326,46 @@ LINKS = (  # the first that fits a pair is its rule
 )
 
 
+class Shape(NamedTuple):
+    """The strokes of a form, float32 (n, points, 2), in its box; after which of them the pen stays
+    down, bool (n,); and from which of their points to the next it is lifted, bool (n, points)."""
+
+    strokes: np.ndarray
+    stays: np.ndarray
+    lifted: np.ndarray
+
+
 @functools.cache
-def curves(course: str, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The strokes of a form, float32 (n, count, 2), in its box, and after which of them the pen
-    stays down, bool (n,): a Catmull-Rom spline through the places of strokes that go on into
-    each other, so that the pen makes no corner where one ends."""
-    strokes = []
+def curves(course: str, count: int) -> Shape:
+    """A form with `count` points a stroke: a Catmull-Rom spline through the places of strokes that
+    go on into each other, so that the pen makes no corner where one ends."""
+    strokes, lifted = [], []
     for run in re.split("[/~]", course):
-        pieces = [[place.split(",") for place in piece.split()] for piece in run.split("-")]
-        through = np.array([place for piece in pieces for place in piece], float) / 100
-        ends = np.cumsum([len(piece) for piece in pieces]) - 1
-        padded = np.concatenate([through[:1], through, through[-1:]])
-        t = np.linspace(0, 1, CURVE, endpoint=False)[:, None]
-        segments = []
-        for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
-            cubic = (-a + 3 * b - 3 * c + d) * t**3 + (2 * a - 5 * b + 4 * c - d) * t**2
-            segments.append((cubic + (c - a) * t + 2 * b) / 2)
-        fine = np.concatenate([*segments, through[-1:]])
-        bounds = [0, *(CURVE * ends)]
-        strokes += [resample(fine[a : b + 1], count) for a, b in itertools.pairwise(bounds)]
+        parts = [_spline(_places(part)) for part in run.split("|")]
+        line = np.concatenate(parts)
+        ends = np.cumsum([len(_places(piece)) for piece in run.split("-")]) - 1
+        ends = CURVE * ends if len(parts) == 1 else [len(line) - 1]
+        strokes += [resample(line[a : b + 1], count) for a, b in itertools.pairwise([0, *ends])]
+        # Half-way from each point to the next: on a part, or between two of them.
+        along = np.append(0, np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1)))
+        gaps = along[np.cumsum([len(part) for part in parts])[:-1][:, None] + [-1, 0]]
+        middle = (np.arange(count) + 0.5) / (count - 1) * along[-1]
+        up = ((gaps[:, :1] < middle) & (middle < gaps[:, 1:])).any(0)
+        lifted += [up] * len(ends)
     stays = [mark == "~" for mark in re.findall("[-/~]", course)]
-    return np.array(strokes, np.float32), np.array([*stays, False])
+    return Shape(np.array(strokes, np.float32), np.array([*stays, False]), np.array(lifted))
+
+
+def _places(piece: str) -> np.ndarray:
+    places = piece.replace("|", " ").replace("-", " ").split()
+    return np.array([place.split(",") for place in places], float) / 100
+
+
+def _spline(through: np.ndarray) -> np.ndarray:
+    padded = np.concatenate([through[:1], through, through[-1:]])
+    t = np.linspace(0, 1, CURVE, endpoint=False)[:, None]
+    segments = []
+    for a, b, c, d in zip(padded, padded[1:], padded[2:], padded[3:], strict=False):
+        cubic = (-a + 3 * b - 3 * c + d) * t**3 + (2 * a - 5 * b + 4 * c - d) * t**2
+        segments.append((cubic + (c - a) * t + 2 * b) / 2)
+    return np.concatenate([*segments, through[-1:]])

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +14,6 @@ from kakitori.synthesis.rules import (
     CUTS,
     FORMS,
     HOOKED,
-    KANA,
     LINKS,
     Cut,
     Pairs,
@@ -22,6 +22,9 @@ from kakitori.synthesis.rules import (
 )
 
 NONE = "·"  # in place of the types of katakana and signs, which have no running forms
+MARK = "゛"  # in place of those of the marks of voiced kana
+VOICED = {"\u3099": 2, "\u309a": 1}  # combining marks, and with how many strokes they are written
+NEVER = -2
 BEND = 0.03  # of a form's box: standard deviation of the noise that bends each anew
 SWEEP = 0.25  # of the square: a pen between two strokes goes on by less as it left the one
 TOGETHER = 1e-3  # of the square: strokes so near are joined already
@@ -32,8 +35,8 @@ class Runs:
     """Where the rules apply in a table of T strokes.
 
     forms, cuts : per rule the strokes of every place where it fits, int (G, n).
-    link : int8 (T,), the rule of LINKS between a stroke and the one after it; -1 where no pen
-        stays down: after a character's last stroke.
+    link : int8 (T,), the rule of LINKS between a stroke and the one after it; -1 where none fits,
+        NEVER where no pen stays down: before the marks of voiced kana.
     hook : float32 (T,), at which point the hook begins in which the stroke ends, the last one
         where it has none.
     """
@@ -49,8 +52,13 @@ class Runs:
     ) -> "Runs":
         """Of the strokes (T, points, 2) of the characters of `text` and their types; `firsts` are
         the first stroke of every character, and T."""
-        script = np.repeat([charset.script(ord(c)) for c in text], np.diff(firsts))
-        written = np.where(script == "kanji", types, np.where(script == "hiragana", KANA, NONE))
+        counts = np.diff(firsts)
+        name = np.repeat(list(text), counts)
+        for character, last in zip(text, firsts[1:], strict=True):
+            marks = VOICED.get(unicodedata.normalize("NFD", character)[1:], 0)
+            name[last - marks : last] = MARK
+        script = np.repeat([charset.script(ord(c)) for c in text], counts)
+        written = np.where(script == "kanji", types, np.where(script == "hiragana", name, NONE))
         written = "".join(written)
         forms = [_places(rule, points, written, firsts) for rule in FORMS]
         cuts = [_places(rule, points, written, firsts) for rule in CUTS]
@@ -74,7 +82,7 @@ def _places(rule: Rule | Cut, points: np.ndarray, types: str, firsts: Sequence[i
     """Strokes of each place where a rule fits, int (G, n)."""
     found = []
     pattern = re.compile(f"(?={rule.pattern})")  # one may begin within what only looks like one
-    count = len(rule.kept) if isinstance(rule, Cut) else len(curves(rule.courses[0], 2)[0])
+    count = len(rule.kept) if isinstance(rule, Cut) else len(curves(rule.courses[0], 2).strokes)
     for first, after in itertools.pairwise(firsts):
         for match in pattern.finditer(types[first:after]):
             rows = np.arange(count) + first + match.start()
@@ -97,6 +105,7 @@ def _links(points: np.ndarray, types: str, firsts: Sequence[int]) -> np.ndarray:
         rule = LINKS[number]
         fits = np.isin(kinds[:-1], list(rule.first)) & np.isin(kinds[1:], list(rule.second))
         link[:-1][fits & rule.lies(pairs)] = number
+    link[:-1][(kinds[:-1] != MARK) & (kinds[1:] == MARK)] = NEVER
     link[np.array(firsts[1:], int) - 1] = -1
     return link
 
@@ -179,18 +188,22 @@ class Running:
         return (slim * (end + start) / 2 * (1 - self.thin * 4 * t * (1 - t))).astype("f4")
 
 
-def redrawn(p: np.ndarray, runs: Runs, habits: Running, rng: np.random.Generator) -> np.ndarray:
-    """The strokes p (T, points, 2) in this writer's running forms, and after which of them the pen
-    stays down for it, bool (T,)."""
+def redrawn(
+    p: np.ndarray, runs: Runs, habits: Running, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The strokes p (T, points, 2) in this writer's running forms; after which of them the pen
+    stays down for it, bool (T,); from which points to the next it is lifted, bool (T, points)."""
     p, claimed, stays = p.copy(), np.zeros(len(p), bool), np.zeros(len(p), bool)
+    lifted = np.zeros(p.shape[:2], bool)
     for number, rows in enumerate(runs.forms):
         chosen = rng.random(len(rows)) < habits.forms[number]
         rows = rows[chosen & ~claimed[rows].any(1)]
         if len(rows):
             claimed[rows] = True
             course = FORMS[number].courses[habits.course[number]]
-            form, stays[rows] = curves(course, p.shape[1])
-            p[rows] = _fitted(form, p[rows], rng)
+            shape = curves(course, p.shape[1])
+            p[rows] = _fitted(shape.strokes, p[rows], rng)
+            stays[rows], lifted[rows] = shape.stays, shape.lifted
     start, end = np.zeros(len(p), np.float32), np.full(len(p), p.shape[1] - 1, np.float32)
     bare = ~claimed & (rng.random(len(p)) < habits.hooks)
     end[bare] = runs.hook[bare]
@@ -200,7 +213,7 @@ def redrawn(p: np.ndarray, runs: Runs, habits: Running, rng: np.random.Generator
         kept = np.array(CUTS[number].kept, np.float32) * (p.shape[1] - 1)
         start[rows] = np.maximum(start[rows], kept[:, 0])
         end[rows] = np.minimum(end[rows], kept[:, 1])
-    return _cut(p, start, end), stays
+    return _cut(p, start, end), stays, lifted
 
 
 def _fitted(form: np.ndarray, p: np.ndarray, rng: np.random.Generator) -> np.ndarray:
