@@ -70,7 +70,19 @@ def pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> Paths
         stays &= link[:-1] != NEVER
     p, widths, of, number = _join(p, widths, of, number, stays, hand)
 
-    # Per character and per writer: warp, lean, turn, proportions, size, place.
+    first = np.searchsorted(of, np.arange(count + 1))
+    p = _on_paper(p, of, first, table, hand, noise)
+    # Where strokes crowd, people write a little finer.
+    crowding = (np.diff(first) / 10).clip(1) ** -0.2
+    widths = widths * hand.pen * crowding.astype(np.float32)[of][:, None]
+    return Paths(p, widths, number, first)
+
+
+def _on_paper(
+    p: np.ndarray, of: np.ndarray, first: np.ndarray, table: StrokeTable, hand: Hand, noise
+) -> np.ndarray:
+    """Warp, lean, turn, proportions, size and place, per character and per writer."""
+    count = table.characters
     grid = hand.warp + hand.looseness * noise(count, 4, 4, 2)
     p = p + _displacement(grid, of, p)
     loose = np.where(table.kana, 2.0, 1.0)  # what has few strokes leans on nothing
@@ -88,12 +100,7 @@ def pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> Paths
     linear = size[:, None, None] * (rotate @ shear)
     shift = hand.centre + 0.012 * noise(count, 2)
     p = p @ linear[of].transpose(0, 2, 1)
-    first = np.searchsorted(of, np.arange(count + 1))
-    p = _into_frame(p, shift[of], of, first)
-    # Where strokes crowd, people write a little finer.
-    crowding = (np.diff(first) / 10).clip(1) ** -0.2
-    widths = widths * hand.pen * crowding.astype(np.float32)[of][:, None]
-    return Paths(p, widths, number, first)
+    return _into_frame(p, shift[of], of, first)
 
 
 def _shaped(table: StrokeTable, hand: Hand, rng: np.random.Generator, noise) -> np.ndarray:
