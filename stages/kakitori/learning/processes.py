@@ -9,6 +9,8 @@ import contextlib
 import os
 import socket
 import sys
+import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import psutil
@@ -21,6 +23,7 @@ from kakitori.errors import DataError
 from kakitori.running.workers import end_after
 
 WAIT = 600  # seconds for machines that have not come
+KEEP_ALIVE = 10  # seconds; a machine that is silent for three times as many is gone
 RESTARTS = 3  # of the processes of several machines, after which one that fails ends them all
 
 
@@ -74,6 +77,8 @@ def start(count: int, meeting: Meeting = ALONE) -> None:
     if count > 1:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # as torchrun does
     several = meeting.machines > 1
+    if several:  # else who was second goes on looking for a first one that is gone
+        os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     config = LaunchConfig(
         min_nodes=meeting.machines,
         max_nodes=meeting.machines,
@@ -81,12 +86,12 @@ def start(count: int, meeting: Meeting = ALONE) -> None:
         run_id="kakitori",
         rdzv_backend="c10d",
         rdzv_endpoint=f"{meeting.host}:{meeting.port}",
-        # Who is silent for three times as many seconds is gone. On a busy machine to join takes
-        # longer than 5, torch's own number, and is then begun again and again.
+        # On a busy machine to join takes longer than 5 seconds, torch's own number for staying
+        # alive, and is then begun again and again.
         rdzv_configs={
             "join_timeout": meeting.wait,
             "read_timeout": meeting.wait,
-            "keep_alive_interval": 10,
+            "keep_alive_interval": KEEP_ALIVE,
         },
         max_restarts=RESTARTS if several else 0,
         local_addr=_address(meeting),
@@ -123,6 +128,18 @@ def follow() -> None:
     """Let this process end when the one does that started it and its like."""
     if started():
         end_after(psutil.Process(os.getppid()).wait)
+
+
+@contextlib.contextmanager
+def patient() -> Iterator[None]:
+    """A block that fails where another machine has gone. The failure is told when those that are
+    left know that it is gone: who asks sooner who takes part is sent to wait for it."""
+    try:
+        yield
+    except RuntimeError:
+        if int(os.environ.get("GROUP_WORLD_SIZE", "1")) > 1:  # torchrun's word for machines
+            time.sleep(3 * KEEP_ALIVE + 5)
+        raise
 
 
 def device() -> torch.device:

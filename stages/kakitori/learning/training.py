@@ -15,7 +15,7 @@ from kakitori.learning import checkpoints, inference, machine, optimisation, qat
 from kakitori.learning.augment import Augmenter, Draws, drop_strokes
 from kakitori.learning.contract import NONE, Batch, Outputs
 from kakitori.learning.objectives import Imitation, WriterAdversary
-from kakitori.learning.processes import Group
+from kakitori.learning.processes import Group, patient
 from kakitori.learning.samples.data import Part, Partial
 from kakitori.learning.sampling import Sampler
 from kakitori.running.params import Train
@@ -35,6 +35,7 @@ class Result:
     precision: torch.dtype
 
 
+@patient()
 def train(
     model: nn.Module,
     parts: dict[str, Part],
