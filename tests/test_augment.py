@@ -1,16 +1,19 @@
+import math
+
 import pytest
 import torch
 
 from kakitori.learning import augment
 from kakitori.learning.augment import Augmenter, Draws
+from kakitori.learning.contract import NONE, Batch, Outputs, class_loss
 from kakitori.running.params import Augment, load
 
 OFF = Augment(
     rotation=0, scale=0, shear=0, shift=0, elastic=0, thicken=0, thicken_more=0, thin=0, blur=0,
-    contrast=0, brightness=0, noise=0, erase=0, mixup=0, cutmix=0, drop_strokes=0,
+    contrast=0, brightness=0, noise=0, erase=0, mixup=0, cutmix=0, nothing=0, drop_strokes=0,
 )  # fmt: skip
 ALL = load().train.augment
-OF_BATCHES = ("thin", "mixup", "cutmix", "drop_strokes")  # tested on their own
+OF_BATCHES = ("thin", "mixup", "cutmix", "nothing", "drop_strokes")  # tested on their own
 
 
 def letter_l() -> torch.Tensor:
@@ -166,3 +169,89 @@ def test_a_mixture_says_how_much_is_whose(name):
     assert share.max() <= 0.5 and share.std() > 0.01
     same, none, nothing = Augmenter(OFF, 64, torch.device("cpu")).mix(images, labels, draws(16))
     assert torch.equal(same, images) and none is None and nothing is None
+
+
+# --- what is no character -----------------------------------------------------------------------
+
+
+def without_characters(share: float, seed: int = 0, rows: slice | None = None):
+    """Of eight images of even grey, each a little darker than the one before."""
+    grey = (30 * torch.arange(8, dtype=torch.uint8)).view(-1, 1, 1, 1).expand(-1, 1, 64, 64)
+    some = torch.arange(8)[rows or slice(None)]
+    augmenter = Augmenter(OFF.model_copy(update={"nothing": share}), 64, torch.device("cpu"))
+
+    def others(k: int, chosen: torch.Tensor) -> torch.Tensor:
+        return grey[(some[chosen] + k + 1) % 8]
+
+    images = grey[some].float() / 127.5 - 1
+    return images, *augmenter.nothing(images, others, draws(8, seed, rows))
+
+
+def test_some_images_become_no_characters():
+    before, after, none = without_characters(1.0)
+    assert none.all() and (after != before).flatten(1).any(1).all()
+    assert after.min() >= -1 and after.max() <= 1
+    before, after, none = without_characters(0.5)
+    assert 0 < none.sum() < 8
+    assert torch.equal((after != before).flatten(1).any(1), none)
+
+
+def test_they_are_the_same_whichever_process_has_them():
+    _, whole, _ = without_characters(0.6, 3)
+    parts = [without_characters(0.6, 3, rows)[1] for rows in (slice(0, 4), slice(4, 8))]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_corners_of_four_images_stand_where_they_did_not():
+    """What was in the last one's upper left corner comes to the middle, in the lower right one; in
+    the first one's, nowhere."""
+    images = [torch.full((1, 1, 64, 64), -1.0) for _ in range(4)]
+    for image in (images[0], images[3]):
+        image[..., 2:6, 2:6] = 1
+    found = (augment._corners(images)[0, 0] + 1) / 2
+    assert found.shape == (64, 64)
+    # Seven eighths of the picture, from the fourth pixel on.
+    assert found.sum() == pytest.approx(16 * (7 / 8) ** 2, rel=0.35)
+    middle = 4 + 7 / 8 * (32 + 4) - 0.5
+    for axis in (0, 1):
+        at = (found.sum(axis) * torch.arange(64)).sum() / found.sum()
+        assert at.item() == pytest.approx(middle, abs=0.5)
+
+
+def test_a_level_line_is_as_wide_as_its_pen():
+    """Of two planes that are zero along the same upright line."""
+    plane = (torch.arange(64) - 31.5).expand(1, 2, 64, 64) / 10
+    thin, thick = (augment._level_lines(plane, torch.full((1, 1, 1, 1), p)) for p in (0.0, 1.0))
+    for lines, half in ((thin, augment.PENS[0]), (thick, augment.PENS[1])):
+        ink = (lines[0, 0, 20] + 1) / 2
+        assert ink.sum() == pytest.approx(2 * half + (1 if half > 0.5 else 0.0), abs=1.01)
+        assert ink[31] == ink[32] and ink[:20].sum() == 0
+
+
+def test_images_in_a_row_are_a_third_as_large():
+    images = [torch.full((1, 1, 63, 63), value) for value in (-0.5, 0.0, 0.5)]
+    row = augment._in_a_row(images)[0, 0]
+    assert row[31, [10, 31, 52]].tolist() == [-0.5, 0.0, 0.5]
+    assert (row > -1).sum() == 63 * 21
+
+
+def test_of_what_is_no_character_every_class_is_as_probable():
+    logits = torch.tensor([[0.0, 0, 0, 0], [9, 0, 0, 0], [9, 0, 0, 0]], requires_grad=True)
+    batch = Batch(
+        torch.zeros(3, 1, 64, 64),
+        torch.tensor([0, 0, 0]),
+        others=torch.tensor([NONE, NONE, 0]),
+        share=torch.tensor([1.0, 1, 0]),
+    )
+    alone = [
+        class_loss(Outputs(logits[k : k + 1], logits), batch._replace(
+            images=batch.images[:1], labels=batch.labels[:1], others=batch.others[k : k + 1],
+            share=batch.share[k : k + 1],
+        ))
+        for k in range(3)
+    ]  # fmt: skip
+    assert alone[0].item() == pytest.approx(math.log(4))
+    assert alone[1].item() > 6 and alone[2].item() < 0.001
+    (slope,) = torch.autograd.grad(class_loss(Outputs(logits, logits), batch), logits)
+    assert slope[0].abs().max() < 1e-7 and slope[1, 0] > 0.2
+    assert not batch.pure()[:2].any() and batch.pure()[2]

@@ -22,7 +22,18 @@ ALL = {
     "sides": [32, 64],
     "sampling": {"partial": 0.25, "confused": 0.5},
     "augment": dict.fromkeys(
-        ("thicken", "thicken_more", "thin", "blur", "erase", "mixup", "cutmix", "drop_strokes"), 0.1
+        (
+            "thicken",
+            "thicken_more",
+            "thin",
+            "blur",
+            "erase",
+            "mixup",
+            "cutmix",
+            "nothing",
+            "drop_strokes",
+        ),
+        0.1,
     ),
 }
 TOLD = ("pretend", torch.float32, 2)

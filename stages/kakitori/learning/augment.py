@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from kakitori.running.params import Augment
 
 KNOTS = 5  # a side of the grid that elastic distortions move
+PIECES, LINES = 0.4, 0.4  # shares of what is no character; the rest are rows of small ones
+PENS = (0.5, 3.0)  # half of a line's width in pixels, from thinnest to thickest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +139,46 @@ class Augmenter:
             share = share + inside.float().mean((1, 2, 3), keepdim=True)
         return images, others, share.flatten()
 
+    def nothing(
+        self,
+        images: torch.Tensor,
+        others: Callable[[int, torch.Tensor], torch.Tensor],
+        draws: Draws,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Make what is no character of some: corners of four others put together, level lines of
+        random fields, which are loops and curves as of a scribble, or three others in a row, small
+        as in a word. A network that is told that no class is right loses its confidence in what
+        else is none (outlier exposure, Hendrycks et al. 2019).
+
+        Parameters
+        ----------
+        images : float (B, 1, S, S) in [-1, 1].
+        others : of a number and of rows of the batch, int64 (R,), other images for these rows,
+            uint8 (R, 1, S, S), of each number others.
+
+        Returns
+        -------
+        Images, and which of them are no characters, bool (B,).
+        """
+        chosen, lots, pens = (draws.uniform(1, 1, 1) for _ in range(3))
+        chosen = chosen < self.settings.nothing
+        knots = draws.normal(2, KNOTS**2)
+        rows = torch.arange(len(images), device=images.device)
+        if images.device.type == "cpu":  # elsewhere the host would have to wait for their number
+            rows = chosen.flatten().nonzero()[:, 0]
+        lots, pens, knots = lots[rows], pens[rows], knots[rows]
+        given = [2 * others(k, rows).float() / 255 - 1 for k in range(4)]
+        from_middle = torch.hypot(*self.terms[:, :2].T)
+        bowl = 4 * (from_middle - 0.6).clamp(min=0)  # most lines close before they reach the edge
+        fields = (knots @ self.terms[:, 3:].T + bowl).view(-1, 2, self.size, self.size)
+        made = torch.where(lots < PIECES, _corners(given), _level_lines(fields, pens))
+        made = torch.where(lots < PIECES + LINES, made, _in_a_row(given[:3]))
+        if images.device.type == "cpu":
+            images = images.index_copy(0, rows, made)
+        else:
+            images = torch.where(chosen, made, images)
+        return images, chosen.flatten()
+
     def _rectangle(self, draws: Draws) -> torch.Tensor:
         """A rectangle in each image, of sides between a sixth and half of the image's: bool
         (B, 1, S, S)."""
@@ -193,6 +235,37 @@ def _thinned(ink: torch.Tensor) -> torch.Tensor:
 
 def _blurred(ink: torch.Tensor) -> torch.Tensor:
     return F.avg_pool2d(ink, 3, 1, 1, count_include_pad=False)
+
+
+def _corners(images: list[torch.Tensor]) -> torch.Tensor:
+    """Of four images each the corner that lies opposite to where it is put."""
+    half = images[0].shape[-1] // 2
+    upper_left, upper_right, lower_left, lower_right = (
+        each.roll((half, half), (2, 3)) for each in images
+    )
+    upper = torch.cat([upper_left[:, :, :half, :half], upper_right[:, :, :half, half:]], 3)
+    lower = torch.cat([lower_left[:, :, half:, :half], lower_right[:, :, half:, half:]], 3)
+    rim = half // 8  # there is one around a character, too
+    whole = F.interpolate(torch.cat([upper, lower], 2), 2 * (half - rim), mode="area")
+    return F.pad(whole, (rim,) * 4, value=-1)
+
+
+def _level_lines(fields: torch.Tensor, pens: torch.Tensor) -> torch.Tensor:
+    """Where one of two fields (B, 2, S, S) is zero, since one alone draws 口 and の as well, with
+    pens (B, 1, 1, 1) from thin, 0, to thick, 1."""
+    steep = torch.hypot(*torch.gradient(fields, dim=(2, 3))).clamp(min=1e-6)
+    width = PENS[0] + (PENS[1] - PENS[0]) * pens
+    ink = (0.5 + width - fields.abs() / steep).clamp(0, 1)
+    return 2 * ink.amax(1, keepdim=True) - 1
+
+
+def _in_a_row(images: list[torch.Tensor]) -> torch.Tensor:
+    """Three images beside each other, each a third as large, in one of their size."""
+    side = images[0].shape[-1]
+    row = torch.cat([F.avg_pool2d(each, 3) for each in images], 3)
+    lacking = [side - length for length in row.shape[2:]]
+    rim = [part for gap in reversed(lacking) for part in (gap // 2, gap - gap // 2)]
+    return F.pad(row, rim, value=-1)
 
 
 def drop_strokes(

@@ -58,7 +58,8 @@ class Batch(NamedTuple):
     images : float (B, 1, S, S) in [-1, 1].
     labels : int64 (B,), the class; of mixed images the first of two.
     label_smoothing : share of the probability that is spread over all classes.
-    others : int64 (B,), the second class of mixed images, or None where none are mixed.
+    others : int64 (B,), the second class of mixed images, NONE where it is no character; or None
+        where none are mixed.
     share : float (B,), how much of the image is the second class's.
     presence : int8 (P, 32), of the last P images, partial characters: per stroke, in writing order,
         1 where it is written, 0 where it was left out or the character has fewer. None where all
@@ -96,7 +97,8 @@ class Batch(NamedTuple):
 
 def class_loss(outputs: Outputs, batch: Batch) -> torch.Tensor:
     """Cross-entropy over the classes with label smoothing (Szegedy et al. 2016), the mean over
-    whole characters: a 大 that lacks a stroke may be a 人. Mixed images count for both classes."""
+    whole characters: a 大 that lacks a stroke may be a 人. Mixed images count for both classes; of
+    what is no character, every class is as probable."""
     logits = outputs.logits.float()
 
     def cross_entropy(labels: torch.Tensor) -> torch.Tensor:
@@ -111,8 +113,9 @@ def class_loss(outputs: Outputs, batch: Batch) -> torch.Tensor:
     labels = batch.labels.masked_fill(~batch.whole(), NONE)
     loss = cross_entropy(labels)
     if batch.share is not None:
-        others = batch.others.masked_fill(~batch.whole(), NONE)
-        loss = torch.lerp(loss, cross_entropy(others), batch.share)
+        nothing = -logits.log_softmax(1).mean(1)
+        of_others = torch.where(batch.others == NONE, nothing, cross_entropy(batch.others))
+        loss = torch.lerp(loss, of_others, batch.share)
     return loss.sum() / (labels != NONE).sum().clamp(min=1)
 
 

@@ -70,9 +70,9 @@ class WriterAdversary(nn.Module):
         self.weight = weight
 
     def forward(self, outputs: Outputs, batch: Batch, groups: torch.Tensor) -> torch.Tensor:
-        """The loss for writer groups int64 (B,); mixed and partial images do not count, nor those
-        of no known writer (-1)."""
+        """The loss for writer groups int64 (B,), the mean over images of a known one (the others
+        have -1); mixed and partial ones add nothing to it."""
         told = self.layers(_Reverse.apply(outputs.features.float()))
         known = groups.masked_fill(~batch.pure(), -1)
         loss = F.cross_entropy(told, known, ignore_index=-1, reduction="sum")
-        return self.weight * loss / (known >= 0).sum().clamp(min=1)
+        return self.weight * loss / (groups >= 0).sum().clamp(min=1)

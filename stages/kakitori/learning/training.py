@@ -292,6 +292,9 @@ class Trainer:
         labels = self.training.labels[mine]
         images, _ = self.augment(self.training.images[mine], draws, self.sampler.strength(labels))
         images, others, share = self.augment.mix(images, labels, draws)
+        if settings.augment.nothing:
+            mixed = others, share
+            images, others, share = self._some_are_none(images, labels, mixed, picked, draws)
         presence = layers = written = None
         if self.training.written is not None:
             written = self.training.written[mine]
@@ -329,6 +332,26 @@ class Trainer:
         return Batch(
             images, labels, settings.label_smoothing, others, share, presence, layers, written
         )
+
+    def _some_are_none(
+        self,
+        images: torch.Tensor,
+        labels: torch.Tensor,
+        mixed: tuple[torch.Tensor | None, torch.Tensor | None],
+        picked: torch.Tensor,
+        draws: Draws,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What Augmenter.mix returns, with no character in the place of some: mixed with NONE
+        alone. Made of others of the whole batch, whichever process has them."""
+        others, share = mixed
+        images, none = self.augment.nothing(
+            images,
+            lambda k, rows: self.training.images[picked.roll(k + 1)[draws.rows][rows]],
+            draws,
+        )
+        if others is None:
+            others, share = labels, torch.zeros(len(labels), device=images.device)
+        return images, others.masked_fill(none, NONE), share.masked_fill(none, 1)
 
     def _side(self, epoch: int) -> int:
         """Pixels a side of an epoch's images, from 0."""

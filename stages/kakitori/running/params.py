@@ -100,6 +100,7 @@ class Augment(_Group):
     erase: Share
     mixup: Share
     cutmix: Share
+    nothing: Share
     drop_strokes: Share
 
 
