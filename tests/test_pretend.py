@@ -1,7 +1,10 @@
 """Training and reading on a device that is only pretended: what a GPU would refuse or wait for."""
 
+import contextlib
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 import torch
@@ -9,6 +12,10 @@ import torch
 from tests import forks, pretend
 from tests.networks import NAMES, VARIANTS
 
+SOME = [
+    "thicken", "thicken_more", "thin", "blur", "erase", "mixup", "cutmix", "nothing",
+    "drop_strokes",
+]  # fmt: skip
 # All that a step can do: two epochs, in the second of which weights are rounded.
 ALL = {
     "batch": 32,
@@ -21,20 +28,7 @@ ALL = {
     "style_adversary": 0.1,
     "sides": [32, 64],
     "sampling": {"partial": 0.25, "confused": 0.5},
-    "augment": dict.fromkeys(
-        (
-            "thicken",
-            "thicken_more",
-            "thin",
-            "blur",
-            "erase",
-            "mixup",
-            "cutmix",
-            "nothing",
-            "drop_strokes",
-        ),
-        0.1,
-    ),
+    "augment": dict.fromkeys(SOME, 0.1),
 }
 TOLD = ("pretend", torch.float32, 2)
 PLAIN = {"batch": 16, "epochs": 1}
@@ -45,6 +39,9 @@ def away() -> Iterator[Callable]:
     """`away(function, …)`: called in a process that has the device."""
     with ProcessPoolExecutor(1, forks.FORKS) as pool:
         yield lambda function, *args, **options: pool.submit(function, *args, **options).result()
+        # torch's thread for the device need not end with Python: at once, and not in good order.
+        with contextlib.suppress(BrokenProcessPool):
+            pool.submit(os._exit, 0).result()
 
 
 @pytest.mark.parametrize(
