@@ -11,7 +11,11 @@ SETTINGS = committed.settings()
 CLASSES = list("あいう一二三書林杏木相目")
 # One way to calibrate: which reads best is tested in test_int8.py.
 QUANTIZE = SETTINGS.quantize.model_copy(update={"calibration": ["minmax"]})
-QUICKER = {"seq2seq": {"steps": 6}}  # an export holds every step
+QUICKER = {  # an export holds every step of these
+    "seq2seq": {"steps": 6},
+    "rnn": {"hidden": 64},
+    "vit": {"layers": 2},
+}
 VARIANTS = [
     (name, SETTINGS.archs.get(name, params.Arch()).net | QUICKER.get(name, {}))
     for name in params.known_models()

@@ -23,6 +23,7 @@ from kakitori.reading.characters.strokes import TYPES
 from kakitori.reading.recognizer import Recognizer
 from kakitori.running import params
 from tests import committed
+from tests.networks import QUICKER
 from tests.pictures import drawn
 from tests.projects import BEFORE_TRAINING, STAGES, TINY, Project, environment, metric
 
@@ -50,7 +51,6 @@ FEW = {  # test_formats.py makes every format, test_int8.py has ranges found in 
     "calibration_samples": 64,
     "validation_samples": 60,
 }
-QUICKER = {"seq2seq": {"steps": 6}}  # an export holds every step
 
 
 @pytest.fixture(scope="module")

@@ -185,10 +185,14 @@ def test_exports_judge_when_they_are_asked(net, exported, name):
     agreed = (presence < 0) == (expected.presence < 0).numpy()
     assert agreed[:, :8].mean() > {"fp32": 0.999, "int8": 0.95, "int4": 0.9}[name]
     np.testing.assert_allclose(courses, expected.courses, atol=0.01)
-    # Nothing was said: it answers for what it reads; one class stands for all.
+    # Nothing was said: it answers for what it reads; one class stands for all. Whole numbers do
+    # not tell two classes apart that are as likely but for a fiftieth of what logits span.
     likeliest = session.run(["presence"], feed)[0]
     same = session.run(["presence"], feed | {"meant": logits.argmax(1)})[0]
-    np.testing.assert_array_equal(likeliest, same)
+    lead = np.diff(np.sort(logits)[:, -2:])[:, 0]
+    clear = lead > (0 if name == "fp32" else np.ptp(logits) / 50)
+    assert clear.mean() > 0.9
+    np.testing.assert_array_equal(likeliest[clear], same[clear])
     alone = session.run(["presence"], feed | {"meant": np.array([TREE])})[0]
     same = session.run(["presence"], feed | {"meant": np.full(60, TREE)})[0]
     np.testing.assert_array_equal(alone, same)

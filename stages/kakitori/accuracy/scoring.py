@@ -18,6 +18,7 @@ BINS = 15  # equal-width, of the expected calibration error
 RESAMPLES = 5000  # of writer groups, for intervals
 PRECISION = 0.995  # that a confidence threshold is to give
 GIVEN_UP = 0.01  # of the samples that are answered, at most, so that strangers are not
+STRANGERS = 0.02  # of these, as many may be answered where that costs less
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,26 +158,36 @@ def confidence(
 
 
 def background(
-    logits: np.ndarray, confidence: np.ndarray, temperature: float, threshold: float
+    logits: np.ndarray, strange: np.ndarray, temperature: float, threshold: float
 ) -> float:
-    """The logit of "none of these", as Recognizer.probabilities takes it: the highest beside which
-    at most GIVEN_UP of the samples fall below the threshold that were not below it before.
+    """The logit of "none of these", as Recognizer.probabilities takes it: the lowest beside which
+    at most STRANGERS of the strangers reach the threshold; but no higher than leaves all but
+    GIVEN_UP of the samples where they were.
 
     What the classes have together, the log of the sum of their exponentials, is high for what the
     network knows and low for strangers (Liu et al. 2020). NO_BACKGROUND where nothing reaches the
     threshold.
 
-    logits : float32 (N, C). confidence : float64 (N,), without a background.
+    logits : of samples, float32 (N, C). strange : of strangers, float32 (M, C).
     """
-    sure = (confidence >= threshold) & (confidence > 0)
-    if not sure.any():
+    known, strangers = (_highest(some, temperature, threshold) for some in (logits, strange))
+    if not len(known):
         return NO_BACKGROUND
-    together = (
-        torch.from_numpy(logits[sure] / np.float32(temperature)).logsumexp(1).double().numpy()
-    )
+    most = known[min(int(GIVEN_UP * len(logits)), len(known) - 1)]
+    answered = int(STRANGERS * len(strange))
+    if answered >= len(strangers):
+        return NO_BACKGROUND
+    return float(min(most, np.nextafter(strangers[-1 - answered], np.inf)))
+
+
+def _highest(logits: np.ndarray, temperature: float, threshold: float) -> np.ndarray:
+    """Of each that reaches the threshold the highest background beside which it does, sorted."""
+    scaled = torch.from_numpy(logits / np.float32(temperature))
+    together = scaled.logsumexp(1).double().numpy()
+    confidence = np.exp(scaled.amax(1).double().numpy() - together)
+    sure = (confidence >= threshold) & (confidence > 0)
     share = threshold / confidence[sure]  # of the probability that has to remain
-    highest = np.sort(together - np.log(share / np.maximum(1 - share, np.finfo(float).tiny)))
-    return float(highest[min(int(GIVEN_UP * len(confidence)), len(highest) - 1)])
+    return np.sort(together[sure] - np.log(share / np.maximum(1 - share, np.finfo(float).tiny)))
 
 
 def accepted(predictions: Predictions, threshold: float) -> dict[str, float]:

@@ -89,10 +89,10 @@ def annotate(
     temperature = scoring.fit_temperature(logits, seen.labels)
     confidences, right = scoring.confidence(logits, seen.labels, temperature)
     threshold = scoring.threshold(confidences, right)
-    background = scoring.background(logits, confidences, temperature, threshold)
-    nothing = np.zeros(len(seen.strange), np.int64)  # no answer is right
-    strange = formats.logits_of(path, seen.strange), nothing, temperature, background
-    sure = (scoring.confidence(*strange)[0] >= threshold).mean()
+    strange = formats.logits_of(path, seen.strange)
+    background = scoring.background(logits, strange, temperature, threshold)
+    nothing = np.zeros(len(strange), np.int64)  # no answer is right
+    answers, _ = scoring.confidence(strange, nothing, temperature, background)
     told = {
         "temperature": str(temperature),
         "threshold": str(threshold),
@@ -106,7 +106,7 @@ def annotate(
         "temperature": temperature,
         "threshold": threshold,
         "background": background,
-        "strangers_sure": float(sure),
+        "strangers_sure": float((answers >= threshold).mean()),
     }
 
 
