@@ -88,6 +88,18 @@ def test_one_image_alone_and_no_other_head(tmp_path):
     np.testing.assert_array_equal(*logits)
 
 
+def test_a_tool_that_installs_what_it_likes_installs_nothing(tmp_path, monkeypatch):
+    """MNN's does, into whichever environment it finds a pip of."""
+    monkeypatch.setattr(running, "RUNNERS", tmp_path)
+    (tmp_path / "run_greedy.py").write_text(
+        "import subprocess, sys\n"
+        "sys.exit(subprocess.run([sys.executable, '-m', 'pip', 'download', 'six']).returncode)\n"
+    )
+    found = running.run([sys.executable], "greedy", tmp_path, "fp32")
+    assert "No matching distribution found for six" in found["why"]
+    assert not list(tmp_path.glob("six*"))
+
+
 # --- what goes wrong ---------------------------------------------------------------------------
 
 

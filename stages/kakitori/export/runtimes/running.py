@@ -46,6 +46,7 @@ def run(command: list[str], name: str, work: Path, kind: str) -> dict:
     home = outputs.ROOT / environments.FOLDER / name
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",
+        "PIP_NO_INDEX": "1",  # some tools would install what they like where they find a pip
         "PATH": os.pathsep.join([str(home / "bin"), os.environ.get("PATH", "")]),
         "PYTHONPATH": str(outputs.ROOT / "stages") if runner.name == "run_chromium.py" else "",
     }

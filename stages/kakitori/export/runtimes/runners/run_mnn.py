@@ -2,16 +2,19 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import feeding
 import MNN
 import numpy as np
 
+# What its program `mnnconvert` calls. The program itself first installs a package into whichever
+# environment a `pip` is found of, and sends its makers what is converted on which machine.
+CONVERT = "import sys, MNN, _tools; _tools.mnnconvert(sys.argv)"
+
 
 def convert(folder, kind):
-    program = Path(sys.executable).with_name("mnnconvert")
-    command = [program, "-f", "ONNX", "--modelFile", "fixed.onnx", "--MNNModel", "model.mnn"]
+    command = [sys.executable, "-c", CONVERT, "-f", "ONNX"]
+    command += ["--modelFile", "fixed.onnx", "--MNNModel", "model.mnn"]
     command += ["--bizCode", "kakitori"] + ["--fp16"] * (kind == "fp16")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode or not (folder / "model.mnn").is_file():
