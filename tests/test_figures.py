@@ -20,7 +20,7 @@ TABLE = leaderboard.parse(committed.text("metrics/leaderboard.csv"))
 # Its other models are trained again when several changes of the data have come together.
 OF_THIS_DATA = TABLE["dataset"].iloc[0] == MEASURED["evaluate"]["dataset"]["fingerprint"]
 DOCUMENTS = documents.of(MEASURED, BY_HAND, leaderboard.markdown(TABLE), shipped.about())
-RUNTIMES = committed.metrics("flagship/runtimes")
+RUNTIMES = committed.metrics("runtimes")
 DOCUMENTS["docs/runtimes.md"] = {"runtimes": documents.of_runtimes(RUNTIMES)}
 RESULTS = committed.text("docs/results.md")
 

@@ -27,7 +27,7 @@ def tables(root: Path) -> dict[str, dict[str, str]]:
     measured, by_hand = {name: read(name) for name in metrics.EXPECTED}, read("by_hand")
     table = leaderboard.parse((root / "metrics/leaderboard.csv").read_text("utf-8"))
     found = of(measured, by_hand, leaderboard.markdown(table), shipped.about())
-    if runtimes := backends.read(root / "metrics/flagship/runtimes.json"):
+    if runtimes := backends.read(root / "metrics/runtimes.json"):
         found["docs/runtimes.md"] = {"runtimes": of_runtimes(runtimes)}
     return found
 
@@ -149,7 +149,7 @@ def of_shipped(about: dict) -> list[str]:
 
 
 def of_runtimes(measured: dict) -> str:
-    """What runtimes made of the files of the run that ships, as runtimes.json has it."""
+    """What runtimes made of the files of a run, as runtimes.json has it."""
     head = (
         "| runtime | file | state | size, of its ONNX file's | same first answers "
         "| largest difference of a probability | top-1 | ms an image, of ONNX Runtime's |\n"
