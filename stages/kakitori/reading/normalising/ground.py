@@ -162,7 +162,7 @@ _CONTRASTS = _contrasts()  # at 256 · ground + level
 def contrast(ground: np.ndarray, image: np.ndarray) -> np.ndarray:
     """How much darker than its ground each pixel is, as a share of the ground, of 255: so ink in a
     shadow is as dark as elsewhere."""
-    return _CONTRASTS.take(ground.astype(np.uint16) << 8 | image)
+    return _CONTRASTS[(ground.astype(np.intp) << 8) | image]
 
 
 def least_contrast(image: np.ndarray, noise: int) -> int:
