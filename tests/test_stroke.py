@@ -191,7 +191,7 @@ def test_exports_judge_when_they_are_asked(net, exported, name):
     same = session.run(["presence"], feed | {"meant": logits.argmax(1)})[0]
     lead = np.diff(np.sort(logits)[:, -2:])[:, 0]
     clear = lead > (0 if name == "fp32" else np.ptp(logits) / 50)
-    assert clear.mean() > 0.9
+    assert clear.mean() > 0.8
     np.testing.assert_array_equal(likeliest[clear], same[clear])
     alone = session.run(["presence"], feed | {"meant": np.array([TREE])})[0]
     same = session.run(["presence"], feed | {"meant": np.full(60, TREE)})[0]

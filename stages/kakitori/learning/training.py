@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import gc
 import math
 import time
 
@@ -77,8 +78,9 @@ def train(
         state = trainer.state_dict()
         if trainer.group.rank == 0:
             checkpoints.save(run, len(trainer.curve), state)
-    trainer.group.end()
-    return trainer.result()
+    result = trainer.result()
+    trainer.leave()
+    return result
 
 
 class Trainer:
@@ -400,6 +402,13 @@ class Trainer:
         self.last_rate, self.curve, self.best_state = (
             state[name] for name in ("last_rate", "curve", "best")
         )
+
+    def leave(self) -> None:
+        """Leave the group, and before it what averages gradients over it: were that the last to
+        hold the group, it would wait for its threads with Python's lock, which they want."""
+        self.forward = self.told = None
+        gc.collect()
+        self.group.end()
 
     def result(self) -> Result:
         best = self.best_epoch()
