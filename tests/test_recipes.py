@@ -170,10 +170,21 @@ def prepared(finished: Project, folder: Path, overrides: list[str]) -> Project:
     mixed = itertools.chain(*(v for v in tree["data"]["mix"].values() if isinstance(v, list)))
     for corpus in {*([corpora] if isinstance(corpora, str) else corpora), *mixed}:
         MAKERS.get(corpus, lambda _: None)(project)
-    for earlier in {
-        tree["train"]["transfer"]["init_from"], tree["train"]["distillation"]["teacher"],
-    } - {""}:  # fmt: skip
+    begun = {tree["train"]["transfer"]["init_from"], tree["train"]["distillation"]["teacher"]} - {
+        ""
+    }
+    if begun and tree["model"] == committed.settings().model:
+        finished = of_the_default(finished, folder)
+    for earlier in begun:
         keep(finished, project, earlier)
+    return project
+
+
+def of_the_default(finished: Project, folder: Path) -> Project:
+    """The tiny project again, with the default's network, a little trained."""
+    project = finished.copy(folder.with_name("earlier"))
+    project.set(model=committed.settings().model, train=TINY_TRAIN)
+    project.stage("train")
     return project
 
 
@@ -266,7 +277,7 @@ def others() -> list[tuple[str, str]]:
     found = {}
     for name in DOCS:
         for overrides in commands(name):
-            text = " ".join(overrides)
+            text = shlex.join(overrides)
             if overrides and not any(part in text for part in run_above):
                 found.setdefault(text, name)
     return [(name, text) for text, name in found.items()]
@@ -280,7 +291,7 @@ def test_every_other_recipe(finished, tmp_path, document, overrides):
         overrides = [re.sub(long, short, override) for override in overrides]
     project = prepared(finished, tmp_path / "project", overrides)
     if "train.transfer.init_from=start" in overrides:
-        keep(finished, project, "teacher")
+        keep(of_the_default(finished, tmp_path / "project"), project, "teacher")
         project.stage("prune", "teacher", "start")
     run(project, *project.stages()[: project.stages().index("evaluate") + 1])
     assert metric(project, "evaluate")["test_samples"] > 0
