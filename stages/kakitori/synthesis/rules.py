@@ -1,7 +1,7 @@
 """Rules of running forms (行書): what a hand in a hurry writes otherwise, and what it joins.
 
 Three kinds of rules, all found by the types of strokes that follow each other (and how they lie):
-FORMS redraw a component as one pen runs through it, SHORTER leave out the end or the beginning of
+FORMS redraw a component as one pen runs through it, CUTS leave out the end or the beginning of
 strokes, LINKS keep the pen down between two strokes. They are the rules of the script as
 handbooks of calligraphy teach them; no font or drawing was traced for them.
 """
