@@ -1,11 +1,14 @@
 """PyTorch's exporter, warm, and with its table of operators kept once it is made.
 
 It parses five hundred sources for it, the same ones at every export, which is half of the time of a
-small one. Importing this module changes it for the process. What stages export in processes of
-their own (test_runs.py's `dvc repro`) is without it, and the same to the byte.
+small one. And what is imported by then is put aside from Python's collector, which would look for
+garbage in a million objects after every training. Importing this module changes both for the
+process. What stages export in processes of their own (test_runs.py's `dvc repro`) is without it,
+and the same to the byte.
 """
 
 import functools
+import gc
 import io
 import logging
 import warnings
@@ -31,3 +34,6 @@ with torch.no_grad(), warnings.catch_warnings():
         dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
         verbose=False,
     )
+
+gc.collect()
+gc.freeze()

@@ -11,7 +11,7 @@ from kakitori.learning import checkpoints, inference, machine, training
 from kakitori.learning.contract import NONE, Batch, Outputs, class_loss
 from kakitori.learning.objectives import Imitation
 from tests import networks
-from tests.toy import linear, part, partial, parts, same, settings
+from tests.toy import Linear, linear, part, partial, parts, same, settings
 
 # Every method of training that changes what a step or an epoch does.
 METHODS = {
@@ -66,11 +66,19 @@ def test_the_same_seed_ends_with_the_same_weights():
     assert not same(first, trained({}, "c", seed=1).state)
 
 
-@methods
+@pytest.fixture(scope="module", params=METHODS.values(), ids=METHODS.keys())
+def whole_run(request, tmp_path_factory) -> tuple[dict, Linear, training.Result]:
+    """Changes of the settings, and what a run with them ends with when nothing happens to it."""
+    model = linear()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "FOLDER", tmp_path_factory.mktemp("whole"))
+        return request.param, model, trained(request.param, "whole", model)
+
+
 @pytest.mark.parametrize("share", [0.45, 0.85])
-def test_an_interrupted_run_ends_as_if_it_had_not_been(changes, share):
-    uninterrupted, killed, resumed = linear(), linear(), linear()
-    whole = trained(changes, "whole", uninterrupted)
+def test_an_interrupted_run_ends_as_if_it_had_not_been(whole_run, share):
+    changes, uninterrupted, whole = whole_run
+    killed, resumed = linear(), linear()
     killed.fail_at = int(share * uninterrupted.seen)
     with pytest.raises(KeyboardInterrupt):
         trained(changes, "killed", killed)
@@ -151,7 +159,7 @@ def test_a_loss_that_is_no_number_names_its_step_and_leaves_the_checkpoint():
 
     def breaks_later(images):
         outputs = forward(images)
-        return outputs._replace(logits=outputs.logits * (math.nan if model.seen > 8 else 1))
+        return outputs._replace(logits=outputs.logits * (math.nan if model.seen >= 8 else 1))
 
     model.forward = breaks_later
     with pytest.raises(FloatingPointError, match="step 8: expected a finite loss"):
