@@ -129,7 +129,7 @@ def test_a_run_is_the_same_under_a_seed_and_when_it_goes_on(name, net, tmp_path,
     """Trained in one go, and again but killed after the first epoch, by whatever trains it."""
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
     parts = {"train": toy.part(24), "val": toy.part(8)}
-    options = toy.settings(epochs=2, batch=8, optimiser="muon", learning_rate=0.004)
+    options = toy.settings(epochs=2, batch=12, optimiser="muon", learning_rate=0.004)
 
     def trained(run: str, stop_after: int = 0) -> dict[str, torch.Tensor]:
         model = made(name, net)

@@ -123,7 +123,7 @@ def test_what_the_pen_drew_goes_before_the_sequence_of_the_class():
 def test_it_learns_to_write():
     """And decodes to the table's types of each class."""
     net, batch = tiny(), noise([0, 1, 2, 0, 1, 2])
-    optimiser = torch.optim.AdamW(net.parameters(), 5e-3)
+    optimiser = torch.optim.AdamW(net.parameters(), 5e-3, fused=True)
     for _ in range(150):
         outputs = net(batch.images)
         loss = net.loss(outputs, batch)
