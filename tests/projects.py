@@ -39,6 +39,14 @@ TINY = {
     "evaluate": {"worst": 12, "audited": 16},  # each is drawn
     "carbon": {"inferences": 300},
 }
+# Of `quantize`, where the point is none of its formats: test_formats.py makes every one, and
+# test_int8.py has ranges found in every way.
+FEW = {
+    "formats": {"all": ["fp32", "int8"]},
+    "calibration": ["minmax"],
+    "calibration_samples": 64,
+    "validation_samples": 60,
+}
 
 
 def environment() -> dict[str, str]:
@@ -158,7 +166,7 @@ def _shrink(root: Path, model: str) -> None:
     """Makes the settings of a clone those of a quick trial of another model."""
     arch = TINY["archs"].get(model, {"net": {}, "train": {}})
     Project(root).set(**TINY | {"model": model, "archs": {model: arch}})
-    Project(root).set(train={"epochs": 1})
+    Project(root).set(train={"epochs": 1}, quantize=FEW)
 
 
 def _abort(pid: int) -> None:

@@ -18,7 +18,7 @@ from kakitori.running import params
 from kakitori.running.params import ROOT
 from tests import committed, tables
 from tests.benchmarks.photos import drawn
-from tests.projects import Project, metric
+from tests.projects import FEW, Project, metric
 
 DOCS = {
     path.name: path.read_text("utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]
@@ -30,12 +30,6 @@ WRITERS = 16
 TINY = {r"zero_shot_classes=300": "zero_shot_classes=10", r"writers=120": "writers=24"}
 # A tiny project's, whatever a recipe says: how often is no part of its form.
 TINY_TRAIN = {"epochs": 1, "batch": 32, "stop_after": 0}
-FEW = {
-    "formats": {"all": ["fp32", "int8"]},
-    "calibration": ["minmax"],
-    "calibration_samples": 64,
-    "validation_samples": 60,
-}
 
 
 def commands(name: str) -> list[list[str]]:

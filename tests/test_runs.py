@@ -6,8 +6,6 @@ import json
 import re
 import resource
 import runpy
-import signal
-import subprocess
 import sys
 import time
 import zipfile
@@ -22,10 +20,19 @@ from safetensors.torch import load_file
 from kakitori.reading.characters.strokes import TYPES
 from kakitori.reading.recognizer import Recognizer
 from kakitori.running import params
-from tests import committed
+from tests import committed, forks
 from tests.networks import QUICKER
 from tests.pictures import drawn
-from tests.projects import BEFORE_TRAINING, STAGES, TINY, Project, environment, metric
+from tests.projects import (
+    BEFORE_TRAINING,
+    FEW,
+    LIMIT,
+    STAGES,
+    TINY,
+    Project,
+    environment,
+    metric,
+)
 
 COMMANDS = [
     *STAGES, "recognize", "gate", "prune", "report", "study", "demo", "flagship", "release",
@@ -45,12 +52,6 @@ OTHERS = [name for name in params.known_models() if name != TINY["model"]]
 # The default, and what has something of its own in the stages after training. The others' files are
 # those that test_formats.py makes and reads; `make test-long` takes them all the way too.
 OWN = ("cascade", "cnn", "seq2seq", "stroke")
-FEW = {  # test_formats.py makes every format, test_int8.py has ranges found in every way
-    "formats": {"all": ["fp32", "int8"]},
-    "calibration": ["minmax"],
-    "calibration_samples": 64,
-    "validation_samples": 60,
-}
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +268,7 @@ def test_a_model_of_other_classes_is_not_quantised(finished, tmp_path):
 def test_without_calibration_samples_nothing_is_written(finished, tmp_path):
     project = finished.copy(tmp_path / "copy")
     before = (project.root / "models/exports/int8.onnx").read_bytes()
-    project.set(quantize={"calibration_samples": 0})
+    project.set(quantize=FEW | {"calibration_samples": 0})
     done = project.stage("quantize", check=False)
     assert done.returncode == 1
     assert re.search(r"int8.onnx: calibration: expected samples .*, found none", done.stderr)
@@ -312,15 +313,13 @@ def test_a_killed_training_resumes_to_the_same_weights(finished, tmp_path):
     weights = copy.root / "models/model.safetensors"
     expected = load_file(weights)
     weights.unlink()
-    trainer = subprocess.Popen(
-        ["python", "stages/train.py"], cwd=copy.root, env=environment(), stdout=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 120
+    trainer = forks.start(copy.root, "stages/train.py", (), environment(), tmp_path)
+    deadline = time.monotonic() + LIMIT
     while not list((copy.root / ".checkpoints").glob("*/*.pt")) and time.monotonic() < deadline:
         time.sleep(0.05)
-        assert trainer.poll() is None
-    trainer.send_signal(signal.SIGKILL)
-    trainer.wait()
+        assert trainer.is_alive()
+    trainer.kill()
+    trainer.join()
     assert not weights.exists()
     assert "goes on after epoch" in copy.stage("train").stdout
     found = load_file(weights)
