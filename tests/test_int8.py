@@ -134,7 +134,8 @@ def test_the_method_that_reads_best_stays(source, tmp_path, monkeypatch, best):
 
     monkeypatch.setattr(int8.Quantiser, "quantise", quantise)
     result = int8.to_int8(source, samples, tmp_path / "a", read, int8.METHODS, wanted=0.9)
-    assert tried == [*int8.METHODS, best]
+    again = [best] if best != "entropy" else []  # whose file is already there
+    assert tried == [*int8.METHODS, *again]
     assert (tmp_path / "a").read_text() == result.calibration == best
     assert not result.bias_corrected and not result.in_floats and not result.sensitivity
 

@@ -4,6 +4,7 @@
 there are, and a function `to_NAME` here how each is made.
 """
 
+import functools
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -50,6 +51,13 @@ class Trained:
         else:
             self.parts = [folder / "whole.onnx"]
             export.to_onnx(model, size, settings.opset, self.parts[0])
+
+    @functools.cached_property
+    def strict(self) -> Path:
+        """The whole network as the float32 ONNX file that converters take."""
+        path = self.folder / "strict.onnx"
+        export.to_strict(self.model, self.size, path)
+        return path
 
     def join(self, parts: list[Path], path: Path) -> Path:
         """One file of the parts' copies in some format."""
@@ -136,7 +144,7 @@ def _quantised(source: Trained, path: Path, parts: list[Path]) -> dict:
 
 
 def to_strict(source: Trained, path: Path) -> dict:
-    export.to_strict(source.model, source.size, path)
+    shutil.copyfile(source.strict, path)
     return {}
 
 
@@ -145,9 +153,7 @@ def to_int8(source: Trained, path: Path) -> dict:
 
 
 def to_strict_int8(source: Trained, path: Path) -> dict:
-    strict = source.folder / "strict.onnx"
-    export.to_strict(source.model, source.size, strict)
-    return _quantised(source, path, [strict])
+    return _quantised(source, path, [source.strict])
 
 
 to_fp32 = _each(shutil.copyfile)

@@ -65,7 +65,9 @@ def nearest(blocks: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndar
     for shrink in SHRINK:
         scale = (top * shrink).astype(np.float16)
         wide = np.where(scale == 0, 1, scale).astype(np.float32)
-        numbers = np.searchsorted(middles, blocks / wide).astype(np.uint8)
+        shares = blocks / wide
+        # How many middles are below: searchsorted takes five times as long for fifteen.
+        numbers = sum((shares > middle).view(np.uint8) for middle in middles)
         error = ((levels[numbers] * wide - blocks) ** 2).sum(1, keepdims=True)
         found = numbers, scale, error
         if best is not None:

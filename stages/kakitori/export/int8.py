@@ -107,12 +107,13 @@ def to_int8(
             tried[method] = read(part)
         method = max(tried, key=lambda m: (tried[m].top1, -tried[m].nll))
         best, corrected, kept, sensitivity = tried[method], False, [], []
+        there = method == list(tried)[-1]  # whether `part` is already the file that stays
         if best.top1 < wanted - tolerance:
             before = work.prepared.read_bytes()
             work.correct_biases(method)
             work.quantise(method, part)
             found = read(part)
-            corrected = found.better_than(best)
+            there = corrected = found.better_than(best)
             if corrected:
                 best = found
             else:
@@ -127,8 +128,10 @@ def to_int8(
             while best.top1 < wanted - tolerance and len(kept) < len(sensitivity):
                 kept = [layer for layer, *_ in sensitivity[:count]]
                 best = read(work.quantise(method, part, without=kept))
+                there = True
                 count *= 2
-        work.quantise(method, part, without=kept)
+        if not there:
+            work.quantise(method, part, without=kept)
         return Result(method, corrected, kept, sensitivity)
 
 
