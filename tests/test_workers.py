@@ -55,6 +55,11 @@ def test_results_come_in_the_order_of_the_jobs(chunk):
     assert done == list(range(100, 120))
 
 
+def test_one_process_is_this_one(monkeypatch):
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", None)
+    assert list(spread(add, range(20), 1, start, 100)) == list(range(100, 120))
+
+
 def test_an_error_of_a_job_comes_through():
     with pytest.raises(ValueError, match="1 is odd"):
         list(spread(halve, range(4), 2, start, 0))

@@ -30,11 +30,16 @@ def spread(
     chunk: int = 1,
 ) -> Iterator[Done]:
     """`function(job)` of every job, in their order, by so many processes, each of which first calls
-    `start(*given)`. They are spawned: a fork would copy whatever threads hold at that moment. They
-    end with this process, however it ends.
+    `start(*given)`; one is this process itself, since another would begin by importing everything.
+    They are spawned: a fork would copy whatever threads hold at that moment. They end with this
+    process, however it ends.
 
     Raises what `function` raises, and DataError when a process ends before its work does.
     """
+    if workers == 1:
+        start(*given)
+        yield from map(function, jobs)
+        return
     context = multiprocessing.get_context("spawn")
     try:
         pool = ProcessPoolExecutor(workers, context, _begin, (start, *given))
