@@ -25,10 +25,10 @@ from torch import nn
 from kakitori.errors import DataError
 from kakitori.learning.blocks import CHANNELS, FINE, STEM, Head, encoder
 from kakitori.learning.contract import NONE, Batch, Network, Stages, class_loss
+from kakitori.learning.descriptions import courses_of
 from kakitori.learning.folding import folded
 from kakitori.learning.samples.table import named, without_strokes
-from kakitori.reading.characters.framing import EXTENT, MAX_ENLARGEMENT
-from kakitori.reading.characters.strokes import MOST, resample
+from kakitori.reading.characters.strokes import MOST
 
 POINTS = 6  # of a course
 WIDTH = 64  # of what describes a place, a course, an answer
@@ -228,15 +228,6 @@ def _two_layers(width: int, out: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(width, WIDTH), nn.ReLU(inplace=True), nn.Linear(WIDTH, out))
 
 
-def courses_of(strokes: Sequence[Sequence[float]]) -> np.ndarray:
-    """Courses of flat polylines x, y, x, y, …: moved and scaled to where a normalised image
-    (reading/normalising/images.py) shows them, (strokes, POINTS, 2)."""
-    points = np.stack([resample(np.reshape(s, (-1, 2)), POINTS) for s in strokes])
-    low, high = points.min((0, 1)), points.max((0, 1))
-    scale = min(EXTENT / max((high - low).max(), 1e-6), MAX_ENLARGEMENT)
-    return (points - (low + high) / 2) * scale + 0.5
-
-
 def build(
     classes: Sequence[str],
     characters: pd.DataFrame,
@@ -260,4 +251,5 @@ def build(
             f"judges, found none of {named(unknown, len(classes))}; choose another model, or leave "
             "the corpora that hold them out of data.corpora"
         )
-    return Stroke([courses_of(s) for s in rows["strokes"]], size, presence, layers)
+    courses = [courses_of(strokes, POINTS) for strokes in rows["strokes"]]
+    return Stroke(courses, size, presence, layers)

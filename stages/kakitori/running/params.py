@@ -81,7 +81,7 @@ class Split(_Group):
     scheme: Literal["writer", "random"]
     val_groups: Count
     test_groups: Count
-    zero_shot_classes: Natural
+    zero_shot_classes: Natural | str
 
 
 class Augment(_Group):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from kakitori.errors import DataError
-from kakitori.reading.characters.charset import HARD
+from kakitori.reading.characters.charset import HARD, alphabets
 from kakitori.reading.characters.framing import MIN_CONTRAST
 from kakitori.running.params import Mix, Split
 
@@ -42,19 +42,31 @@ def assign_parts(index: pd.DataFrame, settings: Split, mix: Mix, seed: int) -> p
     for name in ("hard", "external"):
         part[in_part[name]] = name
     if settings.zero_shot_classes:
-        classes = np.unique(index["codepoint"])
-        if settings.zero_shot_classes >= len(classes):
-            raise DataError(
-                f"split.zero_shot_classes: expected fewer than the {len(classes)} classes there "
-                f"are, found {settings.zero_shot_classes}"
-            )
-        rng = np.random.default_rng(seed)
-        aside = rng.choice(classes, settings.zero_shot_classes, replace=False)
-        is_aside = index["codepoint"].isin(aside)
+        is_aside = index["codepoint"].isin(_set_aside(index, settings.zero_shot_classes, seed))
         part[is_aside & part.isin(["train", "val"])] = "none"
         part[is_aside & (part == "test")] = "zero_shot"
     check(index, part, settings.scheme)
     return part
+
+
+def _set_aside(index: pd.DataFrame, wanted: int | str, seed: int) -> np.ndarray:
+    """Code points of so many classes, drawn by lot, or of an alphabet's; see assign_parts."""
+    where, classes = "split.zero_shot_classes", np.unique(index["codepoint"])
+    if isinstance(wanted, str):
+        if wanted not in (known := alphabets()):
+            raise DataError(f"{where}: expected a number, {', '.join(known)}, found {wanted}")
+        aside = np.intersect1d(classes, [ord(character) for character in known[wanted]])
+        if not 0 < len(aside) < len(classes):
+            raise DataError(
+                f"{where}: expected some of the {len(classes):,} classes there are in {wanted}, "
+                f"found {len(aside):,}; synthesize.sets may lack ALPHABET"
+            )
+        return aside
+    if wanted >= len(classes):
+        raise DataError(
+            f"{where}: expected fewer than the {len(classes)} classes there are, found {wanted}"
+        )
+    return np.random.default_rng(seed).choice(classes, wanted, replace=False)
 
 
 def corpora_of(index: pd.DataFrame, mix: Mix, scheme: str = "writer") -> dict[str, list[str]]:

@@ -44,6 +44,12 @@ class Component:
         for part in self.parts:
             yield from part.leaves()
 
+    def below(self) -> Iterator["Component"]:
+        """Everything that it is made of, each before its own parts."""
+        for part in self.parts:
+            yield part
+            yield from part.below()
+
     def to_json(self) -> str:
         """As one line of JSON, without what is empty."""
         return json.dumps(_plain(self), ensure_ascii=False, separators=(",", ":"))
