@@ -5,6 +5,8 @@ table of strokes, the shipped ones where it has none.
     python stages/recognize.py --help           # all that it can do
 """
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from kakitori import outputs
@@ -16,7 +18,17 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
-    command.main("python stages/recognize.py", ROOT, explain)
+    command.main("python stages/recognize.py", ROOT, explain, extend)
+
+
+@contextlib.contextmanager
+def extend(additions: list[str]) -> Iterator[Path]:
+    """The network in models/ with further classes, as an export."""
+    # Only here: torch takes seconds to import, and reading does without.
+    from kakitori.results import adding
+
+    with adding.extended(ROOT, additions) as path:
+        yield path
 
 
 def explain(pictures: list[inputs.Picture], recognizer: Recognizer, folder: Path) -> None:

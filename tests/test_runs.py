@@ -147,6 +147,16 @@ def test_classes_never_trained_on_are_read_by_their_codes(samples, tmp_path):
     assert found["samples"] == 3 * found["classes"]
     assert 0 <= found["top1_of_all"] <= found["top1_of_unseen"] <= found["top5_of_unseen"] <= 1
     assert metric(project, "evaluate")["classes"] == 19
+    known = json.loads((project.root / "models/model.json").read_text("utf-8"))["classes"]
+    add = ["--add", f"龘={known[-1] * 3}", "--candidates", f"龘{known[0]}"]
+    done = project.stage("recognize", *add, "--json", str(file_of(tmp_path)))
+    line = json.loads(done.stdout.splitlines()[0])
+    assert {character for character, _ in line["top"]} == {"龘", known[0]}
+    done = project.stage("recognize", "--add", "龘=⿰木", str(file_of(tmp_path)), check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "recognize: --add 龘=⿰木: expected another part, found the end of the sequence\n"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -217,7 +217,8 @@ class Deployed(nn.Module):
 def _units(levels: Iterable[torch.Tensor]) -> torch.Tensor:
     """The vectors of each level at a length of one, side by side; by operators that converters of
     other runtimes know."""
-    vectors = [each.float() for each in levels]
+    # A cast, even to what it is, becomes an operator.
+    vectors = [each if each.dtype == torch.float32 else each.float() for each in levels]
     lengths = [(each * each).sum(1, keepdim=True).sqrt().clamp(min=1e-6) for each in vectors]
     return torch.cat([v / length for v, length in zip(vectors, lengths, strict=True)], 1)
 

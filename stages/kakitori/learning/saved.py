@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import get_args
 
+import pandas as pd
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -34,8 +35,11 @@ class Described:
     state: dict[str, torch.Tensor]
     precision: torch.dtype = torch.float32
 
-    def network(self) -> nn.Module:
-        """The network with its weights, ready to read; DataError when they do not fit."""
+    def network(self, characters: pd.DataFrame | None = None) -> nn.Module:
+        """The network with its weights, ready to read; DataError when they do not fit.
+
+        characters : what it knows of characters; the project's table by default.
+        """
         settings = params.load()
         # What it began with need not be there any more.
         net = {key: value for key, value in self.net.items() if key != "pretrained"}
@@ -46,7 +50,8 @@ class Described:
                 "archs": {self.model: params.Arch(net=net)},
             }
         )
-        characters = table.read(params.ROOT / "data/characters.parquet", self.classes)
+        if characters is None:
+            characters = table.read(params.ROOT / "data/characters.parquet", self.classes)
         try:
             model = contract.network(settings, self.classes, characters)
         except SettingsError as error:

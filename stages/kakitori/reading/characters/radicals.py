@@ -7,7 +7,7 @@ Development Group; the package jamdict carries it). KanjiVG has trees: parts, an
 import dataclasses
 import functools
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -49,6 +49,15 @@ class Component:
         for part in self.parts:
             yield part
             yield from part.below()
+
+    def renumbered(self, number: Mapping[int, int], position: str | None = None) -> "Component":
+        """With other numbers of its strokes, by the old ones, and another position."""
+        return dataclasses.replace(
+            self,
+            position=self.position if position is None else position,
+            strokes=tuple(number[k] for k in self.strokes),
+            parts=tuple(part.renumbered(number) for part in self.parts),
+        )
 
     def to_json(self) -> str:
         """As one line of JSON, without what is empty."""

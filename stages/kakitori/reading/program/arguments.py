@@ -20,6 +20,7 @@ Read images of single characters.
     {command} --prior text page/        # 二 or こ as text would have it
     {command} --strokes photo.png       # of a model that writes them (seq2seq)
     {command} --feedback 書 photo.png   # of a model that knows them (stroke)
+    {command} --add 龘=龍龍龍 photo.png   # of a model that knows parts (align, hiercode)
     {command} --pen strokes.json        # and how its strokes were written
     {command} --explain why/ photo.png  # why/0001-photo.png: what it hangs on
 
@@ -67,6 +68,14 @@ def _add_sources(parser: argparse.ArgumentParser, project: Path | None) -> None:
         default=[],
         type=Path,
         help="an export; of several the probabilities are averaged" + own,
+    )
+    parser.add_argument(
+        "--add",
+        action="append",
+        default=[],
+        metavar="CHAR=PARTS",
+        help="a further class of the network in models/ (align, hiercode), by what it is made of: "
+        "龘=龍龍龍, 龘=⿱龍⿰龍龍",
     )
     parser.add_argument(
         "--providers",

@@ -1,10 +1,12 @@
 """The program `kakitori`: images of single characters in, answers out."""
 
+import contextlib
 import errno
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -21,10 +23,14 @@ from kakitori.reading.recognizer import Recognizer
 BATCH = 64
 CLOSED = 141  # the status of a command whose reader has seen enough, as `| head` has
 Explain = Callable[[list[Picture], Recognizer, Path], None]
+Extend = Callable[[list[str]], AbstractContextManager[Path]]
 
 
 def main(
-    command: str = "kakitori", project: Path | None = None, explain: Explain | None = None
+    command: str = "kakitori",
+    project: Path | None = None,
+    explain: Explain | None = None,
+    extend: Extend | None = None,
 ) -> None:
     """Read what the command line names, and end the process.
 
@@ -32,12 +38,16 @@ def main(
     ----------
     command : how people start it; its last word names it in errors.
     project : a checkout, whose own model and table of strokes come before the shipped ones.
-    explain : makes the pictures of --explain, which needs PyTorch and so a checkout.
+    explain, extend : make the pictures of --explain and the model of --add, which need PyTorch and
+        so a checkout.
     """
     name = PurePath(command).stem
     try:
         options = arguments.parse(command, project)
-        answer(options, project, explain, name)
+        with contextlib.ExitStack() as stack:
+            if options.add:
+                options.model = [stack.enter_context(_extended(options, extend))]
+            answer(options, project, explain, name)
     except DataError as error:
         sys.exit(f"{name}: {tree.shown(str(error))}")
     except BrokenPipeError:
@@ -100,6 +110,18 @@ def answer(options: Namespace, project: Path | None, explain: Explain | None, na
         raise DataError(
             f"{len(failed)} of {len(pictures)} could not be read, the first {failed[0]}"
         )
+
+
+def _extended(options: Namespace, extend: Extend | None) -> AbstractContextManager[Path]:
+    """The model of --add."""
+    if options.model:
+        raise DataError("--add: expected this checkout's own model, found --model beside it")
+    if not extend:
+        raise DataError(
+            "--add: expected a checkout with PyTorch and a trained network, found the installed "
+            "package; `python stages/recognize.py --add` of a checkout does it"
+        )
+    return extend(options.add)
 
 
 def chosen(project: Path | None, own: str, ships: str) -> Path:
