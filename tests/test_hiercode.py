@@ -27,10 +27,10 @@ def table() -> pd.DataFrame:
     return characters(TEXT)
 
 
-def made(classes: str, table: pd.DataFrame) -> hiercode.HierCode:
+def made(classes: str, table: pd.DataFrame, prototypes: bool = False) -> hiercode.HierCode:
     torch.manual_seed(0)
     codes = hiercode.Codes(classes, table)
-    model = hiercode.HierCode(codes, classes, 32, 0.1, TINY)
+    model = hiercode.HierCode(codes, classes, 32, 0.1, prototypes, TINY)
     for _ in range(3):  # statistics of the norms
         model.train()(images(16))
     return model.eval()
@@ -101,8 +101,24 @@ def test_a_class_scores_the_sum_over_its_code(table):
         assert torch.allclose(outputs.logits[:, k], expected, atol=1e-5)
 
 
-def test_answering_does_not_depend_on_who_else_is_asked(table):
-    model = made(TEXT, table)
+def test_prototypes_are_compared_as_directions(table):
+    """A class scores the product of the features with its prototype of length one, the sum of the
+    vectors that its columns are told by; of columns' own constants as well."""
+    model = made(TEXT, table, prototypes=True)
+    with torch.no_grad():
+        outputs = model(images(4))
+        head = model.head.classifier
+        for k, character in enumerate(TEXT):
+            columns = model.codes.of[character]
+            prototype, constant = head.weight[columns].sum(0), head.bias[columns].sum()
+            expected = (outputs.features @ prototype + constant) / prototype.norm()
+            expected = expected * model.factors.scale.exp()
+            assert torch.allclose(outputs.logits[:, k], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("prototypes", [False, True])
+def test_answering_does_not_depend_on_who_else_is_asked(table, prototypes):
+    model = made(TEXT, table, prototypes)
     with torch.no_grad():
         expected = model(images(4)).logits
         assert torch.equal(model.answering(TEXT)(images(4)).logits, expected)
@@ -114,11 +130,12 @@ def test_answering_does_not_depend_on_who_else_is_asked(table):
     assert some.state_dict().keys() == model.state_dict().keys()
 
 
-def test_the_file_has_sparse_codes(table, tmp_path):
+@pytest.mark.parametrize("prototypes", [False, True])
+def test_the_file_has_sparse_codes(table, prototypes, tmp_path):
     """Also for classes that the network was not trained on; and no number of 64 bits."""
-    model = made("木林目土", table)
+    model = made("木林目土", table, prototypes)
     with torch.no_grad():
-        model.scores.scale += 0.5
+        model.factors.scale += 0.5
     model = model.answering(TEXT)
     small = model.deployed()
     assert isinstance(small.scores, hiercode.Sparse)
@@ -221,7 +238,7 @@ def test_combinations_never_seen_are_read():
 
     torch.manual_seed(0)
     classes = [names[k] for k in seen]
-    model = hiercode.HierCode(hiercode.Codes(classes, table), classes, 32, 0.1, TINY)
+    model = hiercode.HierCode(hiercode.Codes(classes, table), classes, 32, 0.1, False, TINY)
     optimiser = torch.optim.AdamW(model.parameters(), 5e-3)
     for _ in range(70):
         labels = torch.from_numpy(rng.integers(len(seen), size=56))

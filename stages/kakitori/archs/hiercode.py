@@ -33,6 +33,7 @@ from kakitori.reading.characters.radicals import Component, codebook
 from kakitori.reading.characters.strokes import halves
 
 CHANNELS = (40, 80, 96, 192, 320)
+SCALE = 1.0  # logarithm of what similarities to prototypes are multiplied by, to begin with
 MOST = 6  # strokes of a type that are told apart
 
 
@@ -105,25 +106,46 @@ def _layout(row) -> set[str]:
 
 
 class Dense(nn.Module):
-    """Scores of classes, evidence (B, columns) to (B, C), by their codes as a matrix."""
+    """Sums over the codes of classes, evidence (B, columns) to (B, C), by a matrix."""
 
     def __init__(self, codes: torch.Tensor) -> None:
         super().__init__()
         self.register_buffer("codes", codes, persistent=False)
-        self.scale = nn.Parameter(torch.zeros(()))  # logarithm: columns are not independent
 
     def forward(self, evidence: torch.Tensor) -> torch.Tensor:
-        return evidence @ self.codes.T * self.scale.exp()
+        return evidence @ self.codes.T
+
+
+class Factors(nn.Module):
+    """What these sums are multiplied by, (C,) or a number.
+
+    prototypes : whether by the inverse length of the class's prototype, which is the sum of the
+        vectors (columns, D) of its code, so that classes are compared as directions.
+    """
+
+    def __init__(self, prototypes: bool) -> None:
+        super().__init__()
+        self.prototypes = prototypes
+        # Logarithm: columns are not independent.
+        self.scale = nn.Parameter(torch.full((), SCALE if prototypes else 0.0))
+
+    def forward(self, codes: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+        if not self.prototypes:
+            return self.scale.exp()
+        return self.scale.exp() / (codes @ vectors).float().norm(dim=1).clamp(min=1e-6)
 
 
 class Sparse(nn.Module):
     """The same by the numbers of their columns, for files: a matrix would take most of the bytes.
 
     The last column of the evidence has to be zero.
+
+    factors : what each sum is multiplied by, (C,), where it is not part of the evidence.
     """
 
-    def __init__(self, codes: torch.Tensor) -> None:
+    def __init__(self, codes: torch.Tensor, factors: torch.Tensor | None) -> None:
         super().__init__()
+        self.register_buffer("factors", factors, persistent=False)
         rows = [row.nonzero()[:, 0] for row in codes]
         most = max(len(row) for row in rows)
         padded = [F.pad(row, (0, most - len(row)), value=codes.shape[1]) for row in rows]
@@ -131,7 +153,8 @@ class Sparse(nn.Module):
 
     def forward(self, evidence: torch.Tensor) -> torch.Tensor:
         # Looked up as an embedding is, since its numbers stay of 32 bits in a file.
-        return F.embedding(self.numbers, evidence.T).sum(0).T
+        scores = F.embedding(self.numbers, evidence.T).sum(0).T
+        return scores if self.factors is None else scores * self.factors
 
 
 class HierCode(Network):
@@ -141,6 +164,7 @@ class HierCode(Network):
         classes: Sequence[str],
         size: int,
         bits: float,
+        prototypes: bool,
         channels: Sequence[int] = CHANNELS,
     ) -> None:
         """bits : weight of the code's columns in the loss."""
@@ -149,7 +173,8 @@ class HierCode(Network):
         matrix = codes.matrix(classes)
         self.encoder = encoder(channels)
         self.head = Head(channels[-1], size // 16, len(codes.columns))
-        self.scores = Dense(matrix)
+        self.scores: nn.Module = Dense(matrix)
+        self.factors: nn.Module | None = Factors(prototypes)
         rare = 0.5 / len(classes)
         common = matrix.mean(0).clamp(rare, 1 - rare)
         self.register_buffer("prior", common.logit(), persistent=False)
@@ -161,7 +186,10 @@ class HierCode(Network):
 
     def forward(self, images: torch.Tensor) -> Outputs:
         features, evidence = self.head(self.encoder(images))
-        return Outputs(self.scores(evidence), features, evidence)
+        logits = self.scores(evidence)
+        if self.factors is not None:
+            logits = logits * self.factors(self.scores.codes, self.head.classifier.weight)
+        return Outputs(logits, features, evidence)
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
         described = batch.pure() & (batch.labels >= 0)
@@ -188,33 +216,43 @@ class HierCode(Network):
         return net
 
     def deployed(self) -> "HierCode":
-        """An equal network for export: the scale of the scores is part of the head, codes are
-        sparse."""
+        """An equal network for export: codes are sparse, and the scale of the scores, where it is
+        one for all, is part of the head."""
         net = folded(self)
-        old, scale = net.head.classifier, self.scores.scale.exp()
+        old = net.head.classifier
         net.head.classifier = nn.Linear(old.in_features, old.out_features + 1)
         with torch.no_grad():
+            factors = self.factors(self.scores.codes, self.head.classifier.weight)
+            scale = 1.0 if self.factors.prototypes else factors
             net.head.classifier.weight.copy_(F.pad(old.weight * scale, (0, 0, 0, 1)))
             net.head.classifier.bias.copy_(F.pad(old.bias * scale, (0, 1)))
-        net.scores = Sparse(self.scores.codes)
+        net.scores = Sparse(self.scores.codes, factors if self.factors.prototypes else None)
+        net.factors = None
         return net
 
     def plain(self) -> "HierCode":
         """The same with codes as the weights of a layer: converters have no table to look up in."""
         net = self.deployed()
         codes = F.pad(self.scores.codes, (0, 1))  # the last column of the evidence is zero
+        if net.scores.factors is not None:
+            codes = codes * net.scores.factors[:, None]
         net.scores = nn.Linear(codes.shape[1], len(codes), bias=False)
         net.scores.weight = nn.Parameter(codes)
         return net
 
 
 def build(
-    classes: Sequence[str], characters: pd.DataFrame, size: int, bits: float = 0.1
+    classes: Sequence[str],
+    characters: pd.DataFrame,
+    size: int,
+    bits: float = 0.1,
+    prototypes: bool = True,
 ) -> HierCode:
     """The network for images of `size` pixels.
 
     bits : weight of the code's columns, each by itself, in the loss.
+    prototypes : whether classes are compared as directions, their prototypes of length one.
     """
     if not (isinstance(bits, int | float) and bits >= 0):
         raise ValueError(f"bits: expected a number from 0, found {bits!r}")
-    return HierCode(Codes(classes, characters), classes, size, bits)
+    return HierCode(Codes(classes, characters), classes, size, bits, prototypes)
