@@ -12,7 +12,7 @@ from PIL import Image
 
 from kakitori.errors import DataError
 from kakitori.reading.characters.framing import EXTENT, MAX_ENLARGEMENT
-from kakitori.reading.normalising import pictures, segmentation
+from kakitori.reading.normalising import ground, pictures, segmentation
 from kakitori.reading.normalising.images import normalise, span
 
 WORKING_SIDE = 112  # pixels: photos are reduced to this before they are cropped finely
@@ -96,10 +96,10 @@ def _closely_cropped(ink: np.ndarray, there: np.ndarray, pixels: int) -> np.ndar
 def _box(ink: np.ndarray, there: np.ndarray, pixels: int) -> tuple[int, int, int, int] | None:
     """Left, upper, right and lower edge of the strong ink; None where there is none."""
     # Full ink is the darkest 200th of the pixels: fewer may be glints or dust.
-    inked = ink[there]
-    rank = max(pixels // 200, 1)
-    full = int(np.partition(inked, -rank)[-rank]) if rank <= len(inked) else 0
-    strong = (ink > max(0.4 * full, 16)) & there
+    counts = np.bincount(ink[there], minlength=256)
+    rank = counts.sum() - max(pixels // 200, 1)
+    full = ground.ranked(counts, rank) if rank >= 0 else 0
+    strong = (ink > int(max(0.4 * full, 16))) & there
     if not strong.any() or min(ink.shape) < 2:
         return None
     (top,), (bottom,) = span(strong.any(1)[None])

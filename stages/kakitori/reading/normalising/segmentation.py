@@ -57,7 +57,6 @@ def ink_of(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     factor = -(-max(levels.shape) // SIDE)
     small = np.asarray(Image.fromarray(levels).reduce(factor))
     dark, paper, kept, removed = find(small)
-    levels = levels if dark else 255 - levels
     rows, columns = np.flatnonzero(kept.any(1)), np.flatnonzero(kept.any(0))
     if not len(rows):
         return np.zeros((2, 2), np.uint8), np.zeros((2, 2), bool), levels.size
@@ -67,24 +66,25 @@ def ink_of(levels: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     top, left = max(top - margin, 0), max(left - margin, 0)
     cut = (slice(top, bottom + margin), slice(left, right + margin))
     area = tuple(slice(factor * s.start, factor * s.stop) for s in cut)
-    levels = levels[area]
+    levels = levels[area] if dark else 255 - levels[area]
 
     def enlarged(part: np.ndarray) -> np.ndarray:
         height, width = levels.shape
-        return part[cut].repeat(factor, 0)[:height].repeat(factor, 1)[:, :width]
+        return part[cut].repeat(factor, 1)[:, :width].repeat(factor, 0)[:height]
 
+    if removed.any():  # on black nothing is ink
+        paper = np.where(ground.widened(removed, 1) & ~kept, np.uint8(0), paper)
     whole = ground.contrast(enlarged(paper), levels)
-    if removed.any():
-        whole[enlarged(ground.widened(removed, 1) & ~kept)] = 0
     return whole, enlarged(ground.widened(kept, 1)), small.size * factor * factor
 
 
 def character(ink: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
     """Which pixels are of the character and which of something else, bool (H, W) each."""
-    full = ground.full_ink(ink, least)
-    rough = ROUGH * ground.ranked(ink, 2 * ink.size // 5)
+    counts = ground.counts_of(ink)
+    full = ground.full_ink(counts, least)
+    rough = ROUGH * ground.ranked(counts, 2 * ink.size // 5)
     if rough > least:  # the ground has a texture
-        full = ground.full_ink(ink, rough) or full
+        full = ground.full_ink(counts, rough) or full
         least = min(rough, full // PALE)
     mask = ink >= max(least, full // FAINT) if full else np.zeros(ink.shape, bool)
     rest = mask & ~borders(mask)
