@@ -14,8 +14,8 @@ SPECK = 40  # likewise, and no dot of a character either where it lies apart
 
 def pen_of(mask: np.ndarray) -> int:
     """Width of strokes in pixels: ink over half its edge."""
-    edge = int((mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum())
-    return 2 * int(mask.sum()) // max(edge, 1)
+    edge = np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
+    return 2 * np.count_nonzero(mask) // max(edge, 1)
 
 
 class Parts(NamedTuple):
@@ -31,22 +31,28 @@ class Parts(NamedTuple):
 
     def drawn(self, chosen: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         """The parts that are `chosen`, bool (N,), as a mask."""
-        row, first, last, _ = (run[chosen[self.runs[3]]] for run in self.runs)
-        change = np.zeros((shape[0], shape[1] + 1), np.int8)
-        change[row, first] += 1
-        change[row, last] -= 1
-        return change.cumsum(1, dtype=np.int8)[:, :-1].astype(bool)
+        of_chosen = chosen[self.runs[3]]
+        row, first, last = (run[of_chosen] for run in self.runs[:3])
+        # Paper and ink take turns.
+        ends = np.zeros(2 * len(row) + 2, np.int64)
+        ends[1:-1:2], ends[2:-1:2] = row * shape[1] + first, row * shape[1] + last
+        ends[-1] = shape[0] * shape[1]
+        is_ink = np.arange(len(ends) - 1) % 2 > 0
+        return is_ink.repeat(ends[1:] - ends[:-1]).reshape(shape)
 
 
 def parts_of(mask: np.ndarray) -> Parts:
     """Parts that touch, be it at corners; those that come first in rows come first."""
-    width = mask.shape[1] + 2
-    change = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    row, first = np.nonzero(change == 1)
-    last = np.nonzero(change == -1)[1]
+    height, width = mask.shape[0], mask.shape[1] + 2
+    framed = np.zeros((height, width), bool)
+    framed[:, 1:-1] = mask
+    line = framed.ravel()
+    start, end = np.flatnonzero(line[1:] != line[:-1]).reshape(-1, 2).T
+    row = start // width
+    first, last = start - row * width, end - row * width
     # Runs of the row above that touch each: in the order of rows both ends only grow.
-    above = np.searchsorted(row * width + last, (row - 1) * width + first)
-    beyond = np.searchsorted(row * width + first, (row - 1) * width + last, side="right")
+    above = np.searchsorted(end, start - width)
+    beyond = np.searchsorted(start, end - width, side="right")
     count = np.maximum(beyond - above, 0)
     b = np.repeat(np.arange(len(row)), count)
     a = np.arange(len(b)) - np.repeat(count.cumsum() - count, count) + np.repeat(above, count)
@@ -60,8 +66,8 @@ def parts_of(mask: np.ndarray) -> Parts:
             root = root[root]
         if (root == before).all():
             break
-    _, part = np.unique(root, return_inverse=True)
-    number = int(part.max(initial=-1)) + 1
+    is_root = root == np.arange(len(row))
+    part, number = (is_root.cumsum() - 1)[root], np.count_nonzero(is_root)
 
     def extreme(values: np.ndarray, of: np.ufunc, start: int) -> np.ndarray:
         out = np.full(number, start)
