@@ -4,7 +4,6 @@ Lines are looked for nearly level, and in the picture on its side, nearly uprigh
 as demo/rules.js has them. Needs NumPy alone.
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -47,10 +46,6 @@ class Line(NamedTuple):
         # The outer thirds' middles lie two thirds of its length apart.
         return self.left + (self.right - self.left) * (sixths - self.length) // (4 * self.length)
 
-    def rows(self) -> tuple[np.ndarray, np.ndarray]:
-        """First and last row of it by column, from `first` to `last`."""
-        return _rows(self)
-
     def between(self, first: int, last: int) -> "Line":
         """The same line from one column to another."""
         start, length = 6 * (first - self.first), last + 1 - first
@@ -59,11 +54,13 @@ class Line(NamedTuple):
         return Line(first, last, self.thickness, left, middle, right)
 
 
-@functools.lru_cache(64)
-def _rows(line: Line) -> tuple[np.ndarray, np.ndarray]:
-    height = line.height(6 * np.arange(line.length))
-    half = 5 * line.thickness + 4
-    return -((half - height) // 10), (height + half) // 10
+class Courses(NamedTuple):
+    """Where lines run: which columns each has, bool (N, W), and its first and last row by column,
+    int64 (N, W), which go on where it has ended."""
+
+    there: np.ndarray
+    top: np.ndarray
+    bottom: np.ndarray
 
 
 class Rules(NamedTuple):
@@ -85,8 +82,9 @@ def ruled(mask: np.ndarray) -> Rules:
         width = side.shape[1]
         near = max(width // EDGE, 2)
         across = [a for a in found if a.first <= near and a.last >= width - 1 - near]
-        other = side & ~drawn(side.shape, [across, []])
-        chosen.append([] if len(across) == 2 and _is_tied(other, across) else across)
+        if len(across) == 2 and _is_tied(side & ~drawn(side.shape, [across, []]), across):
+            across = []
+        chosen.append(across)
     if not any(chosen):
         chosen, box = _box(mask, lines)
     pixels = drawn(mask.shape, chosen) & mask
@@ -95,8 +93,8 @@ def ruled(mask: np.ndarray) -> Rules:
         return Rules(np.zeros_like(mask), None)  # 一 from edge to edge
     crossing = np.zeros_like(mask)
     for part, crossed, found in zip((other, other.T), (crossing, crossing.T), chosen, strict=True):
-        for line in found:
-            _cross(part, line, crossed)
+        if found:
+            crossed |= _crossing(part, found)
     return Rules(pixels & ~crossing, box)
 
 
@@ -111,10 +109,11 @@ def level_lines(mask: np.ndarray) -> list[Line]:
     near = spread(mask, 2, 0)
     near = spread(spread(near, GAP, 1), GAP, 1, np.minimum, 1)
     thin &= _runs(near, least, 1)
-    counts = thin.sum(1)
+    counts = thin.view(np.uint8).sum(1, dtype=np.uint32)
     # A line that rises leaves few of its pixels in each row, and strokes hide some.
     rows = np.convolve(counts, np.ones(5, int), "same") * SEEN >= width
-    changes = np.flatnonzero(np.diff(np.pad(rows, 1).astype(np.int8))).tolist()
+    framed = np.concatenate([[False], rows, [False]])
+    changes = np.flatnonzero(framed[1:] != framed[:-1]).tolist()
     found = []
     for top, bottom in zip(changes[::2], changes[1::2], strict=True):
         inked = np.flatnonzero(counts[top:bottom])
@@ -137,17 +136,18 @@ def _runs(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
 
 
 def _line(thin: np.ndarray, mask: np.ndarray, top: int) -> Line | None:
-    inked = np.flatnonzero(thin.any(0))
+    # How many pixels each column has, and the sum of their rows.
+    rows = np.arange(top, top + len(thin))
+    counts, sums = np.stack([np.ones_like(rows), rows]) @ thin
+    inked = np.flatnonzero(counts)
     first, last = int(inked[0]), int(inked[-1])
     length = last + 1 - first
-    thin, mask = thin[:, first : last + 1], mask[:, first : last + 1]
-    counts = thin.sum(0)
-    if SEEN * (counts > 0).sum() < length or 20 * mask.any(0).sum() < 17 * length:
+    covered = np.count_nonzero(mask[:, first : last + 1].any(0))
+    if SEEN * len(inked) < length or 20 * covered < 17 * length:
         return None
-    sums = (thin * np.arange(top, top + len(thin))[:, None]).sum(0)
     heights = []
     for third in range(3):
-        part = slice(third * length // 3, (third + 1) * length // 3)
+        part = slice(first + third * length // 3, first + (third + 1) * length // 3)
         pixels = int(counts[part].sum())
         heights.append(10 * int(sums[part].sum()) // pixels if pixels else None)
     # What a stroke hides is where the rest says.
@@ -155,7 +155,7 @@ def _line(thin: np.ndarray, mask: np.ndarray, top: int) -> Line | None:
     known = next(h for h in (middle, left, right) if h is not None)
     left, right = (known if h is None else h for h in (left, right))
     middle = (left + right) // 2 if middle is None else middle
-    some = np.sort(counts[counts > 0])
+    some = np.sort(counts[inked])
     return Line(first, last, int(some[len(some) // 2]), left, middle, right)
 
 
@@ -187,44 +187,57 @@ def drawn(shape: tuple[int, int], lines: Lines) -> np.ndarray:
     """The lines' pixels, and a pixel on either side."""
     mask = np.zeros(shape, bool)
     for part, found in zip((mask, mask.T), lines, strict=True):
-        for line in found:
-            where, band = _band(line, len(part))
-            part[where] |= band
+        if found:
+            courses = _courses(found, part.shape[1])
+            part |= _bands(part.shape, courses, courses.there)
     return mask
 
 
-def _band(line: Line, height: int) -> tuple[tuple[slice, slice], np.ndarray]:
-    """The rows and columns in which a line and a pixel on either side of it lie, and which of
-    their pixels it is."""
-    tops, bottoms = line.rows()
-    low, high = max(int(tops.min()) - 1, 0), min(int(bottoms.max()) + 2, height)
-    row = np.arange(low, high)[:, None]
-    where = slice(low, max(high, low)), slice(line.first, line.last + 1)
-    return where, (row >= tops - 1) & (row <= bottoms + 1)
+def _courses(lines: list[Line], width: int) -> Courses:
+    first, last, thickness, left, _, right = np.array(lines).T[..., None]
+    columns, length = np.arange(width), last + 1 - first
+    # As `Line.height`.
+    height = left + (right - left) * (6 * (columns - first) - length) // (4 * length)
+    half = 5 * thickness + 4
+    there = (columns >= first) & (columns <= last)
+    return Courses(there, -((half - height) // 10), (height + half) // 10)
 
 
-def _ends(mask: np.ndarray, line: Line, away: int = 2) -> tuple[np.ndarray, np.ndarray]:
-    """By column of a line whether there is ink just above and just below it."""
-    tops, bottoms = line.rows()
-    columns = np.arange(line.first, line.last + 1)
-    sides = []
-    for rows in (tops - away, bottoms + away):
-        inside = (rows >= 0) & (rows < len(mask))
-        sides.append(mask[np.clip(rows, 0, len(mask) - 1), columns] & inside)
-    return sides[0], sides[1]
+def _bands(shape: tuple[int, int], courses: Courses, which: np.ndarray) -> np.ndarray:
+    """What lies on lines, and a pixel on either side, in `which` columns of each, bool (N, W)."""
+    height, width = shape
+    top, bottom = courses.top - 1, courses.bottom + 1
+    low = np.where(which, top, height).min(1)
+    depth = max(int((np.where(which, bottom, -1).max(1) + 1 - low).max()), 0)
+    rows = low[:, None] + np.arange(depth)
+    bands = (rows[..., None] >= top[:, None]) & (rows[..., None] <= bottom[:, None])
+    bands &= which[:, None]
+    # With room above and below for what of a line lies outside the picture.
+    mask = np.zeros((height + 2 * depth, width), bool)
+    for first, band in zip((low + depth).clip(0, height + depth).tolist(), bands, strict=True):
+        mask[first : first + depth] |= band
+    return mask[depth : depth + height]
 
 
-def _cross(other: np.ndarray, line: Line, crossing: np.ndarray) -> None:
-    """Mark where a stroke lies on a line: where it goes on on the other side, or where it is so
-    thick beside the line that it is no rest of it."""
-    near, far = _ends(other, line), _ends(other, line, 3)
-    if not (near[0].any() or near[1].any()):
-        return
-    reach = line.thickness // 2 + 1
-    both = spread(near[0][None], reach, 1) & spread(near[1][None], reach, 1)
-    both |= (near[0] & far[0]) | (near[1] & far[1])
-    where, band = _band(line, len(other))
-    crossing[where] |= both & band
+def _ends(mask: np.ndarray, courses: Courses, away: int = 2) -> np.ndarray:
+    """By line and column whether there is ink just above and just below it, bool (2, N, W)."""
+    height, width = mask.shape
+    rows = np.stack([courses.top - away, courses.bottom + away])
+    inside = (rows >= 0) & (rows < height) & courses.there
+    return mask[np.clip(rows, 0, height - 1), np.arange(width)] & inside
+
+
+def _crossing(other: np.ndarray, lines: list[Line]) -> np.ndarray:
+    """Where strokes lie on lines: where one goes on on the other side, or where it is so thick
+    beside the line that it is no rest of it."""
+    courses = _courses(lines, other.shape[1])
+    near, far = _ends(other, courses), _ends(other, courses, 3)
+    both = near[0] & far[0] | near[1] & far[1]
+    for thickness in {line.thickness for line in lines}:
+        these = [line.thickness == thickness for line in lines]
+        above, below = (spread(side[these], thickness // 2 + 1, 1) for side in near)
+        both[these] |= above & below
+    return _bands(other.shape, courses, both & courses.there)
 
 
 def _is_tied(other: np.ndarray, lines: list[Line]) -> bool:
@@ -232,8 +245,8 @@ def _is_tied(other: np.ndarray, lines: list[Line]) -> bool:
     upper, lower = sorted(lines, key=lambda line: line.middle)
     if lower.middle - upper.middle < 10 * len(other) // 4:
         return False
-    (beyond, inside), (inside_too, beyond_too) = _ends(other, upper), _ends(other, lower)
-    return bool(inside.any() and inside_too.any() and not beyond.any() and not beyond_too.any())
+    above, below = _ends(other, _courses([upper, lower], other.shape[1])).any(2)
+    return bool(below[0] and above[1] and not above[0] and not below[1])
 
 
 def extends(mask: np.ndarray) -> bool:
