@@ -22,7 +22,7 @@ from torch import nn
 
 from kakitori.learning import descriptions
 from kakitori.learning.blocks import CHANNELS, FINE, WeightedPool, encoder
-from kakitori.learning.contract import Batch, Network, class_loss
+from kakitori.learning.contract import Batch, Encoder, Network, class_loss
 from kakitori.learning.descriptions import POINTS, UNKNOWN, Description, Tokens
 from kakitori.learning.folding import folded
 from kakitori.reading.characters.strokes import TYPES
@@ -31,6 +31,7 @@ LEVELS = 3  # strokes, radicals, the whole
 NAME = 48  # numbers that stand for the type of a stroke or the name of a component
 HIDDEN = 128
 BUMPS = 8  # that say where on an axis something is
+MOST = 64  # strokes, and components, that the text encoder's file takes
 COMMON = 3  # classes that have a component, from which on its name is learned
 SCALE = 2.3  # logarithm of what cosines are multiplied by, to begin with
 
@@ -56,12 +57,16 @@ class TokenSet(nn.Module):
         self.norm = nn.LayerNorm(HIDDEN)
         self.register_buffer("centres", torch.linspace(0, 1, BUMPS), persistent=False)
 
+    def each(self, names: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """(…), (…, coordinates) to (…, HIDDEN)."""
+        from_centres = (places[..., None] - self.centres) * BUMPS
+        bumps = torch.exp(-(from_centres**2) / 2).flatten(-2)
+        return self.token(torch.cat([self.names(names), bumps], -1)).float()
+
     def forward(
         self, names: torch.Tensor, places: torch.Tensor, of: torch.Tensor, count: int
     ) -> torch.Tensor:
-        from_centres = (places[..., None] - self.centres) * BUMPS
-        bumps = torch.exp(-(from_centres**2) / 2).flatten(1)
-        each = self.token(torch.cat([self.names(names), bumps], 1)).float()
+        each = self.each(names, places)
         return self.norm(each.new_zeros(count, HIDDEN).index_add(0, of, each))
 
 
@@ -82,9 +87,49 @@ class TextEncoder(nn.Module):
     def forward(
         self, strokes: Sequence[torch.Tensor], components: Sequence[torch.Tensor], count: int
     ) -> torch.Tensor:
-        one, other = self.strokes(*strokes, count), self.components(*components, count)
-        seen = one, other, torch.cat([one, other], 1)
+        return self.met(self.strokes(*strokes, count), self.components(*components, count))
+
+    def met(self, strokes: torch.Tensor, components: torch.Tensor) -> torch.Tensor:
+        seen = strokes, components, torch.cat([strokes, components], 1)
         return _units(level(each) for level, each in zip(self.levels, seen, strict=True))
+
+
+class Padded(nn.Module):
+    """The text encoder as a file: of descriptions (N, MOST tokens), padded by the number 0, to
+    (N, LEVELS × width)."""
+
+    def __init__(self, text: TextEncoder) -> None:
+        super().__init__()
+        self.text = text
+
+    def forward(
+        self,
+        types: torch.Tensor,
+        courses: torch.Tensor,
+        components: torch.Tensor,
+        boxes: torch.Tensor,
+    ) -> torch.Tensor:
+        sums = []
+        for tokens, names, places in (
+            (self.text.strokes, types, courses),
+            (self.text.components, components, boxes),
+        ):
+            each = tokens.each(names, places) * (names > 0)[..., None]
+            sums.append(tokens.norm(each.sum(1)))
+        return self.text.met(*sums)
+
+
+class Scaled(nn.Module):
+    """The image encoder as a file: images (B, 1, S, S) to (B, LEVELS × width), whose products with
+    the vectors of descriptions are the logits."""
+
+    def __init__(self, image: nn.Module, lengths: torch.Tensor) -> None:
+        super().__init__()
+        self.image = image
+        self.register_buffer("lengths", lengths)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.image(images) * self.lengths
 
 
 class Level(nn.Module):
@@ -129,7 +174,7 @@ class Align(Network):
     ) -> None:
         """known : what characters are made of, the classes and others that may be asked for."""
         super().__init__()
-        self.known, self.width, self.weight = known, width, levels
+        self.known, self.size, self.width, self.weight = known, size, width, levels
         counts = Counter(name for c in classes for name in set(known[c].names))
         names = sorted(name for name, count in counts.items() if count >= COMMON)
         self.numbers = {name: k for k, name in enumerate(names, UNKNOWN + 1)}
@@ -195,6 +240,22 @@ class Align(Network):
         net = copy.deepcopy(self)
         net._describe(characters)
         return net
+
+    def encoders(self) -> dict[str, Encoder]:
+        """Both sides by themselves. A stroke's course is its POINTS points, x and y, a component's
+        box two corners, in sides of a normalised image."""
+        told = {"types": " ".join(TYPES), "components": " ".join(["", *self.numbers])}
+        examples = {
+            "types": torch.ones(2, MOST, dtype=torch.int64),
+            "courses": torch.zeros(2, MOST, 2 * POINTS),
+            "components": torch.ones(2, MOST, dtype=torch.int64),
+            "boxes": torch.zeros(2, MOST, 4),
+        }
+        image = Scaled(folded(self.image), self._lengths().detach())
+        return {
+            "image": Encoder(image, {"input": torch.zeros(2, 1, self.size, self.size)}, {}),
+            "text": Encoder(Padded(self.text), examples, told),
+        }
 
     def deployed(self) -> nn.Module:
         """An equal network for export: the descriptions are the weights of a layer."""

@@ -197,13 +197,13 @@ def _number(path: Path) -> None:
 def annotate(path: Path, classes: list[str], size: int, settings: Mapping[str, str]) -> None:
     """Write classes and preprocessing into an ONNX file's metadata, and further `settings` by
     name."""
+    about = {"classes": "".join(classes), "size": str(size), "range": "-1 (paper) to 1 (ink)"}
+    tell(path, {**about, **settings})
+
+
+def tell(path: Path, metadata: Mapping[str, str]) -> None:
+    """Write an ONNX file's metadata."""
     model = onnx.load(path)
-    metadata = {
-        "classes": "".join(classes),
-        "size": str(size),
-        "range": "-1 (paper) to 1 (ink)",
-        **settings,
-    }
-    onnx.helper.set_model_props(model, metadata)
+    onnx.helper.set_model_props(model, dict(metadata))
     with outputs.whole(path) as part:
         onnx.save(model, part)

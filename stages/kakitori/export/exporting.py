@@ -40,8 +40,9 @@ class Seen(NamedTuple):
 def make(
     names: list[str], source: formats.Trained, seen: Seen, classes: list[str], folder: Path
 ) -> tuple[dict[str, dict], pd.DataFrame]:
-    """Make each format's files in `folder`. Returns what metrics/quantize.json says of each, and
-    what each layer loses by INT8 alone, a row per format and layer."""
+    """Make each format's files in `folder`. Returns what metrics/quantize.json says of each, and of
+    `encoders` where there are any, and what each layer loses by INT8 alone, a row per format and
+    layer."""
     measured, sensitivity = {}, []
     own = [name for name in names if not FORMATS[name].runtime]
     for name, path, about in formats.make(own, source, folder):
@@ -56,6 +57,8 @@ def make(
         measured[name] = about | accuracy(logits, seen)
         measured[name] |= {"temperature": scoring.fit_temperature(logits, seen.labels)}
         _report(name, measured[name])
+    if encoders := write_encoders(source.model, source.settings.opset, folder):
+        measured["encoders"] = encoders
     columns = ["format", "layer", "val_top1", "val_nll"]
     return measured, pd.DataFrame(sensitivity, columns=columns)
 
@@ -78,6 +81,18 @@ def write_weights(state: dict[str, torch.Tensor], folder: Path) -> dict[str, int
         "bytes": (folder / "model.safetensors").stat().st_size,
         "pth_bytes": (folder / "model.pth").stat().st_size,
     }
+
+
+def write_encoders(model: Network, opset: int, folder: Path) -> dict[str, dict[str, int]]:
+    """Write the parts of a network that are files of their own, NAME.onnx in `folder`; returns
+    `bytes` of each."""
+    written = {}
+    for name, (module, inputs, told) in model.encoders().items():
+        path = folder / f"{name}.onnx"
+        export.write(module, inputs, ["vectors"], opset, path)
+        export.tell(path, told)
+        written[name] = {"bytes": path.stat().st_size}
+    return written
 
 
 def annotate(

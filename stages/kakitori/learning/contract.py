@@ -52,6 +52,18 @@ class Stages(NamedTuple):
     given: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
+class Encoder(NamedTuple):
+    """A part of a network that is a file of its own.
+
+    inputs : by name an example of each, two samples.
+    told : what the file's metadata says.
+    """
+
+    module: nn.Module
+    inputs: dict[str, torch.Tensor]
+    told: dict[str, str]
+
+
 class Batch(NamedTuple):
     """What a network is to learn from.
 
@@ -161,6 +173,10 @@ class Network(nn.Module):
         """Itself as two, for an export whose second half runs only where it is needed
         (export/staged.py); None where it is one."""
         return None
+
+    def encoders(self) -> Mapping[str, Encoder]:
+        """Parts that are exported by themselves too, by the names of their files."""
+        return {}
 
     def answering(self, characters: Sequence[str]) -> "Network | None":
         """The same network with other classes, any of the table's, whether it was trained on them
