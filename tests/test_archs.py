@@ -178,6 +178,13 @@ def test_sizes(name, low, high):
     assert measured["multiply_adds"] > 1e6
 
 
+def test_its_size_is_measured_and_it_learns_on(model):
+    """One image takes as many operations whether it had been learning or not."""
+    measured = complexity.measure(model.train(), 64)
+    assert model.training and measured == complexity.measure(model.eval(), 64)
+    assert measured["parameters"] > 0 and measured["multiply_adds"] > 1e6
+
+
 def test_multiply_adds_of_a_known_layer():
     net = nn.Conv2d(1, 8, 3, padding=1, bias=False)
     assert complexity.measure(net, 64) == {"parameters": 72, "multiply_adds": 64 * 64 * 72}

@@ -129,7 +129,7 @@ class Factors(nn.Module):
         # Logarithm: columns are not independent.
         self.scale = nn.Parameter(torch.full((), SCALE if prototypes else 0.0))
 
-    def forward(self, codes: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+    def of(self, codes: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
         if not self.prototypes:
             return self.scale.exp()
         return self.scale.exp() / (codes @ vectors).float().norm(dim=1).clamp(min=1e-6)
@@ -188,7 +188,7 @@ class HierCode(Network):
         features, evidence = self.head(self.encoder(images))
         logits = self.scores(evidence)
         if self.factors is not None:
-            logits = logits * self.factors(self.scores.codes, self.head.classifier.weight)
+            logits = logits * self.factors.of(self.scores.codes, self.head.classifier.weight)
         return Outputs(logits, features, evidence)
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
@@ -222,7 +222,7 @@ class HierCode(Network):
         old = net.head.classifier
         net.head.classifier = nn.Linear(old.in_features, old.out_features + 1)
         with torch.no_grad():
-            factors = self.factors(self.scores.codes, self.head.classifier.weight)
+            factors = self.factors.of(self.scores.codes, self.head.classifier.weight)
             scale = 1.0 if self.factors.prototypes else factors
             net.head.classifier.weight.copy_(F.pad(old.weight * scale, (0, 0, 0, 1)))
             net.head.classifier.bias.copy_(F.pad(old.bias * scale, (0, 1)))
