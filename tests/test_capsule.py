@@ -147,9 +147,3 @@ def test_kana_alone_share_no_radical():
     assert outputs.radicals.shape == (2, 0) and torch.isfinite(outputs.logits).all()
     loss = net.loss(outputs, Batch(torch.zeros(2, 1, 64, 64), torch.tensor([0, 1])))
     assert torch.isfinite(loss)
-
-
-@pytest.mark.parametrize("name", ["iterations", "pose"])
-def test_settings_that_cannot_be(name):
-    with pytest.raises(ValueError, match=f"{name}: expected a whole number from 1, found 0"):
-        build("木", tables.characters("木"), 64, **{name: 0})

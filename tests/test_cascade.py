@@ -223,18 +223,3 @@ def test_quantised_stages_make_one_file_too(model, stages, tmp_path):
         assert (
             np.abs(full - model.rest(*model.first(images(5))[1:]).logits.numpy()).max() < 30 * step
         )
-
-
-@pytest.mark.parametrize(
-    ("setting", "value", "message"),
-    [
-        ("groups", 1, "groups: expected a whole number from 2, found 1"),
-        ("rank", 0.5, "rank: expected a whole number from 1, found 0.5"),
-        ("threshold", 2, "threshold: expected a number from 0 to 1, found 2"),
-        ("quick", 0, "quick: expected a positive number, found 0"),
-        ("coarse", "1", "coarse: expected a positive number, found '1'"),
-    ],
-)
-def test_a_bad_setting_is_named(setting, value, message):
-    with pytest.raises(ValueError, match=message):
-        cascade.build(list("林相"), characters("林相"), 64, **{setting: value})

@@ -255,8 +255,3 @@ def test_combinations_never_seen_are_read():
     assert right > 0.6  # chance is 0.03
     among = logits[:, unseen].argmax(1) == torch.arange(len(asked)) % len(unseen)
     assert among.float().mean() > 0.8
-
-
-def test_a_bad_setting_is_named(table):
-    with pytest.raises(ValueError, match="bits: expected a number from 0, found -1"):
-        hiercode.build(list(TEXT), table, 64, bits=-1)

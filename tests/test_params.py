@@ -43,6 +43,7 @@ def test_the_committed_settings_are_valid():
         ("train.epochs", 2.5, r"train\.epochs: expected integer, found 2\.5"),
         ("train.epochs", True, r"train\.epochs: expected integer, found True"),
         ("train.augment.blur", 1.5, r"train\.augment\.blur: expected less than or equal to 1"),
+        ("split.zero_shot_classes", -1, "split.zero_shot_classes: expected greater .* 0, found -1"),
         ("split.scheme", "sheet", r"split\.scheme: expected 'writer' or 'random', found 'sheet'"),
         ("data.size", 96, r"data\.size: expected 64 or 128, found 96"),
         ("seed", None, r"seed: expected integer, found None"),

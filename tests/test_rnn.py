@@ -149,18 +149,6 @@ def test_what_the_table_says_is_not_saved():
     assert not {"spellings", "lengths"} & tiny().state_dict().keys()
 
 
-@pytest.mark.parametrize(
-    ("net", "message"),
-    [
-        ({"hidden": 0}, "hidden: expected a whole number from 1, found 0"),
-        ({"radicals": -0.5}, "radicals: expected a number from 0, found -0.5"),
-    ],
-)
-def test_bad_settings_are_named(net, message):
-    with pytest.raises(ValueError, match=message):
-        build(list(TEXT), tables.characters(TEXT), SIZE, **net)
-
-
 def test_every_cell_spells_two_symbols_in_turn():
     net = tiny().eval()
     given = []

@@ -181,16 +181,3 @@ def test_exports_write_when_they_are_told_to(exported, name, tolerance):
             outputs = net(images[:count])
         np.testing.assert_allclose(logits, outputs.logits, atol=tolerance)
         np.testing.assert_allclose(sequence, written_by(net, outputs), atol=tolerance)
-
-
-@pytest.mark.parametrize(
-    ("net", "message"),
-    [
-        ({"hidden": 1.5}, "hidden: expected a whole number from 1, found 1.5"),
-        ({"steps": 0}, "steps: expected a whole number from 1, found 0"),
-        ({"sequence": "much"}, "sequence: expected a number from 0, found 'much'"),
-    ],
-)
-def test_bad_settings_are_named(net, message):
-    with pytest.raises(ValueError, match=message):
-        tiny(**net)

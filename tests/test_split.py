@@ -105,6 +105,30 @@ def test_zero_shot_classes_are_never_trained():
     assert (part == "zero_shot").sum() == 3 * SETTINGS.test_groups
 
 
+def test_an_alphabet_can_be_set_aside():
+    """Of U+4E00 to U+4E26 only 丐 丕 丗, JIS X 0208's 48-02, 48-03 and 50-34, are of level 2."""
+    index = index_of(20, classes=39)
+    part = assign_parts(index, SETTINGS.model_copy(update={"zero_shot_classes": "jis2"}), 0)
+    aside = {chr(c) for c in index.loc[part == "zero_shot", "codepoint"]}
+    assert aside == set("丐丕丗")
+    trained = {chr(c) for c in index.loc[part == "train", "codepoint"]}
+    assert len(trained) == 39 - 3 and not aside & trained
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("level 2", r"^split.zero_shot_classes: expected a number, etl9, .*jis2, found level 2$"),
+        ("hiragana", r"expected some of the 12 classes there are in hiragana, found 0; synth"),
+        (12, "expected fewer than the 12 classes there are, found 12"),
+    ],
+)
+def test_classes_that_cannot_be_set_aside_are_named(wanted, message):
+    settings = SETTINGS.model_copy(update={"zero_shot_classes": wanted})
+    with pytest.raises(DataError, match=message):
+        assign_parts(index_of(20, classes=12), settings, 0)
+
+
 def test_random_scheme_is_80_to_20_per_class():
     index = index_of(50)
     part = assign_parts(index, SETTINGS.model_copy(update={"scheme": "random"}), 0)

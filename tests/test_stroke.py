@@ -8,7 +8,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import nn
 
-from kakitori.archs.stroke import Stroke, build, courses_of
+from kakitori.archs.stroke import Stroke, courses_of
 from kakitori.export import formats
 from kakitori.learning.contract import NONE, Batch
 from kakitori.reading.sessions import open_session
@@ -210,8 +210,3 @@ def test_layers_have_no_parameters_unless_they_are_learned():
     plain, more = ({n for n, _ in tiny(on).named_parameters()} for on in (False, True))
     assert plain < more
     assert all(name.startswith("pixel") for name in more - plain)
-
-
-def test_a_wrong_setting_is_named():
-    with pytest.raises(ValueError, match="presence: expected a number above 0, found 0"):
-        build(list(TEXT), tables.characters(TEXT), SIZE, presence=0)

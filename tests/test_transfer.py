@@ -124,7 +124,8 @@ def test_what_a_model_says_of_itself_is_checked(tmp_path, key, value, message):
 
 
 @pytest.mark.parametrize(
-    ("net", "message"), [({"hiden": 3}, "net.hiden: expected one of"), ({"reduction": 0}, "from 1")]
+    ("net", "message"),
+    [({"hiden": 3}, "net.hiden: expected one of"), ({"reduction": 0}, "equal to 1")],
 )
 def test_a_net_that_cannot_be_is_the_models_fault(tmp_path, monkeypatch, net, message):
     """And not that of params.yaml."""

@@ -26,6 +26,7 @@ from kakitori.learning.contract import Batch, Encoder, Network, class_loss
 from kakitori.learning.descriptions import POINTS, UNKNOWN, Description, Tokens
 from kakitori.learning.folding import folded
 from kakitori.reading.characters.strokes import TYPES
+from kakitori.running.params import Count, NotNegative
 
 LEVELS = 3  # strokes, radicals, the whole
 NAME = 48  # numbers that stand for the type of a stroke or the name of a component
@@ -288,18 +289,12 @@ def build(
     classes: Sequence[str],
     characters: pd.DataFrame,
     size: int,
-    width: int = 128,
-    levels: float = 0.3,
+    width: Count = 128,
+    levels: NotNegative = 0.3,
 ) -> Align:
     """The network for images of `size` pixels.
 
     width : numbers of a vector of each level.
     levels : weight of each level alone in the loss, against 1 for all together.
-
-    Raises ValueError for a setting out of range.
     """
-    if not (isinstance(width, int) and width >= 1):
-        raise ValueError(f"width: expected a whole number from 1, found {width!r}")
-    if not (isinstance(levels, int | float) and levels >= 0):
-        raise ValueError(f"levels: expected a number from 0, found {levels!r}")
     return Align(descriptions.described(characters), classes, size, width, levels)

@@ -25,6 +25,7 @@ from torch import nn
 
 from kakitori.learning.blocks import CHANNELS, FINE, encoder
 from kakitori.learning.contract import Batch, Network, class_loss
+from kakitori.running.params import Count, NotNegative
 
 WIDTH = 32  # of what a primary capsule holds
 FREE = 16  # capsules without a radical
@@ -132,9 +133,9 @@ def build(
     classes: Sequence[str],
     characters: pd.DataFrame,
     size: int,
-    iterations: int = 2,
-    pose: int = 8,
-    radicals: float = 1.0,
+    iterations: Count = 2,
+    pose: Count = 8,
+    radicals: NotNegative = 1.0,
 ) -> Capsules:
     """The network for images of any size from 16 pixels.
 
@@ -142,9 +143,6 @@ def build(
     pose : numbers that describe how a radical is written.
     radicals : weight of the margin loss on radicals, beside 1 for that on classes.
     """
-    for name, value in (("iterations", iterations), ("pose", pose)):
-        if not (isinstance(value, int) and value >= 1):
-            raise ValueError(f"{name}: expected a whole number from 1, found {value!r}")
     lists = characters.set_index("character").loc[list(classes), "radicals"]
     names = vocabulary(lists)
     has = np.array([[name in own for name in names] for own in lists], bool)

@@ -13,18 +13,20 @@ can be put right; confidence is the top probability and not the entropy.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import nn
 
 from kakitori.learning import contract
 from kakitori.learning.blocks import CHANNELS, FINE, Head, encoder
 from kakitori.learning.contract import Batch, Network, Stages, class_loss
 from kakitori.learning.folding import folded
+from kakitori.running.params import Count, Positive, Share
 
 EXIT = FINE - 1  # layers of the encoder before the first head: two fifths of its work
 
@@ -185,11 +187,11 @@ def build(
     classes: Sequence[str],
     characters: pd.DataFrame,
     size: int,
-    groups: int = 64,
-    rank: int = 64,
-    threshold: float = 0.9,
-    quick: float = 0.5,
-    coarse: float = 0.25,
+    groups: Annotated[int, Field(ge=2)] = 64,
+    rank: Count = 64,
+    threshold: Share = 0.9,
+    quick: Positive = 0.5,
+    coarse: Positive = 0.25,
 ) -> Cascade:
     """The network for images of `size` pixels.
 
@@ -198,14 +200,6 @@ def build(
     threshold : how probable the first head's best answer has to be to stand, 0 to 1.
     quick, coarse : weights of the first head's classes and of the groups in the loss.
     """
-    for name, value, least in (("groups", groups, 2), ("rank", rank, 1)):
-        if not (isinstance(value, int) and value >= least):
-            raise ValueError(f"{name}: expected a whole number from {least}, found {value!r}")
-    if not (isinstance(threshold, int | float) and 0 <= threshold <= 1):
-        raise ValueError(f"threshold: expected a number from 0 to 1, found {threshold!r}")
-    for name, value in (("quick", quick), ("coarse", coarse)):
-        if not (isinstance(value, int | float) and value > 0):
-            raise ValueError(f"{name}: expected a positive number, found {value!r}")
     radicals = characters.set_index("character").loc[list(classes), "radicals"]
     group = groups_of(list(radicals), min(groups, len(classes)))
     return Cascade(group, size, rank, threshold, (quick, coarse))

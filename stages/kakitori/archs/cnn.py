@@ -9,15 +9,16 @@ pooling that knows places, and no hidden layer.
 from collections.abc import Sequence
 
 from kakitori.learning.blocks import CHANNELS, Classifier, Head, encoder
+from kakitori.running.params import Count, NotNegative, Share
 
 
 def build(
     classes: Sequence[str],
     characters: object,
     size: int,
-    reduction: int = 8,
-    dropout: float = 0.0,
-    noise: float = 0.0,
+    reduction: Count = 8,
+    dropout: Share = 0.0,
+    noise: NotNegative = 0.0,
 ) -> Classifier:
     """The network for images of `size` pixels.
 
@@ -25,7 +26,5 @@ def build(
     dropout : share of the features that the classifier does not see in a training step.
     noise : deviation of the normal noise on them in a training step, against their own of 1.
     """
-    if not (isinstance(reduction, int) and reduction >= 1):
-        raise ValueError(f"reduction: expected a whole number from 1, found {reduction!r}")
     layers = encoder(CHANNELS, reduction)
     return Classifier(layers, Head(CHANNELS[-1], size // 16, len(classes), dropout, noise))

@@ -7,19 +7,25 @@ from a teacher (`train.distillation`), and begins best with what stages/prune.py
 """
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
 
 from kakitori.learning.blocks import Classifier, Head, encoder
+from kakitori.running.params import Count
 
 CHANNELS = (32, 64, 112, 184, 256)
+
+Channels = Annotated[Sequence[Annotated[int, Field(ge=2)]], Field(min_length=5, max_length=5)]
 
 
 def build(
     classes: Sequence[str],
     characters: object,
     size: int,
-    channels: Sequence[int] = CHANNELS,
-    rank: int = 104,
-    reduction: int = 8,
+    channels: Channels = CHANNELS,
+    rank: Count = 104,
+    reduction: Count = 8,
 ) -> Classifier:
     """The network for images of `size` pixels.
 
@@ -27,10 +33,5 @@ def build(
     rank : numbers that the classes are told apart by.
     reduction : of the channels inside the attention.
     """
-    if len(channels) != 5 or not all(isinstance(c, int) and c >= 2 for c in channels):
-        raise ValueError(f"channels: expected five whole numbers from 2, found {channels!r}")
-    for name, value in (("rank", rank), ("reduction", reduction)):
-        if not (isinstance(value, int) and value >= 1):
-            raise ValueError(f"{name}: expected a whole number from 1, found {value!r}")
     head = Head(channels[-1], size // 16, len(classes), rank=rank)
     return Classifier(encoder(channels, reduction), head)

@@ -31,6 +31,7 @@ from kakitori.learning.contract import Batch, Network, class_loss
 from kakitori.learning.folding import folded
 from kakitori.reading.characters.radicals import Component, codebook
 from kakitori.reading.characters.strokes import halves
+from kakitori.running.params import NotNegative
 
 CHANNELS = (40, 80, 96, 192, 320)
 SCALE = 1.0  # logarithm of what similarities to prototypes are multiplied by, to begin with
@@ -245,7 +246,7 @@ def build(
     classes: Sequence[str],
     characters: pd.DataFrame,
     size: int,
-    bits: float = 0.1,
+    bits: NotNegative = 0.1,
     prototypes: bool = True,
 ) -> HierCode:
     """The network for images of `size` pixels.
@@ -253,6 +254,4 @@ def build(
     bits : weight of the code's columns, each by itself, in the loss.
     prototypes : whether classes are compared as directions, their prototypes of length one.
     """
-    if not (isinstance(bits, int | float) and bits >= 0):
-        raise ValueError(f"bits: expected a number from 0, found {bits!r}")
     return HierCode(Codes(classes, characters), classes, size, bits, prototypes)

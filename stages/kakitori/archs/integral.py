@@ -10,8 +10,10 @@ means of them, and batch-norms are folded at export alone, which per-channel sca
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from kakitori.learning.blocks import STEM, Classifier, Head, convolution
@@ -53,11 +55,14 @@ class Integral(Classifier):
         return net
 
 
-def build(classes: Sequence[str], characters: object, size: int, width: int = 256) -> Integral:
+def build(
+    classes: Sequence[str],
+    characters: object,
+    size: int,
+    width: Annotated[int, Field(ge=16, multiple_of=16)] = 256,
+) -> Integral:
     """The network for images of `size` pixels.
 
     width : channels of the last stage; the earlier ones have a quarter, half and three quarters.
     """
-    if not (isinstance(width, int) and width >= 16 and width % 16 == 0):
-        raise ValueError(f"width: expected a multiple of 16, found {width!r}")
     return Integral(size, len(classes), width)

@@ -10,9 +10,11 @@ knows places, and a norm before the classifier. It can begin at half its depth (
 import hashlib
 import importlib
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -144,10 +146,10 @@ def build(
     characters: object,
     size: int,
     pretrained: str = "",
-    channels: str = "sum",
-    last_stride: int = 2,
-    stem: str = "patches",
-    growth: float = 0.0,
+    channels: Literal["sum", "repeat"] = "sum",
+    last_stride: Literal[1, 2] = 2,
+    stem: Literal["patches", "paper"] = "patches",
+    growth: Annotated[float, Field(ge=0, lt=1)] = 0.0,
 ) -> ResNet:
     """The network for images of `size` pixels.
 
@@ -159,14 +161,6 @@ def build(
     stem : `patches`, or the `paper`'s convolution and pooling, which `pretrained` is of.
     growth : share of the epochs in which one block of each stage learns instead of two.
     """
-    if stem not in ("patches", "paper"):
-        raise ValueError(f"stem: expected patches or paper, found {stem!r}")
-    if channels not in ("sum", "repeat"):
-        raise ValueError(f"channels: expected sum or repeat, found {channels!r}")
-    if last_stride not in (1, 2):
-        raise ValueError(f"last_stride: expected 1 or 2, found {last_stride!r}")
-    if not (isinstance(growth, int | float) and 0 <= growth < 1):
-        raise ValueError(f"growth: expected a number from 0 and below 1, found {growth!r}")
     if pretrained and growth:
         raise ValueError(f"growth: expected 0 with pretrained weights, found {growth!r}")
     if pretrained and stem != "paper":

@@ -20,6 +20,7 @@ from kakitori.learning.blocks import FINE, convolution, encoder
 from kakitori.learning.contract import Batch, Network, class_loss
 from kakitori.learning.folding import folded
 from kakitori.reading.characters.radicals import Component
+from kakitori.running.params import Count, NotNegative
 
 CHANNELS = (32, 64, 128, 256, 256)
 ROWS, COLUMNS = 4, 4  # of cells that the LSTM reads, whatever the side of the image
@@ -175,21 +176,16 @@ def build(
     classes: Sequence[str],
     characters: pd.DataFrame,
     size: int,
-    hidden: int = 192,
-    radicals: float = 0.2,
+    hidden: Count = 192,
+    radicals: NotNegative = 0.2,
 ) -> RNN:
     """The network for `classes`; images of any size from 16 pixels.
 
     hidden : units of the LSTM in each direction.
     radicals : weight of the radicals' loss, against 1 for that of the class.
 
-    Raises ValueError for a setting out of range, and for a class with more radicals than CTC has
-    room for.
+    Raises ValueError for a class with more radicals than CTC has room for.
     """
-    if not (isinstance(hidden, int) and hidden >= 1):
-        raise ValueError(f"hidden: expected a whole number from 1, found {hidden!r}")
-    if not (isinstance(radicals, int | float) and radicals >= 0):
-        raise ValueError(f"radicals: expected a number from 0, found {radicals!r}")
     columns = (characters[name] for name in ("character", "decomposition", "radicals"))
     spelled = {c: spelling(tree, listed) for c, tree, listed in zip(*columns, strict=True)}
     for character in classes:

@@ -22,6 +22,7 @@ from kakitori.learning.blocks import CHANNELS, FINE, Head, encoder
 from kakitori.learning.contract import Batch, Network, Stages, class_loss
 from kakitori.learning.folding import folded
 from kakitori.reading.characters.strokes import TYPES
+from kakitori.running.params import Count, NotNegative
 
 END = len(TYPES)  # written after the last stroke, read before the first
 SYMBOLS = len(TYPES) + 1
@@ -182,9 +183,9 @@ def build(
     classes: Sequence[str],
     characters: pd.DataFrame,
     size: int,
-    hidden: int = 128,
-    steps: int = 32,
-    sequence: float = 0.3,
+    hidden: Count = 128,
+    steps: Count = 32,
+    sequence: NotNegative = 0.3,
 ) -> Seq2Seq:
     """The network for images of `size` pixels.
 
@@ -192,11 +193,6 @@ def build(
     steps : symbols that it writes at most, the end among them.
     sequence : weight of the sequence's loss, against 1 for that of the class.
     """
-    for name, value in (("hidden", hidden), ("steps", steps)):
-        if not (isinstance(value, int) and value >= 1):
-            raise ValueError(f"{name}: expected a whole number from 1, found {value!r}")
-    if not (isinstance(sequence, int | float) and sequence >= 0):
-        raise ValueError(f"sequence: expected a number from 0, found {sequence!r}")
     numbers = {symbol: i for i, symbol in enumerate(TYPES)}
     written = characters.set_index("character")["stroke_types"].loc[list(classes)]
     sequences = [

@@ -29,6 +29,7 @@ from kakitori.learning.descriptions import courses_of
 from kakitori.learning.folding import folded
 from kakitori.learning.samples.table import named, without_strokes
 from kakitori.reading.characters.strokes import MOST
+from kakitori.running.params import Positive
 
 POINTS = 6  # of a course
 WIDTH = 64  # of what describes a place, a course, an answer
@@ -232,7 +233,7 @@ def build(
     classes: Sequence[str],
     characters: pd.DataFrame,
     size: int,
-    presence: float = 0.5,
+    presence: Positive = 0.5,
     layers: bool = False,
 ) -> Stroke:
     """The network for images of `size` pixels.
@@ -242,8 +243,6 @@ def build(
 
     Raises DataError for classes whose strokes nobody knows.
     """
-    if not presence > 0:
-        raise ValueError(f"presence: expected a number above 0, found {presence!r}")
     rows = characters.set_index("character").loc[list(classes)]
     if unknown := without_strokes(characters, classes):
         raise DataError(

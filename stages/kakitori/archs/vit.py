@@ -6,13 +6,16 @@ and pooled with a weight per place. The mean over them forgets places, and learn
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import nn
 
 from kakitori.learning.blocks import STEM, Head, convolution
 from kakitori.learning.contract import Network, Outputs
+from kakitori.running.params import Count
 
 TOKEN = 2 * STEM  # pixels a side
 FEATURES = 512
@@ -125,10 +128,10 @@ def build(
     classes: Sequence[str],
     characters: object,
     size: int,
-    width: int = 192,
-    heads: int = 3,
-    layers: int = 4,
-    stochastic_depth: float = 0.0,
+    width: Count = 192,
+    heads: Count = 3,
+    layers: Count = 4,
+    stochastic_depth: Annotated[float, Field(ge=0, lt=1)] = 0.0,
 ) -> VisionTransformer:
     """The network for images of `size` pixels, a multiple of 8.
 
@@ -137,11 +140,6 @@ def build(
     stochastic_depth : probability that a branch of the last layer is left out for an image in a
         training step; rises from 0 in the first layer.
     """
-    for name, value in (("width", width), ("heads", heads), ("layers", layers)):
-        if not (isinstance(value, int) and value >= 1):
-            raise ValueError(f"{name}: expected a whole number from 1, found {value!r}")
     if width % heads:
         raise ValueError(f"heads: expected a divisor of the width, {width}, found {heads}")
-    if not 0 <= stochastic_depth < 1:
-        raise ValueError(f"stochastic_depth: expected 0 to below 1, found {stochastic_depth!r}")
     return VisionTransformer(size, len(classes), width, heads, layers, stochastic_depth)

@@ -7,7 +7,7 @@ An architecture is a file of this folder with
 classes : the characters to tell apart, in the order of the logits.
 characters : data/characters.parquet as a DataFrame, for architectures that know strokes.
 size : side of the images in pixels.
-net : its own settings, `archs.<name>.net` of params.yaml.
+net : its own settings, `archs.<name>.net` of params.yaml; their annotations say what they may be.
 
 The module is a Network, below, which says what training, exports and measurements ask of it.
 """
@@ -22,11 +22,12 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from pydantic import create_model
 from torch import nn
 
 from kakitori.errors import SettingsError
 from kakitori.learning.folding import folded
-from kakitori.running.params import Settings, known_models
+from kakitori.running.params import Group, Settings, checked, known_models
 
 NONE = -1  # the label of an image that shows no class
 
@@ -186,20 +187,16 @@ class Network(nn.Module):
 
 def check(settings: Settings) -> None:
     """Raise SettingsError when `settings.model` names no architecture, or one of its own settings
-    is unknown to it."""
+    is unknown to it or none that its `build` declares."""
     name = settings.model
     if name not in known_models():
         raise SettingsError(
             f"params.yaml: model: expected one of {', '.join(known_models())}, found {name!r}: "
             f"there is no stages/kakitori/archs/{name}.py that defines build()"
         )
-    own = list(inspect.signature(_builder(name)).parameters)[3:]
-    for setting in settings.arch().net:
-        if setting not in own:
-            raise SettingsError(
-                f"params.yaml: archs.{name}.net.{setting}: expected one of {', '.join(own)}, "
-                "found an unknown setting"
-            )
+    own = list(inspect.signature(_builder(name)).parameters.values())[3:]
+    net = create_model("Net", __base__=Group, **{p.name: (p.annotation, p.default) for p in own})
+    checked(net, settings.arch().net, f"archs.{name}.net.")
 
 
 def network(settings: Settings, classes: list[str], characters: pd.DataFrame) -> Network:

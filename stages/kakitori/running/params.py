@@ -24,6 +24,8 @@ LETTERS = 1000  # of one name or value
 VALUES = 10_000  # aliases written out
 DEPTH = 20  # groups in groups
 
+TYPES = ("str", "list[str]", "constrained-int")
+
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
@@ -36,11 +38,11 @@ SetName = Literal[  # the handwritten ones
 ]
 
 
-class _Group(BaseModel):
+class Group(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Mix(_Group):
+class Mix(Group):
     train: list[str]
     val: list[str]
     test: list[str]
@@ -48,13 +50,13 @@ class Mix(_Group):
     weights: dict[str, Positive]
 
 
-class Data(_Group):
+class Data(Group):
     corpora: str | list[str]  # auto: every one that is found
     size: Literal[64, 128]
     mix: Mix
 
 
-class Synthesize(_Group):
+class Synthesize(Group):
     glyphs: str | list[str]
     preset: Literal["plain", "varied", "hard"]
     sets: list[SetName]
@@ -77,14 +79,14 @@ class Synthesize(_Group):
         return [self.glyphs] if isinstance(self.glyphs, str) else self.glyphs
 
 
-class Split(_Group):
+class Split(Group):
     scheme: Literal["writer", "random"]
     val_groups: Count
     test_groups: Count
     zero_shot_classes: Natural | str
 
 
-class Augment(_Group):
+class Augment(Group):
     rotation: NotNegative
     scale: NotNegative
     shear: NotNegative
@@ -104,26 +106,26 @@ class Augment(_Group):
     drop_strokes: Share
 
 
-class Distillation(_Group):
+class Distillation(Group):
     teacher: str
     share: Share
     temperature: Positive
 
 
-class Sampling(_Group):
+class Sampling(Group):
     balance: Share
     confused: NotNegative
     curriculum: Share
     partial: Annotated[float, Field(ge=0, le=0.5)]
 
 
-class Transfer(_Group):
+class Transfer(Group):
     init_from: str
     freeze: Share
     layer_decay: Annotated[float, Field(gt=0, le=1)]
 
 
-class Train(_Group):
+class Train(Group):
     epochs: Count
     stop_after: Natural
     batch: Annotated[int, Field(ge=2)]
@@ -148,7 +150,7 @@ class Train(_Group):
     augment: Augment
 
 
-class Arch(_Group):
+class Arch(Group):
     net: dict[str, Any] = {}
     train: dict[str, Any] = {}
 
@@ -156,7 +158,7 @@ class Arch(_Group):
 FormatName = Literal[*CHOSEN]
 
 
-class Quantize(_Group):
+class Quantize(Group):
     opset: Annotated[int, Field(ge=21)]
     calibration_samples: Natural
     validation_samples: Count
@@ -182,25 +184,25 @@ class Quantize(_Group):
         return self.formats.get(model, self.formats["all"])
 
 
-class Evaluate(_Group):
+class Evaluate(Group):
     worst: Natural
     audited: Natural
 
 
-class Grid(_Group):
+class Grid(Group):
     intensity: NotNegative
     year: int
     source: str
 
 
-class Equivalent(_Group):
+class Equivalent(Group):
     amount: Positive  # of one of them
     unit: Literal["kg CO2e", "kWh"]
     year: int
     source: str
 
 
-class Carbon(_Group):
+class Carbon(Group):
     country: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     inferences: Count
     images_a_day: Natural
@@ -216,7 +218,7 @@ class Carbon(_Group):
         return grids
 
 
-class Gate(_Group):
+class Gate(Group):
     top1: NotNegative
     top5: NotNegative
     ece: NotNegative
@@ -224,7 +226,7 @@ class Gate(_Group):
     accept: str
 
 
-class Settings(_Group):
+class Settings(Group):
     model: str
     seed: Natural
     data: Data
@@ -251,7 +253,7 @@ class Settings(_Group):
 
     def training(self) -> Train:
         """`train`, with what `archs.<model>.train` overrides."""
-        return _checked(
+        return checked(
             Train, merged(self.train.model_dump(), self.arch().train), f"archs.{self.model}.train."
         )
 
@@ -289,7 +291,7 @@ def parse(text: str) -> Settings:
 
 def check(values: Any) -> Settings:
     """The settings of groups and values; raises SettingsError like `load`."""
-    settings = _checked(Settings, values, "")
+    settings = checked(Settings, values, "")
     settings.training()
     return settings
 
@@ -352,13 +354,15 @@ def known_models() -> list[str]:
     )
 
 
-def _checked(kind: type[_Group], raw: Any, prefix: str) -> Any:
+def checked(kind: type[Group], raw: Any, prefix: str) -> Any:
+    """Values as a group of settings whose names begin with `prefix`. Raises SettingsError like
+    `load`."""
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        # A union's members appear in the place as type names: str, list[str].
-        place = [str(part) for part in first["loc"] if str(part) not in ("str", "list[str]")]
+        # A union's members appear in the place as names of types.
+        place = [str(part) for part in first["loc"] if str(part) not in TYPES]
         name = (prefix + ".".join(place))[:100] or "all"
         if first["type"] == "extra_forbidden":
             known = ", ".join(sorted(_fields_at(kind, first["loc"][:-1])))
