@@ -68,6 +68,15 @@ def digest(folder) -> dict[str, str]:
     return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
+def test_characters_of_several_sets_are_one_class():
+    """As many as the forms of ETL6 to 9 have, and what some cards give, which is their sum."""
+    every = set(charset.alphabet())
+    texts = [synthesis.text_of(name, every, 10_000) for name in ("ETL6", "ETL7", "ETL8G", "ETL9G")]
+    assert [len(set(text)) for text in texts] == [114, 48, 956, 3036]
+    assert sum(len(set(text)) for text in texts) == 4154
+    assert len(set().union(*texts)) == 3154
+
+
 def test_bytes_do_not_depend_on_the_number_of_processes(tmp_path, data, characters):
     synthesis.write_corpora(characters, tmp_path, settings(workers=2), seed=0)
     assert digest(tmp_path) == digest(data / "synthetic")

@@ -1,6 +1,7 @@
 """Capsules (Sabour et al. 2017): every place of a small convolutional grid is a primary capsule,
 every radical of KRADFILE a capsule above, whose length says whether the radical is there and whose
 direction how it is written and where; one linear layer reads the characters off all of them.
+Capsules are of radicals alone, none of characters, and nothing reconstructs the image.
 
 Where it departs from the paper, so that 250 capsules above 64 places cost as much as a convolution:
 
