@@ -48,7 +48,7 @@ def main(settings: Settings) -> None:
         "synthetic": all(name.startswith("synthetic/") for name in corpora),
         "scheme": settings.split.scheme,
         **evaluation.figures_of(
-            readers, predictions, parts, characters, ROOT / "data/synthetic/feedback.h5"
+            readers, predictions, parts, characters, ROOT / "data/shards/feedback.h5"
         ),
     }
     outputs.write_csv(ROOT / "metrics/by_writer.csv", evaluation.by_writer(test.rows, predictions))

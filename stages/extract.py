@@ -3,7 +3,8 @@
     python stages/extract.py [--verify]
 
 Reads the corpora that data.corpora names below data/synthetic and data/raw (folders or archives);
-writes data/shards/, data/index.parquet, metrics/extract.json and the list of what was left out.
+writes data/shards/, data/index.parquet, metrics/extract.json and the list of what was left out. Of
+characters with strokes left out that synthesize wrote, data/shards has a file of their own.
 With --verify it writes nothing and prints, for every ETL set found there, what the official
 specifications say beside what its files hold.
 """
@@ -14,7 +15,7 @@ import time
 from collections import Counter
 
 from kakitori import outputs
-from kakitori.corpora import catalog, extraction, summary
+from kakitori.corpora import catalog, extraction, partial, summary
 from kakitori.corpora.records.database import set_name
 from kakitori.corpora.source import PassedOver, Reject
 from kakitori.running import stage
@@ -33,6 +34,7 @@ def main(settings: Settings) -> None:
         outputs.whole_folder(ROOT / "metrics/plots/extract") as plots,
     ):
         index, rejects, errata = extraction.write_shards(sources, folder, settings.data.size)
+        partial.write(ROOT / "data/synthetic", folder, settings.data.size)
         rate = len(index) / (time.perf_counter() - started)
         rejects = {name: [_portable(r) for r in some] for name, some in rejects.items()}
         every = list(itertools.chain.from_iterable(rejects.values()))

@@ -46,7 +46,7 @@ def main(settings: Settings) -> None:
     }
     partial = None
     if options.sampling.partial:
-        partial = data.load_partial(ROOT / "data/synthetic/partial.h5", classes, settings.data.size)
+        partial = data.load_partial(ROOT / "data/shards/partial.h5", classes, settings.data.size)
     try:
         result = training.train(model, parts, options, settings.seed, run, partial, distillation)
     except (FloatingPointError, MemoryError) as error:

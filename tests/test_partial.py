@@ -5,6 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kakitori.corpora.partial import with_slips
+from kakitori.corpora.partial import write as extracted
 from kakitori.errors import DataError
 from kakitori.evaluation import feedback
 from kakitori.reading.characters.charset import etl9_characters
@@ -39,9 +41,12 @@ def characters() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def written(characters, tmp_path_factory):
-    path = tmp_path_factory.mktemp("partial") / "partial.h5"
-    assert partial.write(characters, path, 3, 3036, seed=0) == 120
-    with h5py.File(path) as file:
+    folder = tmp_path_factory.mktemp("partial")
+    assert partial.write(characters, folder / "partial.h5", 3, 3036, seed=0) == 120
+    (folder / "shards").mkdir()
+    extracted(folder, folder / "shards", 64)
+    assert [path.name for path in (folder / "shards").iterdir()] == ["partial.h5"]
+    with h5py.File(folder / "shards/partial.h5") as file:
         return {name: data[:] for name, data in file.items()} | {"about": dict(file.attrs)}
 
 
@@ -91,14 +96,31 @@ def test_layers_are_in_the_order_of_the_strokes():
     }
 
 
-def test_characters_with_a_stroke_too_few_or_too_many_are_read_as_written(characters, tmp_path):
-    path, known = tmp_path / "feedback.h5", etl9_characters()[:40:2]
-    slips.write(characters, path, 3036, seed=0)
-    found = feedback.read(path, known, 64)
-    assert found.images.shape == (10 * 20, 64, 64) and found.images.any((1, 2)).all()
+@pytest.mark.parametrize("size", [64, 128])
+def test_characters_with_a_stroke_too_few_or_too_many_are_read_as_written(
+    characters, size, tmp_path
+):
+    path, known = tmp_path / "shards/feedback.h5", etl9_characters()[:40:2]
+    path.parent.mkdir()
+    slips.write(characters, tmp_path / "feedback.h5", 3036, seed=0)
+    extracted(tmp_path, path.parent, size)
+    found = feedback.read(path, known, size)
+    assert found.images.shape == (10 * 20, size, size) and found.images.any((1, 2)).all()
     assert set(found.labels) == set(range(20))  # of the classes alone, by their numbers
     strokes = 2 * found.labels % 4 + 1
     assert (found.presence.sum(1) <= strokes).all() and (found.presence.sum(1) >= 1).all()
     assert 0.2 < (found.slips > 0).mean() < 0.8
-    with pytest.raises(DataError, match=r"expected images of 128 pixels .*found 64"):
-        feedback.read(path, known, 128)
+    with pytest.raises(DataError, match=rf"expected images of 96 pixels .*found {size}"):
+        feedback.read(path, known, 96)
+
+
+def test_a_stroke_is_put_in_where_it_lies(tmp_path):
+    """Of two bars the second shows one pixel beside the ink that is there."""
+    shown = np.zeros((2, 4, 4), np.uint8)
+    layers = np.zeros((2, 4, 4), np.uint8)
+    shown[0, 1, :3], layers[0, 1, :3] = 200, 1
+    shown[0, 3, 1:], layers[0, 3, 1:] = 180, 2
+    shown[1, 3, :3], layers[1, 3, :3] = 90, 1
+    images, slips = with_slips(shown, layers, np.array([-1.0, 0.9]))
+    assert slips.tolist() == [0, 1] and (images[0] == shown[0]).all()
+    assert images[1, 3].tolist() == [90, 180, 180, 180] and not images[1, :3].any()

@@ -5,7 +5,7 @@
 Grad-CAM's mass on ink, and on what tells the character from the likeliest other one, of COUNT test
 images (200) spread over the classes, beside the area of both; what it costs to erase the fifth of
 the ink that the map ranks highest, beside a fifth around a random place; and how often placement.py
-gives a pixel of ink its true stroke, on as many images of data/synthetic/partial.h5.
+gives a pixel of ink its true stroke, on as many images of data/shards/partial.h5.
 """
 
 import sys
@@ -72,7 +72,7 @@ def true_strokes(count: int) -> tuple[int, int]:
     """Pixels of ink whose stroke is found among those that are written, and how many there are."""
     table = pd.read_parquet(ROOT / "data/characters.parquet").set_index("codepoint")["strokes"]
     right = total = 0
-    with h5py.File(ROOT / "data/synthetic/partial.h5") as file:
+    with h5py.File(ROOT / "data/shards/partial.h5") as file:
         for row in np.linspace(0, len(file["images"]) - 1, count).astype(int):
             image, layers = file["images"][row], file["layers"][row]
             strokes = [np.reshape(s, (-1, 2)) for s in table[file["codepoint"][row]]]

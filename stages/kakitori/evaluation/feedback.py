@@ -23,7 +23,7 @@ class Written(NamedTuple):
 
 
 def read(path: Path, classes: list[str], size: int) -> Written:
-    """What synthesis/slips.py wrote of the classes; DataError for images of another size."""
+    """What extract wrote of the classes; DataError for images of another size."""
     with h5py.File(path) as file:
         images, codepoint, presence, slips = (
             file[name][:] for name in ("images", "codepoint", "presence", "slips")
@@ -31,7 +31,7 @@ def read(path: Path, classes: list[str], size: int) -> Written:
     if images.shape[-1] != size:
         raise DataError(
             f"{path}: expected images of {size} pixels (data.size), found {images.shape[-1]}; "
-            "what a model says of strokes is measured with data.size: 64"
+            "python stages/extract.py makes them anew"
         )
     number = {ord(c): k for k, c in enumerate(classes)}
     known = np.array([c in number for c in codepoint])

@@ -11,20 +11,18 @@ import pandas as pd
 
 from kakitori import outputs
 from kakitori.reading.characters.strokes import MOST
-from kakitori.reading.normalising import images
 from kakitori.synthesis import synthesis
 from kakitori.synthesis.hand import Hand
-from kakitori.synthesis.handwriting import draw_layers, draw_page
+from kakitori.synthesis.handwriting import SCAN, draw_layers, draw_page
 from kakitori.synthesis.table import StrokeTable
 
-SIZE = 64
 SEED = 7  # beside that of params.yaml: these writers are none of the corpora's
 
 
 class Page(NamedTuple):
-    """N characters: images and layers uint8 (N, 64, 64), presence uint8 (N, 32), see `write`."""
+    """N characters: frames and layers uint8 (N, H, W), presence uint8 (N, 32), see `write`."""
 
-    images: np.ndarray
+    frames: np.ndarray
     layers: np.ndarray
     presence: np.ndarray
 
@@ -33,11 +31,11 @@ def write(characters: pd.DataFrame, path: Path, writers: int, classes: int, seed
     """Write `writers` pages of ETL9's characters with one or more strokes left out of each that has
     more than one.
 
-    The file is HDF5, N samples: `images` uint8 (N, 64, 64) as extract makes them; `codepoint`
-    int32; `strokes` int16, how many the whole character has; `presence` uint8 (N, 32), 1 for a
+    The file is HDF5, N samples: `frames` uint8 (N, H, W) as large as ETL9's; `codepoint` int32;
+    `strokes` int16, how many the whole character has; `presence` uint8 (N, 32), 1 for a
     stroke that was written, in the order of characters.parquet's form of that `source` (an index
-    into the attribute `sources`); `layers` uint8 (N, 64, 64), the number of the stroke, from 1,
-    that a pixel belongs to, 0 for paper; `writer`.
+    into the attribute `sources`); `layers` uint8 (N, H, W), the number of the stroke, from 1, that
+    a pixel belongs to, 0 for paper; `writer`.
 
     Returns
     -------
@@ -47,11 +45,11 @@ def write(characters: pd.DataFrame, path: Path, writers: int, classes: int, seed
     text = synthesis.text_of("ETL9G", set(characters["character"]), classes)
     tables = [StrokeTable.of(forms, text) for forms in sources.values()]
     total = writers * len(text)
-    shape = {"images": (SIZE, SIZE), "layers": (SIZE, SIZE), "presence": (MOST,)}
-    with outputs.hdf5(path, total * (2 * SIZE * SIZE + MOST + 11)) as file:
+    shape = {"frames": SCAN, "layers": SCAN, "presence": (MOST,)}
+    with outputs.hdf5(path, total * (2 * SCAN[0] * SCAN[1] + MOST + 11)) as file:
         file.attrs["sources"] = ", ".join(sources)
         for name, rest in shape.items():
-            file.create_dataset(name, (total, *rest), np.uint8)
+            file.create_dataset(name, (total, *rest), np.uint8, compression="lzf")  # mostly paper
         for name, kind in (  # eleven bytes
             ("codepoint", "i4"),
             ("strokes", "i2"),
@@ -80,12 +78,10 @@ def page(table: StrokeTable, rng: np.random.Generator) -> Page:
         draw(table.only(kept), hand, np.random.default_rng(noise))
         for draw in (draw_page, draw_layers)
     )
-    frames = drawn * np.uint8(17)
     presence = np.zeros((table.characters, MOST), np.uint8)
     numbered = table.number <= MOST
     presence[table.character[numbered], table.number[numbered] - 1] = kept[numbered]
-    placed = images.place_layers(layers, frames, SIZE)
-    return Page(images.normalise(frames, SIZE), placed, presence)
+    return Page(drawn * np.uint8(17), layers, presence)
 
 
 def left_out(table: StrokeTable, rng: np.random.Generator) -> np.ndarray:

@@ -53,7 +53,7 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class Partial:
-    """Characters with strokes left out (data/synthetic/partial.h5), of the model's classes alone.
+    """Characters with strokes left out (data/shards/partial.h5), of the model's classes alone.
 
     images : uint8 (N, 1, S, S).
     labels : int64 (N,).
@@ -136,8 +136,8 @@ def _written(samples: list[list[np.ndarray]]) -> torch.Tensor | None:
 
 
 def load_partial(path: Path, classes: list[str], size: int) -> Partial:
-    """The characters with strokes left out that partial.py wrote; DataError where there are
-    none, or of another size."""
+    """The characters with strokes left out that extract wrote; DataError where there are none, or
+    of another size."""
     try:
         with h5py.File(path) as file:
             content = {k: file[k][:] for k in ("images", "codepoint", "presence", "layers")}
@@ -150,7 +150,7 @@ def load_partial(path: Path, classes: list[str], size: int) -> Partial:
     if side != size:
         raise DataError(
             f"{path}: expected images of {size} pixels (data.size), found {side}; "
-            "train.sampling.partial needs data.size: 64"
+            "python stages/extract.py makes them anew"
         )
     labels = _labels(content["codepoint"], classes)
     kept = np.flatnonzero(labels >= 0)
@@ -178,7 +178,7 @@ def fingerprint(root: Path) -> str:
         for rows in pq.ParquetFile(path).iter_batches():  # all at once are twice as large in memory
             hashed = pd.util.hash_pandas_object(rows.to_pandas(), index=False)
             digest.update(hashed.to_numpy())
-    for path in sorted((root / "data/shards").glob("*.h5")):
+    for path in sorted((root / "data/shards").glob("shard-*.h5")):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
