@@ -136,6 +136,7 @@ def test_the_file_has_sparse_codes(table, prototypes, tmp_path):
     model = made("木林目土", table, prototypes)
     with torch.no_grad():
         model.factors.scale += 0.5
+    model.eval()
     model = model.answering(TEXT)
     small = model.deployed()
     assert isinstance(small.scores, hiercode.Sparse)

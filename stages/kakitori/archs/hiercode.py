@@ -175,10 +175,20 @@ class HierCode(Network):
         self.encoder = encoder(channels)
         self.head = Head(channels[-1], size // 16, len(codes.columns))
         self.scores: nn.Module = Dense(matrix)
-        self.factors: nn.Module | None = Factors(prototypes)
+        self.factors: Factors | None = Factors(prototypes)
+        self.fixed: torch.Tensor | None = None
         rare = 0.5 / len(classes)
         common = matrix.mean(0).clamp(rare, 1 - rare)
         self.register_buffer("prior", common.logit(), persistent=False)
+
+    def train(self, mode: bool = True) -> "HierCode":
+        super().train(mode)
+        with torch.no_grad():  # while nothing learns they stay as they are
+            self.fixed = None if mode or self.factors is None else self._factors()
+        return self
+
+    def _factors(self) -> torch.Tensor:
+        return self.factors.of(self.scores.codes, self.head.classifier.weight)
 
     @property
     def collisions(self) -> tuple[tuple[str, ...], ...]:
@@ -189,7 +199,7 @@ class HierCode(Network):
         features, evidence = self.head(self.encoder(images))
         logits = self.scores(evidence)
         if self.factors is not None:
-            logits = logits * self.factors.of(self.scores.codes, self.head.classifier.weight)
+            logits = logits * (self._factors() if self.fixed is None else self.fixed)
         return Outputs(logits, features, evidence)
 
     def loss(self, outputs: Outputs, batch: Batch) -> torch.Tensor:
@@ -214,7 +224,7 @@ class HierCode(Network):
             )
         net = copy.deepcopy(self)
         net.scores.codes = self.codes.matrix(characters).to(self.scores.codes)
-        return net
+        return net.train(net.training)
 
     def deployed(self) -> "HierCode":
         """An equal network for export: codes are sparse, and the scale of the scores, where it is
@@ -223,7 +233,7 @@ class HierCode(Network):
         old = net.head.classifier
         net.head.classifier = nn.Linear(old.in_features, old.out_features + 1)
         with torch.no_grad():
-            factors = self.factors.of(self.scores.codes, self.head.classifier.weight)
+            factors = self._factors()
             scale = 1.0 if self.factors.prototypes else factors
             net.head.classifier.weight.copy_(F.pad(old.weight * scale, (0, 0, 0, 1)))
             net.head.classifier.bias.copy_(F.pad(old.bias * scale, (0, 1)))
