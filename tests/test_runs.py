@@ -159,6 +159,22 @@ def test_classes_never_trained_on_are_read_by_their_codes(samples, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--add", "龘=あいう"],
+            "expected a model that reads .*, align or hiercode, found compact",
+        ),
+        (["--add", "龘=あ", "--model", "a.onnx"], "expected .* own model, found --model beside it"),
+    ],
+)
+def test_what_nothing_can_be_added_to_is_named(finished, tmp_path, arguments, message):
+    done = finished.stage("recognize", *arguments, str(file_of(tmp_path)), check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(f"recognize: --add: {message}\n", done.stderr)
+
+
 @pytest.fixture(scope="module")
 def reproduced(once) -> Project:
     """The tiny project made by `dvc repro`, as a user makes one, and committed."""

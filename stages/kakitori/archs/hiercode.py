@@ -5,7 +5,8 @@ place) how much the image speaks for it, and a class scores the sum over the col
 classes share their weights, the classifier costs a few numbers a class instead of a row of weights,
 and a class that no training image showed is read by its code alone.
 
-Where it departs from the paper. Similarity is not a cosine but the log likelihood ratio of a code
+Where it departs from the paper. Similarity is not a cosine (with `prototypes` nearly: the class is
+then a direction, that of the sum of its columns' vectors) but the log likelihood ratio of a code
 whose columns are independent: what the image says beyond how common a column is. What no trained
 class has, the image says nothing about, and an unknown class scores by the rest of its code. Where
 there is no tree, KRADFILE's set of radicals is completed by what the strokes tell: how the
@@ -257,7 +258,7 @@ def build(
     characters: pd.DataFrame,
     size: int,
     bits: NotNegative = 0.1,
-    prototypes: bool = True,
+    prototypes: bool = False,
 ) -> HierCode:
     """The network for images of `size` pixels.
 
