@@ -74,7 +74,7 @@ def samples(once) -> Project:
     return Project(once("samples", make))
 
 
-def taught(project: Project, model: str, epochs: int = 5) -> dict:
+def taught(project: Project, model: str, epochs: int = 4) -> dict:
     """Metrics of training `model` with the settings of params.yaml but for the time."""
     own = committed.settings_tree()["archs"][model]
     own["train"] = own["train"] | {"epochs": epochs, "stop_after": epochs - 1, "batch": 16}
@@ -102,7 +102,7 @@ def test_every_architecture_trains(samples, tmp_path, model):
 def test_every_architecture_goes_all_the_way(samples, tmp_path, model):
     """From samples to figures of its exports."""
     project = samples.copy(tmp_path / "copy")
-    taught(project, model, 10 if model == "published" else 5)
+    taught(project, model, 10 if model == "published" else 4)
     for stage in ("quantize", "evaluate"):
         project.stage(stage)
     evaluate = metric(project, "evaluate")
