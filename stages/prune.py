@@ -8,9 +8,8 @@ START.json beside them, for `train.transfer.init_from`, of the widths and the ra
 """
 
 from kakitori import outputs
-from kakitori.archs import compact
 from kakitori.errors import DataError
-from kakitori.learning import pruning, saved
+from kakitori.learning import contract, pruning, saved
 from kakitori.running import params, stage
 
 
@@ -28,7 +27,13 @@ def prune(source: str, target: str, net: dict) -> None:
     found = saved.describe(saved.PRETRAINED, source)
     if found.model != "cnn":
         raise DataError(f"{found.path}: expected a model of cnn, found one of {found.model}")
-    small = compact.build(found.classes, None, found.size, **net)
+    settings = params.load()
+    changes = {
+        "model": "compact",
+        "data": settings.data.model_copy(update={"size": found.size}),
+        "archs": {"compact": params.Arch(net=net)},
+    }
+    small = contract.network(settings.model_copy(update=changes), found.classes, None)
     pruning.prune(found.network(), small)
     path = saved.PRETRAINED / f"{target}.safetensors"
     saved.write(path, small.state_dict())

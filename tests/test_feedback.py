@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from kakitori.corpora.partial import with_slips
 from kakitori.evaluation import feedback
 from kakitori.reading.program.answers import in_words
 from kakitori.reading.stroke_answers import Feedback, judged
-from kakitori.synthesis.slips import with_slips
 
 BOX = (0.5, 0.0, 1.0, 0.25)
 
@@ -49,7 +49,9 @@ def test_a_slip_is_a_stroke_of_the_image_before():
     images, layers = np.zeros((40, 32, 32), np.uint8), np.zeros((40, 32, 32), np.uint8)
     images[::2, 8:10, 4:28], layers[::2, 8:10, 4:28] = 200, 1  # level bars, and upright ones
     images[1::2, 4:28, 16:18], layers[1::2, 4:28, 16:18] = 255, 1
-    out, found = with_slips(images, layers, np.random.default_rng(0))
+    added = np.where(np.random.default_rng(0).random(40) < 0.5, 0.0, -1.0)
+    out, found = with_slips(images, layers, added)
+    assert np.array_equal(found > 0, added == 0)
     assert set(found.tolist()) == {0, 22 * 2} and 8 < (found > 0).sum() < 32
     for image, before, other, slip in zip(out, images, np.roll(images, 1, 0), found, strict=True):
         assert np.array_equal(image, np.maximum(before, other) if slip else before)

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from kakitori.archs import cnn, compact
+from kakitori.errors import SettingsError
 from kakitori.learning import pruning, saved
 from kakitori.learning.blocks import Classifier, Head, encoder
 from prune import prune as prune_files
@@ -90,19 +91,10 @@ def test_files(tmp_path, monkeypatch, capsys):
     assert (found.model, found.net, found.classes) == ("compact", options, list(classes))
     compact.build(found.classes, None, 64, **options).load_state_dict(found.state)
     assert "parameters of large became" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("setting", "message"),
-    [
-        ({"channels": [1, 2, 3]}, r"channels: expected five whole numbers from 2, found \[1, 2"),
-        ({"rank": 0}, "rank: expected a whole number from 1, found 0"),
-        ({"reduction": 0}, "reduction: expected a whole number from 1, found 0"),
-    ],
-)
-def test_a_bad_setting_is_named(setting, message):
-    with pytest.raises(ValueError, match=message):
-        compact.build("林相", None, 64, **setting)
+    with pytest.raises(
+        SettingsError, match=r"archs\.compact\.net\.rank: expected greater .* 1, fou"
+    ):
+        prune_files("large", "start", options | {"rank": 0})
 
 
 def test_the_default_fits_its_bytes():

@@ -8,9 +8,10 @@ import torch
 from PIL import Image, ImageDraw
 from torch import nn
 
-from kakitori.archs.stroke import Stroke, courses_of
+from kakitori.archs.stroke import POINTS, Stroke
 from kakitori.export import formats
 from kakitori.learning.contract import NONE, Batch
+from kakitori.learning.descriptions import courses_of
 from kakitori.reading.sessions import open_session
 from tests import tables
 from tests.networks import QUANTIZE
@@ -62,7 +63,7 @@ def page(count: int, seed: int) -> Batch:
 
 def tiny(layers: bool = False) -> Stroke:
     torch.manual_seed(0)
-    courses = [courses_of(s) for s in tables.characters(TEXT)["strokes"]]
+    courses = [courses_of(s, POINTS) for s in tables.characters(TEXT)["strokes"]]
     return Stroke(courses, SIZE, 2.0, layers, channels=(8, 16, 24, 32, 32))
 
 
