@@ -288,6 +288,7 @@ class Disk:
         """A copy of a project there, without git's objects and DVC's cache."""
         root = self.folder / "project"
         shutil.copytree(project.root, root, ignore=shutil.ignore_patterns(".git", "cache"))
+        (self.folder / "tmp").mkdir()  # now: later there may be room for no folder more
         return Project(root)
 
     def used(self) -> Room:
@@ -304,9 +305,7 @@ class Disk:
 
 def stage_on(disk: Disk, project: Project, name: str) -> subprocess.CompletedProcess:
     """Runs a stage whose temporary files lie on the disk too."""
-    folder = disk.folder / "tmp"
-    folder.mkdir(exist_ok=True)
-    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(folder))
+    places = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(disk.folder / "tmp"))
     return project.script(f"stages/{name}.py", check=False, limit=LIMIT, variables=places)
 
 
