@@ -114,7 +114,20 @@ def test_characters_with_a_stroke_too_few_or_too_many_are_read_as_written(
         feedback.read(path, known, 96)
 
 
-def test_a_stroke_is_put_in_where_it_lies(tmp_path):
+@pytest.mark.parametrize("kind", ["damaged", "of an earlier version"])
+def test_what_synthesize_does_not_write_is_named(tmp_path, kind):
+    path = tmp_path / "partial.h5"
+    path.write_bytes(b"no HDF5")
+    if kind != "damaged":
+        with h5py.File(path, "w") as file:
+            file["images"] = np.zeros((1, 64, 64), np.uint8)
+    with pytest.raises(
+        DataError, match=r"^\S+partial\.h5: expected frames, layers, writer .*anew$"
+    ):
+        extracted(tmp_path, tmp_path, 64)
+
+
+def test_a_stroke_is_put_in_where_it_lies():
     """Of two bars the second shows one pixel beside the ink that is there."""
     shown = np.zeros((2, 4, 4), np.uint8)
     layers = np.zeros((2, 4, 4), np.uint8)

@@ -6,8 +6,10 @@ import h5py
 import numpy as np
 
 from kakitori import outputs
+from kakitori.errors import DataError
 from kakitori.reading.normalising import images
 
+NEEDED = {"frames", "layers", "writer"}
 NAMES = ("partial.h5", "feedback.h5")
 FRAMES = ("frames", "layers", "added")  # which others take the place of
 
@@ -18,33 +20,49 @@ def write(synthetic: Path, folder: Path, size: int) -> None:
     As synthesis/partial.py and slips.py describe them, with `images` uint8 (N, size, size) in the
     place of frames, and `layers` (N, size, size); where strokes were `added`, with `slips` int32,
     the pixels of ink of another character's stroke alone, and no layers.
+
+    Raises DataError where they are not that.
     """
     for name in NAMES:
         if (synthetic / name).is_file():
-            with h5py.File(synthetic / name) as source:
-                _normalised(source, folder / name, size)
+            source, about = _read(synthetic / name)
+            made = _normalised(source, size)
+            with outputs.hdf5(folder / name, sum(each.nbytes for each in made.values())) as file:
+                file.attrs.update(about)
+                for key, each in made.items():
+                    file[key] = each
 
 
-def _normalised(source: h5py.File, path: Path, size: int) -> None:
-    rest = {key: data[:] for key, data in source.items() if key not in FRAMES}
-    pages = {"images": [], "layers": [], "slips": []}
-    for writer in np.unique(rest["writer"]):
-        here = np.flatnonzero(rest["writer"] == writer)
-        here = slice(here[0], here[-1] + 1)
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """What a file holds, and what it says of itself."""
+    try:
+        with h5py.File(path) as file:
+            content, about = {key: data[:] for key, data in file.items()}, dict(file.attrs)
+        found = ", ".join(content)
+    except OSError as error:
+        content, about, found = {}, {}, " ".join(str(error).split())[:200]
+    if not content.keys() >= NEEDED:
+        raise DataError(
+            f"{path}: expected {', '.join(sorted(NEEDED))} of characters, found {found}; "
+            "python stages/synthesize.py writes it anew"
+        )
+    return content, about
+
+
+def _normalised(source: dict[str, np.ndarray], size: int) -> dict[str, np.ndarray]:
+    pages: dict[str, list[np.ndarray]] = {"images": [], "layers": [], "slips": []}
+    for writer in np.unique(source["writer"]):
+        here = source["writer"] == writer
         frames, layers = source["frames"][here], source["layers"][here]
-        made = images.normalise(frames, size), images.place_layers(layers, frames, size)
+        shown, layers = images.normalise(frames, size), images.place_layers(layers, frames, size)
         if "added" in source:
-            shown, slips = with_slips(*made, source["added"][here])
-            pages["images"].append(shown)
+            shown, slips = with_slips(shown, layers, source["added"][here])
             pages["slips"].append(slips.astype(np.int32))
         else:
-            pages["images"].append(made[0])
-            pages["layers"].append(made[1])
-    rest |= {key: np.concatenate(some) for key, some in pages.items() if some}
-    with outputs.hdf5(path, sum(each.nbytes for each in rest.values())) as file:
-        file.attrs.update(source.attrs)
-        for key, each in rest.items():
-            file[key] = each
+            pages["layers"].append(layers)
+        pages["images"].append(shown)
+    rest = {key: each for key, each in source.items() if key not in FRAMES}
+    return rest | {key: np.concatenate(some) for key, some in pages.items() if some}
 
 
 def with_slips(

@@ -21,7 +21,6 @@ from kakitori.errors import DataError
 from kakitori.export import export
 from kakitori.learning import saved
 from kakitori.learning.samples import table
-from kakitori.reading.characters import charset
 from kakitori.reading.characters.radicals import Component
 from kakitori.running import params
 
@@ -125,25 +124,16 @@ def added(characters: pd.DataFrame, character: str, sequence: str) -> pd.DataFra
     whole, rest = _parsed(_with_operators(sequence), "", others, where)
     if rest:
         raise DataError(f"{where}: expected the end of the sequence, found {rest} after it")
-    row = {
-        "character": character,
-        "codepoint": ord(character),
-        "jis": 0,
-        "script": charset.script(ord(character)),
+    made = table.completed(others, [character])
+    for name, value in {
         "stroke_count": len(whole.strokes),
         "strokes": [stroke.ravel() for stroke in whole.strokes],
         "stroke_types": whole.types,
-        "components": [0] * len(whole.strokes),
-        "stroke_source": "added",
-        "forms": [],
         "radicals": sorted({leaf.element for leaf in whole.tree.leaves() if leaf.element}),
-        "radical_source": "added",
         "decomposition": whole.tree.to_json(),
-        "decomposition_source": "added",
-    }
-    new = pd.DataFrame([row]).reindex(columns=characters.columns)
-    kinds = {name: kind for name, kind in characters.dtypes.items() if kind.kind in "biuf"}
-    return pd.concat([others, new.astype(kinds)], ignore_index=True)
+    }.items():
+        made.at[made.index[-1], name] = value
+    return made
 
 
 def _with_operators(sequence: str) -> str:
