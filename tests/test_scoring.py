@@ -79,7 +79,8 @@ def test_risk_and_coverage_by_hand():
     assert curve["threshold"].tolist() == [0.9, 0.8, 0.5]
     assert curve["coverage"].tolist() == [0.25, 0.75, 1.0]
     assert curve["risk"].tolist() == pytest.approx([0, 1 / 3, 1 / 2])
-    assert scoring.threshold(confidence, right, 0.6) == 0.8
+    assert scoring.threshold(confidence, right, 0.6, least=0.0) == 0.8
+    assert scoring.threshold(confidence, right, 0.6, least=0.85) == 0.85
     assert scoring.threshold(confidence, right, 1.0) == 0.9
     assert scoring.threshold(confidence, ~right, 1.0) == 1.0, "nothing is sure enough"
 

@@ -17,6 +17,7 @@ CHUNK = 4096  # samples whose logits are held at once
 BINS = 15  # equal-width, of the expected calibration error
 RESAMPLES = 5000  # of writer groups, for intervals
 PRECISION = 0.995  # that a confidence threshold is to give
+LEAST = 0.85  # confidence, however few validation writers are misread
 GIVEN_UP = 0.01  # of the samples that are answered, at most, so that strangers are not
 STRANGERS = 0.02  # of these, as many may be answered where that costs less
 
@@ -140,12 +141,18 @@ def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
     )
 
 
-def threshold(confidence: np.ndarray, right: np.ndarray, precision: float = PRECISION) -> float:
-    """The lowest confidence from which on answers are right with at least this precision; 1 where
-    no confidence is enough."""
+def threshold(
+    confidence: np.ndarray, right: np.ndarray, precision: float = PRECISION, least: float = LEAST
+) -> float:
+    """The lowest confidence, not below `least`, from which on answers are right with at least this
+    precision; 1 where no confidence is enough.
+
+    Of easy writers next to all answers are right. A threshold that lets all of them pass would be
+    passed by what is no character, until a background as high as that takes everybody's confidence.
+    """
     curve = risk_coverage(confidence, right)
     enough = curve["risk"] <= 1 - precision
-    return float(curve.loc[enough, "threshold"].min()) if enough.any() else 1.0
+    return max(float(curve.loc[enough, "threshold"].min()), least) if enough.any() else 1.0
 
 
 def confidence(
