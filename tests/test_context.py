@@ -1,5 +1,7 @@
 """What a caller knows: candidates by name, how often characters are written, the frame."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -53,6 +55,16 @@ def test_look_alikes_are_answered_together():
     assert [CLASSES[k] for k in context.ranked(p, groups, 1)[0]] == ["へ"]
     alone = np.arange(len(CLASSES))
     assert (context.ranked(p, alone, 15)[0] == np.argsort(-p[0], kind="stable")).all()
+
+
+def test_what_text_does_not_tell_apart_is_answered_together():
+    """The same character by Unicode: writing U+FA33 or 勉 into a normalised text is the same."""
+    alphabet = "".join(charset.alphabet())
+    groups = dict(zip(alphabet, context.alike(alphabet), strict=True))
+    others = [c for c in alphabet if unicodedata.normalize("NFC", c) != c]
+    assert len(others) == 57
+    assert all(groups[c] == groups[unicodedata.normalize("NFC", c)] for c in others)
+    assert groups["諸"] != groups["緒"]
 
 
 def test_ranked_is_the_whole_order_cut():

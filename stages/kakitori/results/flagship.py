@@ -94,10 +94,15 @@ def run(folder: Path, step: str, taught: bool) -> None:
         _set_aside(folder)
     else:
         _teach(folder)
-    command = [sys.executable, "-m", "dvc", "repro", *STEPS[step]]
+    repro(folder, f"the {step}", *STEPS[step])
+
+
+def repro(folder: Path, what: str, *stages: str) -> None:
+    """`dvc repro` of a checkout; DataError with `what` it is of where it fails."""
+    command = [sys.executable, "-m", "dvc", "repro", *stages]
     if status := subprocess.run(command, cwd=folder).returncode:
         raise DataError(
-            f"{folder}: expected `dvc repro` of the {step} to end well, found status {status}; its "
+            f"{folder}: expected `dvc repro` of {what} to end well, found status {status}; its "
             "own message stands above"
         )
 

@@ -7,6 +7,7 @@ is the plain character (ASCII, ¥), of whatever width a text has it.
 
 import functools
 import unicodedata
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -256,10 +257,23 @@ def jisx0201_table() -> np.ndarray:
 _ALIKE = (
     "ぁあ ぃい ぅう ぇえ ぉお っつ ゃや ゅゆ ょよ ゎわ ァア ィイ ゥウ ェエ工 ォオ才 ッツ "
     "ャヤ ュユ ョヨ ヮワ ヵカ力 ヶケ へヘ べベ ぺペ りリ ゝヽ ゞヾ 一ー-_‾ 二ニ= 三ミ 八ハ "
-    "口ロ□囗 夕タ 卜ト 千チ 又ヌ 乂メ 匕ヒ 厶ム 丿ノ/ く<〈 >〉 0Oo〇○。゜° 1lI|' "
-    "Cc Ss Vv Ww Xx× Zz .・ 、,丶"
+    "十+ 井# 口ロ□囗 夕タ 卜ト 千チ 又ヌ 乂メ 匕ヒ 厶ム 丿ノ/ く<〈 >〉 0Oo〇○。゜° 1lI|' "
+    "Cc Pp Ss Vv Ww Xx× Zz .・ 、,丶"
 )
-LOOK_ALIKES = tuple(_ALIKE.split())
+
+
+def _equivalents() -> Iterator[str]:
+    """Groups of characters that Unicode holds for one (UAX #15): an old form of a name's kanji that
+    has a code of its own, 勉 as U+FA33, becomes the usual 勉 wherever text is normalised."""
+    forms: dict[str, str] = {}
+    for character in alphabet():
+        usual = unicodedata.normalize("NFC", character)
+        if usual != character:
+            forms[usual] = forms.get(usual, usual) + character
+    yield from forms.values()
+
+
+LOOK_ALIKES = (*_ALIKE.split(), *_equivalents())
 
 
 @functools.cache
