@@ -28,7 +28,7 @@ const STRETCHING = 0.02;
  */
 export function lookAlikes(character, table, same = [], confused = []) {
   const of = (groups) => new Set(groups.filter((group) => group.includes(character)).join(""));
-  const [excused, told] = [of(same), of(confused)];
+  const [excused, confusables] = [of(same), of(confused)];
   const { shape: own, ink } = looksOf(table.get(character).strokes);
   const others = [];
   for (const [name, { strokes }] of table) {
@@ -38,10 +38,12 @@ export function lookAlikes(character, table, same = [], confused = []) {
   }
   const byInk = [...others].sort((a, b) => a.apart - b.apart);
   const byStroke = [...others].sort((a, b) => a.far - b.far);
-  const kept = new Set(others.filter(({ name }) => told.has(name)));
-  for (const one of byStroke.flatMap((near, k) => [near, byInk[k]])) {
+  const kept = new Set(others.filter(({ name }) => confusables.has(name)));
+  for (const candidate of byStroke.flatMap((near, k) => [near, byInk[k]])) {
     if (kept.size >= ALIKE) break;
-    if (!kept.has(one) && residual(own, looksOf(one.strokes).shape).error > SAME) kept.add(one);
+    if (!kept.has(candidate) && residual(own, looksOf(candidate.strokes).shape).error > SAME) {
+      kept.add(candidate);
+    }
   }
   return new Map([...kept].map(({ name, strokes }) => [name, strokes]));
 }
@@ -169,15 +171,15 @@ function looksOf(strokes) {
   return LOOKS.get(strokes);
 }
 
-function apart(one, other) {
+function apart(ink, other) {
   let total = 0;
-  for (let k = 0; k < one.length; k++) total += (one[k] - other[k]) * (one[k] - other[k]);
+  for (let k = 0; k < ink.length; k++) total += (ink[k] - other[k]) * (ink[k] - other[k]);
   return total;
 }
 
 /** Mean distance of the points of two strokes. */
-function apartOf(one, other) {
+function apartOf(stroke, other) {
   let total = 0;
-  for (let k = 0; k < SEAM; k += 2) total += between(one[k], one[k + 1], other[k], other[k + 1]);
+  for (let k = 0; k < SEAM; k += 2) total += between(stroke[k], stroke[k + 1], other[k], other[k + 1]);
   return total / POINTS;
 }

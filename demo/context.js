@@ -49,8 +49,8 @@ export function allowed(candidates, classes, alphabets) {
 export function weights(prior, known) {
   if (!prior) return null;
   if (Object.hasOwn(known, prior)) return known[prior];
-  const found = `expected ${Object.keys(known).join(", ")} or none, found "${prior}"`;
-  throw Object.assign(new Error(`prior: ${found}`), { code: "no-prior" });
+  const message = `expected ${Object.keys(known).join(", ")} or none, found "${prior}"`;
+  throw Object.assign(new Error(`prior: ${message}`), { code: "no-prior" });
 }
 
 /** A number for each class, the same for those that look alike; what may not be answered stands

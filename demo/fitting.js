@@ -49,7 +49,7 @@ export function fitted(drawn, target, orders, wanted) {
  * that can be told from where the drawing lies. */
 function mergesOf(fit, wanted) {
   const pairing = wanted.has("order") ? inOrder : freely;
-  const found = [];
+  const candidates = [];
   for (const ofColumns of [true, false]) {
     const [strokes, others] = ofColumns ? [fit.target, fit.placed] : [fit.placed, fit.target];
     if (fit.pairs.length === strokes.length || !others.length) continue;
@@ -60,10 +60,10 @@ function mergesOf(fit, wanted) {
       const costs = ofColumns
         ? fit.costs.map((row, i) => glued(row, a, b, far[i]))
         : glued(fit.costs, a, b, far);
-      found.push({ a, b, ofColumns, price: priceOf(costs, pairing) });
+      candidates.push({ a, b, ofColumns, price: priceOf(costs, pairing) });
     }
   }
-  return found.sort((one, other) => one.price - other.price);
+  return candidates.sort((candidate, other) => candidate.price - other.price);
 }
 
 function priceOf(costs, pairing) {
@@ -76,14 +76,14 @@ function priceOf(costs, pairing) {
 /** Pairs of strokes that may be one: neighbours in time, and of those left over what begins where
  * another ends. */
 function seams(strokes, used) {
-  const found = [];
-  strokes.forEach((one, a) =>
+  const pairs = [];
+  strokes.forEach((stroke, a) =>
     strokes.forEach((other, b) => {
-      const meet = () => between(one[SEAM - 2], one[SEAM - 1], other[0], other[1]) < MEETING;
-      if (b === a + 1 || (a !== b && !(used.has(a) && used.has(b)) && meet())) found.push([a, b]);
+      const meet = () => between(stroke[SEAM - 2], stroke[SEAM - 1], other[0], other[1]) < MEETING;
+      if (b === a + 1 || (a !== b && !(used.has(a) && used.has(b)) && meet())) pairs.push([a, b]);
     }),
   );
-  return found;
+  return pairs;
 }
 
 /** The strokes of a fit, and their numbers, with two of them as one. */
@@ -97,7 +97,7 @@ function merged({ drawn, target, rows, columns }, { a, b, ofColumns }) {
 
 /** A list in which one stands for two, in the place of the earlier. */
 function glued(list, a, b, both) {
-  const left = list.map((one, k) => (k === Math.min(a, b) ? both : one));
+  const left = list.map((entry, k) => (k === Math.min(a, b) ? both : entry));
   return left.filter((_, k) => k !== Math.max(a, b));
 }
 
@@ -109,13 +109,15 @@ function wholly(before, fit, { a, b, ofColumns }) {
   if (!pair) return false;
   const [i, j] = pair;
   if (fit.turned[i][j] || fit.distances[i][j] > JOINED_FAR) return false;
-  const [one, whole] = ofColumns ? [fit.placed[i], fit.target[j]] : [fit.target[j], fit.placed[i]];
+  const [counterpart, whole] = ofColumns
+    ? [fit.placed[i], fit.target[j]]
+    : [fit.target[j], fit.placed[i]];
   const parts = ofColumns ? before.target : before.placed;
   const longest = Math.max(length(parts[a]), length(parts[b]));
-  const gap = (k, n) => between(one[k], one[k + 1], whole[n], whole[n + 1]);
+  const gap = (k, n) => between(counterpart[k], counterpart[k + 1], whole[n], whole[n + 1]);
   const begins = gap(0, 0) < gap(0, SEAM + 2);
   const ends = gap(SEAM - 2, SEAM - 2) < gap(SEAM - 2, SEAM);
-  const long = length(one) > Math.min(LONGER * longest, Math.sqrt(longest * length(whole)));
+  const long = length(counterpart) > Math.min(LONGER * longest, Math.sqrt(longest * length(whole)));
   const agreeing = begins + ends + long;
   return agreeing === 3 || (agreeing === 2 && fit.far < before.far + NEARER);
 }
@@ -148,7 +150,7 @@ function paired(given, orders, wanted) {
   return cheaper(best, priced(freely));
 }
 
-const cheaper = (one, other) => (!one || other.cost < one.cost - ROUNDING ? other : one);
+const cheaper = (fit, other) => (!fit || other.cost < fit.cost - ROUNDING ? other : fit);
 
 /** Whether all strokes are paired, and the cheapest pairs in any order are the same. */
 function sameAsFree({ costs, pairs, drawn, target }) {

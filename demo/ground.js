@@ -33,17 +33,17 @@ export function transposed({ width, height, data }) {
 
 /** First and last-plus-one row and column of a mask, or null. */
 export function extent({ width, height, data }) {
-  const found = { top: height, bottom: 0, left: width, right: 0 };
+  const edges = { top: height, bottom: 0, left: width, right: 0 };
   for (let y = 0, k = 0; y < height; y++) {
     for (let x = 0; x < width; x++, k++) {
       if (!data[k]) continue;
-      found.top = Math.min(found.top, y);
-      found.bottom = y + 1;
-      found.left = Math.min(found.left, x);
-      found.right = Math.max(found.right, x + 1);
+      edges.top = Math.min(edges.top, y);
+      edges.bottom = y + 1;
+      edges.left = Math.min(edges.left, x);
+      edges.right = Math.max(edges.right, x + 1);
     }
   }
-  return found.bottom ? found : null;
+  return edges.bottom ? edges : null;
 }
 
 /** Upper, lower, left and right edge of a picture. */

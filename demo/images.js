@@ -72,9 +72,9 @@ function levels({ width, height, data }) {
 /** First and last-plus-one line with ink; a line counts when its neighbour holds ink as well. */
 export function span(dark) {
   const pair = dark.slice(1).map((value, k) => value && dark[k]);
-  const found = pair.some(Boolean) ? pair : dark.slice(1);
-  if (!found.some(Boolean)) return [0, dark.length];
-  return [found.indexOf(true), found.lastIndexOf(true) + 2];
+  const inked = pair.some(Boolean) ? pair : dark.slice(1);
+  if (!inked.some(Boolean)) return [0, dark.length];
+  return [inked.indexOf(true), inked.lastIndexOf(true) + 2];
 }
 
 /** The nearest whole number, halves to the even one, as NumPy's rint. */

@@ -2,8 +2,8 @@
  * What is wrong with a character that someone wrote: its pen strokes beside the reference's.
  *
  *     import { lookAlikes, match } from "./matching.js";
- *     const found = match(drawn, reference, { ways, alike: lookAlikes("末", table) });
- *     if (found.missing.length) …
+ *     const judgement = match(drawn, reference, { ways, alike: lookAlikes("末", table) });
+ *     if (judgement.missing.length) …
  *
  * The same method as stages/kakitori/reading/matching/judging.py, which explains it, with fitting.js, alikes.js,
  * pairing.js and shapes.js; tests/cases/matching.json holds both to the same answers.
@@ -77,22 +77,22 @@ export function match(
   let best = null;
   for (const { target, orders } of forms(reference, ways)) {
     const fit = fitted(drawing, target, orders, wanted);
-    const found = { fit, match: told(fit, drawn.length, target.length, wanted) };
-    if (!best || better(found, best)) best = found;
-    if (found.match.accepted) break;
+    const candidate = { fit, match: told(fit, drawn.length, target.length, wanted) };
+    if (!best || better(candidate, best)) best = candidate;
+    if (candidate.match.accepted) break;
   }
-  const { fit, match: found } = best;
-  if (!found.accepted || !wanted.has("shape")) return found;
+  const { fit, match: judgement } = best;
+  if (!judgement.accepted || !wanted.has("shape")) return judgement;
   const other = takenFor(fit, drawing, alike);
-  if (!other) return found;
+  if (!other) return judgement;
   const { what, strokes } = difference(fit, alike.get(other));
   const numbers = strokes.map((j) => fit.faults.order.places[fit.columns[j][0]] + 1);
-  return { ...found, accepted: false, alike: other, differs: { what, strokes: numbers } };
+  return { ...judgement, accepted: false, alike: other, differs: { what, strokes: numbers } };
 }
 
-function better(one, other) {
-  if (one.match.accepted !== other.match.accepted) return one.match.accepted;
-  return one.fit.cost < other.fit.cost - ROUNDING;
+function better(candidate, other) {
+  if (candidate.match.accepted !== other.match.accepted) return candidate.match.accepted;
+  return candidate.fit.cost < other.fit.cost - ROUNDING;
 }
 
 /**
@@ -115,13 +115,13 @@ export function strokesOf(reference, ways, way) {
 
 /** The shapes that a character may have, each with the orders in which its strokes may come. */
 function forms(reference, ways) {
-  const found = [];
+  const shapes = [];
   for (const [way, given] of [reference, ...ways].entries()) {
     const isOrder = typeof given[0] === "number";
-    if (!isOrder) found.push({ target: framed(given), orders: [] });
-    found.at(-1).orders.push(orderOf(way, isOrder ? given : range(given.length)));
+    if (!isOrder) shapes.push({ target: framed(given), orders: [] });
+    shapes.at(-1).orders.push(orderOf(way, isOrder ? given : range(given.length)));
   }
-  return found;
+  return shapes;
 }
 
 /** The place of each stroke in an order, and whether it runs from its end there. */
@@ -160,7 +160,7 @@ function told({ rows, columns, pairs, distances, faults }, drawnCount, count, wa
   };
   const counts = (kind) => wanted.has("count") || (kind !== "joined" && kind !== "split");
   return {
-    accepted: Object.entries(wrong).every(([kind, found]) => !found.length || !counts(kind)),
+    accepted: Object.entries(wrong).every(([kind, numbers]) => !numbers.length || !counts(kind)),
     judged: STRICTNESS.filter((what) => wanted.has(what)),
     way,
     ...wrong,

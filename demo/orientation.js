@@ -41,8 +41,8 @@ function inExif(view) {
     for (let k = 0; k < entries; k++) {
       const at = directory + 2 + 12 * k;
       if (view.getUint16(at, little) !== 0x0112) continue;
-      const found = view.getUint16(at + 8, little);
-      return TURNED[found] ? found : 1;
+      const orientation = view.getUint16(at + 8, little);
+      return TURNED[orientation] ? orientation : 1;
     }
   } catch (error) {
     if (!(error instanceof RangeError)) throw error; // it ends too early: no orientation

@@ -80,7 +80,7 @@ export class Pad {
     if (event.pointerId !== this.pointer) return;
     const between = event.getCoalescedEvents?.() ?? [];
     const stroke = this.strokes.at(-1);
-    for (const one of between.length ? between : [event]) stroke.push(this.place(one));
+    for (const sample of between.length ? between : [event]) stroke.push(this.place(sample));
     this.paint();
   }
 

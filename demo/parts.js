@@ -61,14 +61,14 @@ export function mainParts(mask, box) {
   let kept = parts;
   if (box) {
     const out = part(Math.max(box.bottom - box.top, box.right - box.left), 10);
-    kept = parts.filter((one) => {
-      const [y, x] = [(one.top + one.bottom) >> 1, (one.left + one.right) >> 1];
+    kept = parts.filter((piece) => {
+      const [y, x] = [(piece.top + piece.bottom) >> 1, (piece.left + piece.right) >> 1];
       const inside = y > box.top - out && y < box.bottom + out;
       return inside && x > box.left - out && x < box.right + out;
     });
   }
-  const most = Math.max(...parts.map((one) => one.long));
-  const pen = penOf(drawnParts(parts.filter((one) => 3 * one.long >= most), mask));
+  const most = Math.max(...parts.map((piece) => piece.long));
+  const pen = penOf(drawnParts(parts.filter((piece) => 3 * piece.long >= most), mask));
   kept = withoutSpecks(kept, pen, longer(mask));
   kept = withoutNeighbours(kept, mask);
   if (!kept.length) return blank(mask.width, mask.height);
@@ -80,57 +80,60 @@ export function mainParts(mask, box) {
 }
 
 export function together(parts) {
-  const top = Math.min(...parts.map((one) => one.top));
-  const left = Math.min(...parts.map((one) => one.left));
-  const height = Math.max(...parts.map((one) => one.bottom)) - top;
-  const width = Math.max(...parts.map((one) => one.right)) - left;
+  const top = Math.min(...parts.map((piece) => piece.top));
+  const left = Math.min(...parts.map((piece) => piece.left));
+  const height = Math.max(...parts.map((piece) => piece.bottom)) - top;
+  const width = Math.max(...parts.map((piece) => piece.right)) - left;
   return { top, left, height, width };
 }
 
 /** No parts smaller than a touch of the pen, nor such as are hardly larger and lie apart. */
 function withoutSpecks(parts, pen, side) {
-  const large = parts.filter((one) => 5 * one.long >= 4 * pen);
-  const doubtful = (one) => 10 * one.long <= 13 * pen && SPECK * one.long <= side;
-  const rest = large.filter((one) => !doubtful(one));
+  const large = parts.filter((piece) => 5 * piece.long >= 4 * pen);
+  const doubtful = (piece) => 10 * piece.long <= 13 * pen && SPECK * piece.long <= side;
+  const rest = large.filter((piece) => !doubtful(piece));
   if (!rest.length) return large.length ? large : parts;
   const { top, left, height, width } = together(rest);
   const apart = part(Math.max(height, width), 20);
-  return large.filter((one) => {
-    const level = one.top < top + height + apart && one.bottom > top - apart;
-    const upright = one.left < left + width + apart && one.right > left - apart;
-    return !doubtful(one) || (level && upright);
+  return large.filter((piece) => {
+    const level = piece.top < top + height + apart && piece.bottom > top - apart;
+    const upright = piece.left < left + width + apart && piece.right > left - apart;
+    return !doubtful(piece) || (level && upright);
   });
 }
 
 /** No parts that reach in over an edge of the picture, where the rest is a character by itself. */
 function withoutNeighbours(parts, { width, height }) {
   const edges = [
-    (one) => one.top === 0,
-    (one) => one.bottom === height,
-    (one) => one.left === 0,
-    (one) => one.right === width,
+    (piece) => piece.top === 0,
+    (piece) => piece.bottom === height,
+    (piece) => piece.left === 0,
+    (piece) => piece.right === width,
   ];
   const reach = [
-    (one) => SLICE * one.bottom <= height,
-    (one) => SLICE * (height - one.top) <= height,
-    (one) => SLICE * one.right <= width,
-    (one) => SLICE * (width - one.left) <= width,
+    (piece) => SLICE * piece.bottom <= height,
+    (piece) => SLICE * (height - piece.top) <= height,
+    (piece) => SLICE * piece.right <= width,
+    (piece) => SLICE * (width - piece.left) <= width,
   ];
-  const touches = (one) => edges.some((edge, k) => edge(one) && reach[k](one));
-  const inner = parts.filter((one) => !touches(one));
+  const touches = (piece) => edges.some((edge, k) => edge(piece) && reach[k](piece));
+  const inner = parts.filter((piece) => !touches(piece));
   if (!inner.length || inner.length === parts.length) return parts;
   const { top, left, height: tall, width: wide } = together(inner);
   const touched = edges.filter((edge) => parts.some(edge)).length;
   const least = 3 * Math.max(height, width);
   const flat = touched <= 2 && 10 * Math.max(tall, wide) >= least;
   if (!(10 * Math.min(tall, wide) >= least || flat)) return parts;
-  const area = inner.reduce((sum, one) => sum + one.area, 0);
-  const belonging = parts.filter((one) => {
-    if (!touches(one)) return true;
-    const down = Math.min(one.bottom, top + tall) - Math.max(one.top, top);
-    const along = Math.min(one.right, left + wide) - Math.max(one.left, left);
+  const area = inner.reduce((sum, piece) => sum + piece.area, 0);
+  const belonging = parts.filter((piece) => {
+    if (!touches(piece)) return true;
+    const down = Math.min(piece.bottom, top + tall) - Math.max(piece.top, top);
+    const along = Math.min(piece.right, left + wide) - Math.max(piece.left, left);
     const shared = Math.max(down, 0) * Math.max(along, 0);
-    return 4 * shared > (one.bottom - one.top) * (one.right - one.left) || 2 * one.area > area;
+    return (
+      4 * shared > (piece.bottom - piece.top) * (piece.right - piece.left) ||
+      2 * piece.area > area
+    );
   });
   // What reaches three edges without the others is cut out closely, the others with it.
   return edges.filter((edge) => belonging.some(edge)).length >= 3 ? parts : belonging;

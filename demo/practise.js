@@ -129,12 +129,12 @@ export class Practise {
       return;
     }
     this.remember();
-    const found = match(drawn, this.reference.strokes, {
+    const judgement = match(drawn, this.reference.strokes, {
       ...{ ordered: this.reference.ordered, ways: this.reference.ways, judged: this.judged },
       alike: this.alike,
     });
-    this.mark(found);
-    const verdict = this.verdict(found);
+    this.mark(judgement);
+    const verdict = this.verdict(judgement);
     this.say(verdict);
     const number = this.checked;
     const read = await this.reading(drawn);
@@ -142,20 +142,23 @@ export class Practise {
   }
 
   /** Colours what is wrong, and shows what is missing or should be otherwise where it would be. */
-  mark(found) {
-    const strokes = this.taken(found);
-    const out = [...found.swapped.flat(), ...found.early, ...found.late, ...found.reversed];
-    const apart = found.differs?.strokes.slice(0, 1) ?? [];
-    const counted = found.judged.includes("count") ? [...found.joined.flat()] : [];
-    const wrong = [...out, ...apart, ...counted].map((number) => found.drawn[number - 1]);
-    const parts = found.judged.includes("count") ? found.split.flat() : [];
-    const numbers = [...wrong, ...parts, ...found.extra];
+  mark(judgement) {
+    const strokes = this.taken(judgement);
+    const out = [
+      ...judgement.swapped.flat(),
+      ...judgement.early, ...judgement.late, ...judgement.reversed,
+    ];
+    const apart = judgement.differs?.strokes.slice(0, 1) ?? [];
+    const counted = judgement.judged.includes("count") ? [...judgement.joined.flat()] : [];
+    const wrong = [...out, ...apart, ...counted].map((number) => judgement.drawn[number - 1]);
+    const parts = judgement.judged.includes("count") ? judgement.split.flat() : [];
+    const numbers = [...wrong, ...parts, ...judgement.extra];
     const marks = new Map(numbers.map((number) => [number - 1, "accent"]));
-    const there = strokes.filter((_, k) => found.drawn[k] !== null);
-    const drawn = [...new Set(found.drawn)].filter(Boolean).map((k) => this.pad.strokes[k - 1]);
-    const shown = [...found.missing, ...apart, ...found.reversed];
+    const there = strokes.filter((_, k) => judgement.drawn[k] !== null);
+    const drawn = [...new Set(judgement.drawn)].filter(Boolean).map((k) => this.pad.strokes[k - 1]);
+    const shown = [...judgement.missing, ...apart, ...judgement.reversed];
     const ghosts = there.length ? shown.map((number) => strokes[number - 1]) : [];
-    const turned = found.reversed.map((number) => shown.indexOf(number));
+    const turned = judgement.reversed.map((number) => shown.indexOf(number));
     const place = moved(ghosts, there, drawn);
     this.pad.mark(marks, place, there.length ? turned.map((k) => place[k]) : []);
   }
@@ -174,34 +177,40 @@ export class Practise {
   }
 
   /** What is right and wrong, in the order in which one would mend it. */
-  verdict(found) {
-    const count = this.taken(found).length;
-    const counted = found.judged.includes("count") ? "fault" : "";
+  verdict(judgement) {
+    const count = this.taken(judgement).length;
+    const counted = judgement.judged.includes("count") ? "fault" : "";
     const notes = [
-      ...found.joined.map((numbers) => ({ key: "joined", strokes: numbers, kind: counted })),
-      ...found.split.map((numbers) => ({ key: "split", strokes: numbers, kind: counted })),
+      ...judgement.joined.map((numbers) => ({ key: "joined", strokes: numbers, kind: counted })),
+      ...judgement.split.map((numbers) => ({ key: "split", strokes: numbers, kind: counted })),
     ];
-    if (found.accepted) {
-      const key = ["order", "direction"].every((k) => found.judged.includes(k)) ? "goodOrder" : "good";
-      const ways = this.reference.ways.slice(0, found.way);
+    if (judgement.accepted) {
+      const key = ["order", "direction"].every((k) => judgement.judged.includes(k))
+        ? "goodOrder"
+        : "good";
+      const ways = this.reference.ways.slice(0, judgement.way);
       const other = ways.every(([first]) => typeof first === "number") ? "order" : "way";
-      const way = found.way ? [{ key: other, values: { count } }] : [];
+      const way = judgement.way ? [{ key: other, values: { count } }] : [];
       return [{ key, values: { count }, kind: "good" }, ...way, ...notes];
     }
-    if (found.alike) {
-      const { what, strokes: numbers } = found.differs;
+    if (judgement.alike) {
+      const { what, strokes: numbers } = judgement.differs;
       const [first, second] = numbers.map((number) => text("stroke", { number }));
       const should = numbers.length ? [{ key: what, values: { first, second }, kind: "fault" }] : [];
-      return [{ key: "alike", values: { character: found.alike }, kind: "fault" }, ...should, ...notes];
+      return [
+        { key: "alike", values: { character: judgement.alike }, kind: "fault" },
+        ...should,
+        ...notes,
+      ];
     }
-    if (found.missing.length > count / 2) return [{ key: "other", kind: "fault" }];
+    if (judgement.missing.length > count / 2) return [{ key: "other", kind: "fault" }];
     const faults = [
-      ["missing", found.missing],
-      ["extra", found.extra],
-      ...found.swapped.map((pair) => ["swapped", pair]),
-      ["early", found.early],
-      ["late", found.late],
-      ["reversed", found.reversed],
+      ["missing", judgement.missing],
+      ["extra", judgement.extra],
+      ...judgement.swapped.map((pair) => ["swapped", pair]),
+      ["early", judgement.early],
+      ["late", judgement.late],
+      ["reversed", judgement.reversed],
     ];
     const wrong = faults
       .filter(([, numbers]) => numbers.length)
@@ -213,11 +222,11 @@ export class Practise {
   async reading(drawn) {
     const meant = this.character;
     try {
-      const found = await (await this.kakitori).recognise(drawn, { top: 1, meant });
-      if (!found.meant) return { key: "untaught", values: { character: meant } };
-      const [best] = found.candidates;
-      const share = percent(found.meant.probability);
-      if (found.meant.rank === 1) {
+      const answer = await (await this.kakitori).recognise(drawn, { top: 1, meant });
+      if (!answer.meant) return { key: "untaught", values: { character: meant } };
+      const [best] = answer.candidates;
+      const share = percent(answer.meant.probability);
+      if (answer.meant.rank === 1) {
         return { key: "certain", values: { character: meant, percent: share } };
       }
       const read = { best: best.character, percent: percent(best.probability) };
@@ -227,9 +236,9 @@ export class Practise {
     }
   }
 
-  say(said) {
+  say(remarks) {
     this.checked += 1;
-    this.said = said;
+    this.said = remarks;
     this.tell();
   }
 
@@ -313,9 +322,9 @@ function named(numbers) {
 
 /** Strokes of the model moved and scaled as the strokes `from` are to those that were drawn. */
 function moved(strokes, from, to) {
-  const [one, other] = [box(from), box(to)];
-  const scale = one.side ? other.side / one.side : 1;
-  const place = ([x, y]) => [other.x + scale * (x - one.x), other.y + scale * (y - one.y)];
+  const [fromBox, toBox] = [box(from), box(to)];
+  const scale = fromBox.side ? toBox.side / fromBox.side : 1;
+  const place = ([x, y]) => [toBox.x + scale * (x - fromBox.x), toBox.y + scale * (y - fromBox.y)];
   return strokes.map((stroke) => stroke.map(place));
 }
 

@@ -104,11 +104,11 @@ export class Recognise {
     try {
       const kakitori = await this.kakitori;
       if (number !== this.asked) return;
-      const found = await kakitori.recognise(input, { top: TOP, frame, ...this.known() });
+      const answer = await kakitori.recognise(input, { top: TOP, frame, ...this.known() });
       if (number !== this.asked) return;
-      this.found = found;
-      const { character, probability } = found.candidates[0];
-      const key = !found.sure ? "unsure" : probability < PLAIN ? "perhaps" : "reads";
+      this.found = answer;
+      const { character, probability } = answer.candidates[0];
+      const key = !answer.sure ? "unsure" : probability < PLAIN ? "perhaps" : "reads";
       this.say(key, { character, percent: percent(probability) });
     } catch (error) {
       if (number !== this.asked || error.code === "no-simd" || error.code === "not-loaded") return;

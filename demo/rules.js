@@ -24,11 +24,11 @@ export function ruled(mask) {
     if (across.length !== 2) return across;
     return isTied(without(side, drawnLines(side, [across, []])), across) ? [] : across;
   });
-  if (!chosen.some((found) => found.length)) ({ chosen, box } = boxOf(mask, lines));
+  if (!chosen.some((rules) => rules.length)) ({ chosen, box } = boxOf(mask, lines));
   const drawn = drawnLines(mask, chosen);
   const pixels = each(drawn, (v, k) => v & mask.data[k]);
   const other = without(mask, pixels);
-  if (!isSomething(other) && Math.max(...chosen.map((found) => found.length)) < 2) {
+  if (!isSomething(other) && Math.max(...chosen.map((rules) => rules.length)) < 2) {
     return { pixels: blank(mask.width, mask.height), box: null };
   }
   const crossing = blank(mask.width, mask.height);
@@ -62,7 +62,7 @@ function levelLines(mask) {
   thin = each(thin, (v, k) => v & long[k]);
   const counts = Array.from({ length: height }, (_, y) => sumOf(rowOf(thin, y)));
   const around = (y) => sumOf(counts.slice(Math.max(y - 2, 0), y + 3));
-  const found = [];
+  const lines = [];
   let top = -1;
   for (let y = 0; y <= height; y++) {
     const seen = y < height && around(y) * SEEN >= width;
@@ -72,11 +72,11 @@ function levelLines(mask) {
       while (top < bottom && !counts[top]) top += 1;
       while (top < bottom && !counts[bottom - 1]) bottom -= 1;
       const line = top < bottom && lineOf(thin, mask, top, bottom);
-      if (line) found.push(extended(line, mask));
+      if (line) lines.push(extended(line, mask));
       top = -1;
     }
   }
-  return found;
+  return lines;
 }
 
 /** The part of a mask that is in runs of at least `length` along an axis. */
@@ -214,10 +214,10 @@ function isTied(other, lines) {
 
 /** Whether what is left is more than crumbs. */
 function isSomething(mask) {
-  const found = extent(mask);
-  if (!found) return false;
+  const edges = extent(mask);
+  if (!edges) return false;
   const least = Math.max(part(longer(mask), DOT), 2);
-  return Math.max(found.bottom - found.top, found.right - found.left) - 1 >= least;
+  return Math.max(edges.bottom - edges.top, edges.right - edges.left) - 1 >= least;
 }
 
 // --- cells -----------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ function boxOf(mask, lines) {
   const none = { chosen: [[], []], box: null };
   const near = Math.max(part(longer(mask), EDGE), 3);
   const straight = (a) => Math.abs(2 * a.middle - a.left - a.right) <= 15;
-  const best = largest(lines.map((found) => found.filter(straight)), near);
+  const best = largest(lines.map((parallels) => parallels.filter(straight)), near);
   if (!best) return none;
   const [a, b, c, d] = best;
   const [top, bottom, left, right] = best.map((line) => part(line.middle, 10));

@@ -31,13 +31,13 @@ export function inkOf(levels) {
   const least = leastContrast(smooth, noise);
   const ground = groundOf(smooth, least);
   const { kept, removed } = character(contrast(ground, smooth), least);
-  const found = extent(kept);
-  if (!found) return { ink: blank(2, 2), there: blank(2, 2), pixels: levels.data.length };
-  const margin = Math.floor(Math.max(found.bottom - found.top, found.right - found.left) / 16) + 4;
-  const top = Math.max(found.top - margin, 0);
-  const left = Math.max(found.left - margin, 0);
-  const bottom = Math.min(found.bottom + margin, small.height);
-  const right = Math.min(found.right + margin, small.width);
+  const edges = extent(kept);
+  if (!edges) return { ink: blank(2, 2), there: blank(2, 2), pixels: levels.data.length };
+  const margin = Math.floor(Math.max(edges.bottom - edges.top, edges.right - edges.left) / 16) + 4;
+  const top = Math.max(edges.top - margin, 0);
+  const left = Math.max(edges.left - margin, 0);
+  const bottom = Math.min(edges.bottom + margin, small.height);
+  const right = Math.min(edges.right + margin, small.width);
   const cut = crop(
     levels,
     factor * left,
@@ -94,30 +94,30 @@ function borders(mask) {
 /** The parts along the edges that are `full`, where the rest is a character by itself. */
 function outerParts(mask, full) {
   const { width, height } = mask;
-  const found = partsOf(mask);
+  const pieces = partsOf(mask);
   const at = [
-    (one) => one.top === 0,
-    (one) => one.bottom === height,
-    (one) => one.left === 0,
-    (one) => one.right === width,
+    (piece) => piece.top === 0,
+    (piece) => piece.bottom === height,
+    (piece) => piece.left === 0,
+    (piece) => piece.right === width,
   ];
   const shallow = [
-    (one) => 5 * one.bottom <= height,
-    (one) => 5 * (height - one.top) <= height,
-    (one) => 5 * one.right <= width,
-    (one) => 5 * (width - one.left) <= width,
+    (piece) => 5 * piece.bottom <= height,
+    (piece) => 5 * (height - piece.top) <= height,
+    (piece) => 5 * piece.right <= width,
+    (piece) => 5 * (width - piece.left) <= width,
   ];
   const around = full.every(Boolean);
-  const isOuter = (one) =>
-    at.some((here, k) => here(one) && (around || (full[k] && shallow[k](one))));
-  const inner = found.filter((one) => !isOuter(one));
+  const isOuter = (piece) =>
+    at.some((here, k) => here(piece) && (around || (full[k] && shallow[k](piece))));
+  const inner = pieces.filter((piece) => !isOuter(piece));
   const nothing = blank(width, height);
   if (!inner.length) return nothing;
   const { width: wide, height: tall } = together(inner);
   if (EVERY * Math.max(wide, tall) < longer(mask)) return nothing;
   const opposite = [at[1], at[0], at[3], at[2]];
   if (full.some((isFull, k) => isFull && inner.some(opposite[k]))) return nothing;
-  return drawnParts(found.filter(isOuter), mask);
+  return drawnParts(pieces.filter(isOuter), mask);
 }
 
 /** A quarter turn to the left, as NumPy's rot90. */

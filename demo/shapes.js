@@ -32,12 +32,12 @@ export function framed(strokes) {
 }
 
 /** Two strokes as one, and where they meet. */
-export function joined(one, other) {
+export function joined(first, second) {
   const line = [];
-  for (const stroke of [one, other]) {
+  for (const stroke of [first, second]) {
     for (let k = 0; k < SEAM; k += 2) line.push([stroke[k], stroke[k + 1]]);
   }
-  return Float64Array.from([...resampled(line), ...one.slice(SEAM - 2, SEAM), ...other.slice(0, 2)]);
+  return Float64Array.from([...resampled(line), ...first.slice(SEAM - 2, SEAM), ...second.slice(0, 2)]);
 }
 
 function resampled(stroke) {
@@ -89,10 +89,10 @@ export function centred(stroke) {
 }
 
 /** How two centred strokes run: 0 along each other, 1 rather against, 2 clearly against. */
-export function runsAgainst(one, other) {
+export function runsAgainst(stroke, other) {
   let [along, against, own, its] = [0, 0, 0, 0];
   for (let k = 0; k < SEAM; k += 2) {
-    const [x, y] = [one[k], one[k + 1]];
+    const [x, y] = [stroke[k], stroke[k + 1]];
     along += x * other[k] + y * other[k + 1];
     against += x * other[SEAM - 2 - k] + y * other[SEAM - 1 - k];
     own += x * x + y * y;
@@ -105,9 +105,9 @@ export function runsAgainst(one, other) {
 const CELL = new Float64Array(POINTS); // of warpedDistance, which runs a thousand times a drawing
 
 /** Mean distance along the best warping path. */
-export function warpedDistance(one, other) {
+export function warpedDistance(stroke, other) {
   for (let i = 0; i < POINTS; i++) {
-    const [x, y] = [one[2 * i], one[2 * i + 1]];
+    const [x, y] = [stroke[2 * i], stroke[2 * i + 1]];
     let [left, diagonal] = [Infinity, i ? Infinity : 0];
     for (let j = 0; j < POINTS; j++) {
       const [u, v] = [x - other[2 * j], y - other[2 * j + 1]];

@@ -73,8 +73,8 @@ async function recognise(given) {
     Recognizer.probabilities does. */
 async function probabilities(levels, { chosen, weights }) {
   const { background } = settings;
-  const told = memory.gain(await scaled(levels), examples);
-  const z = told.map((value, k) => (chosen[k] ? value : -Infinity));
+  const logits = memory.gain(await scaled(levels), examples);
+  const z = logits.map((value, k) => (chosen[k] ? value : -Infinity));
   const most = z.reduce((a, b) => Math.max(a, b));
   const powers = z.map((value) => Math.exp(value - most));
   const sum = powers.reduce((a, b) => a + b);
@@ -110,7 +110,7 @@ async function seen(character, image) {
 }
 
 function forget({ character }) {
-  examples = examples.filter((one) => character && one.character !== character);
+  examples = examples.filter((example) => character && example.character !== character);
 }
 
 function saveMemory() {

@@ -24,19 +24,19 @@ def main(settings: Settings) -> None:
     export = Recognizer(ROOT / "models/exports/int8.onnx", threads=0)
     classes = list(export.classes)
     index = data.placed_index(ROOT)
-    found = [pd.read_parquet(ROOT / "data/contradicted.parquet")]
+    tables = [pd.read_parquet(ROOT / "data/contradicted.parquet")]
     for name in PARTS:
         part = data.load_part(ROOT, index, name, classes)
         images, labels = part.images[:, 0].numpy(), part.labels.numpy()
         predictions = scoring.predict(export.logits, images, labels, export.temperature)
-        found.append(scoring.contradicted(predictions, part.rows, classes))
-    table = pd.concat(found).sort_values(["margin", "sample"], ascending=[False, True])
+        tables.append(scoring.contradicted(predictions, part.rows, classes))
+    table = pd.concat(tables).sort_values(["margin", "sample"], ascending=[False, True])
     table = table.head(settings.evaluate.audited)
     images = shards.load_images(ROOT / "data/shards", table)
     with outputs.whole_folder(ROOT / "metrics/plots/audit") as folder:
         outputs.write_csv(folder / "audit.csv", table)
         figures.audited(folder / "audit.png", table, images)
-    print(f"audit: {len(table)} samples listed, {sum(map(len, found)):,} contradicted in all")
+    print(f"audit: {len(table)} samples listed, {sum(map(len, tables)):,} contradicted in all")
 
 
 if __name__ == "__main__":

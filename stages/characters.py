@@ -25,16 +25,18 @@ def main(settings: Settings) -> None:
     wanted, needed = _characters(settings.synthesize)
     archive = ROOT / "data/external/kanjivg.zip"
     sources = settings.synthesize.sources()
-    found: dict[str, dict] = {}
+    forms_by_source: dict[str, dict] = {}
     for source in sources:
         # Those that no set needs have a form of their own in the first source that knows them.
-        known = set().union(*found.values()) - needed
+        known = set().union(*forms_by_source.values()) - needed
         asked = [c for c in wanted if c not in known]
-        found[source] = glyphs.forms_of(source, asked, archive, settings.synthesize.workers)
+        forms_by_source[source] = glyphs.forms_of(
+            source, asked, archive, settings.synthesize.workers
+        )
     trees = {}
-    if "kanjivg" not in found:  # what it knows of structure is of use anyway
+    if "kanjivg" not in forms_by_source:  # what it knows of structure is of use anyway
         trees = {c.character: c.tree for c in kanjivg.read(kanjivg.release(archive), wanted)}
-    have = [c for c in wanted if any(c in forms for forms in found.values())]
+    have = [c for c in wanted if any(c in forms for forms in forms_by_source.values())]
     without = [c for c in wanted if c not in set(have)]
     named = ", ".join(sources)
     if without:
@@ -46,7 +48,7 @@ def main(settings: Settings) -> None:
             f"missing from {named} (synthesize.max_missing), found {len(missing)}: "
             f"{''.join(missing[:20])}"
         )
-    table = columns.table(have, found, trees)
+    table = columns.table(have, forms_by_source, trees)
     outputs.write_parquet(ROOT / "data/characters.parquet", table)
     print(f"characters: {len(table)}, {table['stroke_count'].mean():.2f} strokes each on average")
 

@@ -33,8 +33,8 @@ def main() -> None:
             model = options.model or demo.export_of(ROOT)
             demo.install(ROOT)
             sizes = demo.build(ROOT, folder, model)
-        said = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in sizes.items())
-        print(f"demo: {folder.relative_to(ROOT)}: {said}")
+        summary = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in sizes.items())
+        print(f"demo: {folder.relative_to(ROOT)}: {summary}")
         if model == ROOT / demo.FALLBACK:
             print(
                 f"demo: {demo.FALLBACK} is larger than what the page is meant for; `dvc exp run "

@@ -40,11 +40,11 @@ def main(settings: Settings) -> None:
         every = list(itertools.chain.from_iterable(rejects.values()))
         outputs.write_csv(plots / "rejects.csv", pd.DataFrame(every, columns=Reject._fields))
         outputs.write_csv(plots / "passed_over.csv", pd.DataFrame(left, columns=PassedOver._fields))
-        found = summary.of(index, sources, rejects, errata, left)
+        metrics = summary.of(index, sources, rejects, errata, left)
         # Before shards take their place, so that a full disk leaves none beside another's index.
         outputs.write_parquet(ROOT / "data/index.parquet", index)
-        outputs.write_json(ROOT / "metrics/extract.json", found)
-    for name, corpus in found["corpora"].items():
+        outputs.write_json(ROOT / "metrics/extract.json", metrics)
+    for name, corpus in metrics["corpora"].items():
         if corpus["files_missing"]:
             print(f"extract: {name}: not all files of the set: {corpus['files_missing']}")
     for (name, reason), count in Counter((p.corpus or "data/raw", p.reason) for p in left).items():
@@ -65,8 +65,8 @@ def verify(_: Settings) -> None:
     # Only here: it is no part of the stage, and changes of it must not run it again.
     from kakitori.results import verification
 
-    found = catalog.corpora(ROOT / "data", both_renderings=True)
-    names = [name for name in found if set_name(name.rpartition("/")[2])]
+    corpora = catalog.corpora(ROOT / "data", both_renderings=True)
+    names = [name for name in corpora if set_name(name.rpartition("/")[2])]
     files = [file for name in names for file in catalog.sources(ROOT / "data", name)]
     if verification.report(files):
         sys.exit(1)

@@ -43,12 +43,12 @@ def tell(trees: dict[str, dict]) -> None:
     """What is left of each step, with the epoch that its training has reached."""
     epoch = flagship.epoch(ROOT / flagship.FOLDER)
     for step, stages in flagship.left(ROOT, ROOT / flagship.FOLDER).items():
-        said = ", ".join(stages) or "nothing"
+        remainder = ", ".join(stages) or "nothing"
         if "train" in stages and epoch:
             settings = params.check(trees[step])
-            said += f" (train: {epoch} of {settings.training().epochs} epochs)"
+            remainder += f" (train: {epoch} of {settings.training().epochs} epochs)"
             epoch = 0  # of the first that is not done
-        print(f"flagship: {step} ({trees[step]['model']}): left: {said}")
+        print(f"flagship: {step} ({trees[step]['model']}): left: {remainder}")
 
 
 if __name__ == "__main__":

@@ -24,22 +24,29 @@ def main() -> None:
 
 def prune(source: str, target: str, net: dict) -> None:
     """net : widths and rank, as `archs.compact.net` has them."""
-    found = saved.describe(saved.PRETRAINED, source)
-    if found.model != "cnn":
-        raise DataError(f"{found.path}: expected a model of cnn, found one of {found.model}")
+    described = saved.describe(saved.PRETRAINED, source)
+    if described.model != "cnn":
+        raise DataError(
+            f"{described.path}: expected a model of cnn, found one of {described.model}"
+        )
     settings = params.load()
     changes = {
         "model": "compact",
-        "data": settings.data.model_copy(update={"size": found.size}),
+        "data": settings.data.model_copy(update={"size": described.size}),
         "archs": {"compact": params.Arch(net=net)},
     }
-    small = contract.network(settings.model_copy(update=changes), found.classes, None)
-    pruning.prune(found.network(), small)
+    small = contract.network(settings.model_copy(update=changes), described.classes, None)
+    pruning.prune(described.network(), small)
     path = saved.PRETRAINED / f"{target}.safetensors"
     saved.write(path, small.state_dict())
-    about = {"model": "compact", "net": net, "size": found.size, "classes": "".join(found.classes)}
+    about = {
+        "model": "compact",
+        "net": net,
+        "size": described.size,
+        "classes": "".join(described.classes),
+    }
     outputs.write_json(path.with_suffix(".json"), about)
-    before, after = (sum(p.numel() for p in n.parameters()) for n in (found.network(), small))
+    before, after = (sum(p.numel() for p in n.parameters()) for n in (described.network(), small))
     print(f"prune: {before:,} parameters of {source} became {after:,} of {target}")
 
 

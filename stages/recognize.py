@@ -49,15 +49,15 @@ def explain(pictures: list[inputs.Picture], recognizer: Recognizer, folder: Path
         top, label = recognizer.read_normalised(image[None], 2)[0], shown.label
         if not top:  # no ink, which its line will say
             continue
-        one = label if label and label in recognizer.classes else top[0][0]
-        other = next((c for c, _ in top if c != one), None)
+        character = label if label and label in recognizer.classes else top[0][0]
+        other = next((c for c, _ in top if c != character), None)
         if other is None:
             raise DataError("--explain: expected two candidates or more, found one")
-        found = explainer.explain(image, one, other)
+        comparison = explainer.explain(image, character, other)
         picture = folder / f"{number:04d}-{Path(shown.name).stem}.png"
         with outputs.whole(picture) as part:
-            explanation.draw(part, found)
-        rows.append({"file": shown.name, "picture": picture.name, **found.row()})
+            explanation.draw(part, comparison)
+        rows.append({"file": shown.name, "picture": picture.name, **comparison.row()})
     outputs.write_csv(folder / "explanation.csv", pd.DataFrame(rows))
 
 

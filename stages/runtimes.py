@@ -50,20 +50,20 @@ def main() -> None:
         images = measuring.draw_images(root, options.samples, options.drawings, seed)
         path = root / "metrics/runtimes.json"
         about = measuring.about(root, images)
-        found = earlier(path, about)
+        measurements = earlier(path, about)
         for name in options.what or RUNTIMES:
-            found["runtimes"][name] = measuring.measure(root, name, files, images)
-            outputs.write_json(path, found)  # each at once: the next may take minutes
-            report(name, found["runtimes"][name])
+            measurements["runtimes"][name] = measuring.measure(root, name, files, images)
+            outputs.write_json(path, measurements)  # each at once: the next may take minutes
+            report(name, measurements["runtimes"][name])
     print(f"runtimes: {time.perf_counter() - started:.1f} s")
 
 
 def earlier(path: Path, about: dict) -> dict:
     """What was measured of the same run on the same images; of another run nothing is kept."""
     if path.is_file():
-        found = json.loads(path.read_text("utf-8"))
-        if found.get("run") == about:
-            return found
+        measurements = json.loads(path.read_text("utf-8"))
+        if measurements.get("run") == about:
+            return measurements
     runtimes = {}
     for name, runtime in RUNTIMES.items():
         why = runtime.lacks() or f"`python stages/runtimes.py {name}`"
@@ -72,16 +72,16 @@ def earlier(path: Path, about: dict) -> dict:
     return {"run": about, "runtimes": runtimes}
 
 
-def report(name: str, found: dict) -> None:
-    for kind, line in found["formats"].items():
-        said = f"{line['state']}: {line['why']}" if "why" in line else line["state"]
+def report(name: str, measurement: dict) -> None:
+    for kind, line in measurement["formats"].items():
+        summary = f"{line['state']}: {line['why']}" if "why" in line else line["state"]
         if "equal" in line:
-            said = (
+            summary = (
                 f"{line['equal']:.2%} the same answers, probabilities within "
                 f"{line['probability_difference']:.2g}, top-1 {line['top1']:.2%}, "
                 f"{line['milliseconds']} ms (ONNX Runtime {line['onnx_milliseconds']} ms)"
             )
-        print(f"runtimes: {name}, {kind}: {said}", flush=True)
+        print(f"runtimes: {name}, {kind}: {summary}", flush=True)
 
 
 if __name__ == "__main__":

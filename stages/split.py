@@ -27,8 +27,8 @@ def main(settings: Settings) -> None:
         outputs.write_csv(folder / "duplicates.csv", listed)
     table = pd.DataFrame({"sample": index["sample"], "part": part})
     outputs.write_parquet(ROOT / "data/split.parquet", table)
-    found = {"exact_removed": len(copies), "near_listed": len(alike)}
-    metrics = summary(index, part, settings.split.scheme) | {"duplicates_across_parts": found}
+    counts = {"exact_removed": len(copies), "near_listed": len(alike)}
+    metrics = summary(index, part, settings.split.scheme) | {"duplicates_across_parts": counts}
     outputs.write_json(ROOT / "metrics/split.json", metrics)
 
 

@@ -59,18 +59,20 @@ def draw_map(settings: params.Settings, about: dict) -> None:
     centres = embedding.centres(features, labels)
     near = embedding.neighbours(centres)
     places = embedding.flat(centres, settings.seed)
-    found = about | embedding.summary(centres, places, near, has)
+    figures = about | embedding.summary(centres, places, near, has)
     # Answers that are never tested are of no place on the map.
     place = np.full(len(classes), -1)
     place[shown] = np.arange(len(shown))
-    text = embedding.page(characters, components, place[answers], labels, places, near, has, found)
+    text = embedding.page(
+        characters, components, place[answers], labels, places, near, has, figures
+    )
     with outputs.whole(FOLDER / "map.html") as path:
         path.write_text(text, "utf-8")
-    outputs.write_json(FOLDER / "map.json", found)
-    shares = found["share_a_component"]
+    outputs.write_json(FOLDER / "map.json", figures)
+    shares = figures["share_a_component"]
     print(
-        f"study: map: {shares['neighbours']:.1%} of the {found['nearest']} nearest classes share a "
-        f"component, of all classes {shares['chance']:.1%}"
+        f"study: map: {shares['neighbours']:.1%} of the {figures['nearest']} nearest classes share "
+        f"a component, of all classes {shares['chance']:.1%}"
     )
 
 
@@ -78,9 +80,11 @@ def measure_leak(settings: params.Settings, about: dict) -> None:
     leak.same_settings(ROOT)
     with leak.working_copy(ROOT) as copy:
         leak.run(copy)
-        found = leak.compare(ROOT, copy)
-    outputs.write_json(FOLDER / "leak.json", about | found)
-    print(f"study: leak: {found['leak']:+.4f} of test top-1 from writers who are in both parts")
+        comparison = leak.compare(ROOT, copy)
+    outputs.write_json(FOLDER / "leak.json", about | comparison)
+    print(
+        f"study: leak: {comparison['leak']:+.4f} of test top-1 from writers who are in both parts"
+    )
 
 
 def _source(about: dict) -> str:

@@ -149,9 +149,9 @@ def _release() -> bytes:
 def _told() -> bytes:
     """What the file of a model says of itself."""
     seen = monitoring.signals(np.zeros((4, 8, 8), np.uint8), np.ones(4))
-    told = {"classes": "ab", "size": "8", "temperature": "1.5", "threshold": "0.9"}
-    told |= {"background": "-2", "stroke_counts": "2 1", "deciles": monitoring.reference(seen)}
-    return "\n".join(f"{key}\t{value}" for key, value in told.items()).encode("latin-1")
+    metadata = {"classes": "ab", "size": "8", "temperature": "1.5", "threshold": "0.9"}
+    metadata |= {"background": "-2", "stroke_counts": "2 1", "deciles": monitoring.reference(seen)}
+    return "\n".join(f"{key}\t{value}" for key, value in metadata.items()).encode("latin-1")
 
 
 def _memory() -> bytes:
@@ -187,19 +187,19 @@ def _read_etl(name: str) -> Callable[[Path], int]:
 def _read_corpus(module: object) -> Callable[[Path], int]:
     def read(path: Path) -> int:
         folder = path.parents[1] if path.parent.name.startswith("U+") else path.parent
-        found = module.sources(path if path.suffix == ".zip" else folder, "raw/x")
-        if not found:  # the catalogue then says that it is no corpus
+        sources = module.sources(path if path.suffix == ".zip" else folder, "raw/x")
+        if not sources:  # the catalogue then says that it is no corpus
             raise DataError("none of them")
-        return sum(told(source.read(SIDE)) for source in found)
+        return sum(told(source.read(SIDE)) for source in sources)
 
     return read
 
 
 def _read_pen(path: Path) -> int:
-    found = drawing.read(path)
-    for one in found:
-        assert drawing.draw(one.strokes).shape == (drawing.SIDE, drawing.SIDE)
-    return len(found)
+    drawings = drawing.read(path)
+    for pen_drawing in drawings:
+        assert drawing.draw(pen_drawing.strokes).shape == (drawing.SIDE, drawing.SIDE)
+    return len(drawings)
 
 
 def _read_svg(path: Path) -> int:
@@ -229,14 +229,14 @@ def _read_memory(path: Path) -> int:
 def _read_model(path: Path) -> int:
     """A network of one step that says of itself what stands in the file."""
     lines = (line.partition("\t") for line in path.read_bytes().decode("latin-1").split("\n"))
-    told = {key: value for key, _, value in lines}
+    metadata = {key: value for key, _, value in lines}
     value = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 1, None, None])
     out = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", None])
     graph = helper.make_graph(
         [helper.make_node("Flatten", ["input"], ["logits"])], "g", [value], [out]
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
-    helper.set_model_props(model, told)
+    helper.set_model_props(model, metadata)
     file = path.with_suffix(".onnx")
     file.write_bytes(model.SerializeToString())
     try:
@@ -312,8 +312,8 @@ def damaged(whole: bytes, rng: np.random.Generator) -> bytes:
             raw[at : at + length] = rng.bytes(length)
         elif kind == 2:
             extreme = (b"\0", b"\xff", b"\x7f\xff\xff\xff", b"\x80\0\0\0", b"-1", b"1e999", b"\n")
-            one = extreme[int(rng.integers(len(extreme)))]
-            raw[at : at + len(one)] = one
+            replacement = extreme[int(rng.integers(len(extreme)))]
+            raw[at : at + len(replacement)] = replacement
         elif kind == 3:
             del raw[at : at + length]
         elif kind == 4:
@@ -361,10 +361,10 @@ def attack(name: str, reader: Reader, count: int, folder: Path, seed: int = 0) -
             assert reader.read(folder / file) > 0, f"{name}: {file} is read"
         try:
             with limited(LIMIT):
-                found = reader.read(folder / file)
+                sample_count = reader.read(folder / file)
             expected = reader.records(len(content)) if reader.records else 1
-            lost = found < expected
-            key = f"{name} {number}: lost {expected - found}" if lost else "read"
+            lost = sample_count < expected
+            key = f"{name} {number}: lost {expected - sample_count}" if lost else "read"
         except (DataError, SettingsError) as error:
             lines = str(error).splitlines()
             key = "refused" if len(lines) == 1 else f"{name} {number}: {len(lines)} lines"

@@ -93,15 +93,15 @@ def files(project: Project, name: str) -> list[Path]:
 
 def state(project: Project, name: str) -> dict[str, str]:
     """A checksum of each file of a stage that is there; of what is measured whether it is whole."""
-    found = {}
+    checksums = {}
     for path in files(project, name):
         content, key = path.read_bytes(), str(path.relative_to(project.root))
-        found[key] = hashlib.sha256(content).hexdigest()
+        checksums[key] = hashlib.sha256(content).hexdigest()
         if MEASURED.match(key):
             if key.endswith(".json"):
                 json.loads(content)
-            found[key] = "whole" if content else "empty"
-    return found
+            checksums[key] = "whole" if content else "empty"
+    return checksums
 
 
 def age(project: Project, name: str) -> None:
@@ -166,12 +166,12 @@ def begun(project: Project, name: str) -> Iterator[subprocess.Popen]:
 
 def group(number: int) -> list[psutil.Process]:
     """The processes of a group that are not yet dead."""
-    found = []
+    processes = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if os.getpgid(process.pid) == number and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
-    return found
+                processes.append(process)
+    return processes
 
 
 class Undisturbed(NamedTuple):
@@ -205,9 +205,9 @@ def kill(
         process.wait()
         if not within(END, lambda: not group(process.pid)):
             wrong.append(f"{len(group(process.pid))} processes are left")
-    found = state(project, name)
-    lost = {} if cleared else usual.state.keys() - found.keys()
-    torn = [file for file, content in found.items() if usual.state.get(file) != content]
+    checksums = state(project, name)
+    lost = {} if cleared else usual.state.keys() - checksums.keys()
+    torn = [file for file, content in checksums.items() if usual.state.get(file) != content]
     done = project.stage(name, check=False)
     if done.returncode:
         wrong.append(f"the next ends with {done.returncode}: {done.stderr}")
@@ -228,13 +228,15 @@ def meet(project: Project, pair: tuple[str, str], after: float) -> list[str]:
     with contextlib.ExitStack() as stack:
         runs = []
         for name, wait in zip(pair, (after, 0), strict=True):
-            said = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            process = forks.start(project.root, f"stages/{name}.py", (), environment(), said)
-            runs.append((name, said, process))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            process = forks.start(project.root, f"stages/{name}.py", (), environment(), folder)
+            runs.append((name, folder, process))
             time.sleep(wait)
         for *_, process in runs:
             process.join(LIMIT)
-        ends = [(name, run.exitcode, (said / "err").read_text("utf-8")) for name, said, run in runs]
+        ends = [
+            (name, run.exitcode, (folder / "err").read_text("utf-8")) for name, folder, run in runs
+        ]
     ran = [name for name, status, _ in ends if status == 0]
     wrong = left(project) + ([] if ran else ["neither ends well"])
     for name, status, error in ends:
@@ -334,12 +336,12 @@ def fill(disk: Disk, project: Project, name: str, room: Room) -> list[str]:
     disk.leave(ENOUGH)
     temporary = [p.name for p in (disk.folder / "tmp").iterdir() if p.name not in CACHES]
     wrong = left(project) + [f"tmp/{name} is left" for name in temporary]
-    said = re.fullmatch(
+    message = re.fullmatch(
         rf"{name}: [^\n]*expected (room on the disk, found it full|a folder for temporary files)"
         r"[^\n]*; nothing was left half-written, and the results before it were kept\n",
         done.stderr,
     )
-    if done.returncode != 1 or not said:
+    if done.returncode != 1 or not message:
         wrong.append(f"ends with {done.returncode}: {done.stderr}")
     if state(project, name) != usual or ages(project, name) != {"old"}:
         wrong.append("old results are lost or replaced")
@@ -357,12 +359,12 @@ def kills(folder: Path, count: int, *stages: str) -> Iterator[tuple]:
         usual, ends = undisturbed(project, name), []
         for number in range(place, count, len(names)):
             how = {"alone": number // len(names) % 2 == 1, "cleared": rng.random() < 0.5}
-            found = ["not killed"]
-            while found == ["not killed"]:
-                found = kill(project, name, usual, rng.random(), **how)
-            ends.append((how["alone"], found))
-        alone = sum(one for one, _ in ends)
-        yield name, len(ends) - alone, alone, [found for _, found in ends]
+            faults = ["not killed"]
+            while faults == ["not killed"]:
+                faults = kill(project, name, usual, rng.random(), **how)
+            ends.append((how["alone"], faults))
+        alone = sum(parent_alone for parent_alone, _ in ends)
+        yield name, len(ends) - alone, alone, [faults for _, faults in ends]
 
 
 def pairs(folder: Path, times: int, *stages: str) -> Iterator[tuple]:
@@ -378,7 +380,7 @@ def pairs(folder: Path, times: int, *stages: str) -> Iterator[tuple]:
             after = rng.choice([0.0, rng.random() * usual[ordered[0]] / 2])
             ends.append(meet(project, ordered, after))
         turns = ends.count(["in turn"])
-        wrong = [[] if found == ["in turn"] else found for found in ends]
+        wrong = [[] if faults == ["in turn"] else faults for faults in ends]
         yield " and ".join(pair), times, times - turns, turns, wrong
 
 
@@ -408,7 +410,7 @@ def main() -> None:
         print("|", " | ".join([*head, "wrong", "seconds"]), "|\n" + "|---" * (len(head) + 2) + "|")
         sums, started = collections.Counter(), time.monotonic()
         for name, *counts, ends in rows:
-            wrong = [line for found in ends for line in found]
+            wrong = [line for faults in ends for line in faults]
             counts.append(sum(map(bool, ends)))
             sums.update(dict(enumerate(counts)))
             took, started = time.monotonic() - started, time.monotonic()

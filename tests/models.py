@@ -15,8 +15,8 @@ TOLD = {
 }
 
 
-def small_model(path: Path, **told: str) -> Path:
-    """A file of three classes that says of itself what a right one does, but for what is told."""
+def small_model(path: Path, **metadata: str) -> Path:
+    """A file of three classes that says of itself what a right one does, but for `metadata`."""
     from onnx import TensorProto, helper, numpy_helper
 
     value = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 1, 64, 64])
@@ -29,5 +29,5 @@ def small_model(path: Path, **told: str) -> Path:
     graph = helper.make_graph(nodes, "g", [value], [out], [weights])
     opset = [helper.make_opsetid("", 21)]
     onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
-    export.annotate(path, list("あいう"), 64, TOLD | told)
+    export.annotate(path, list("あいう"), 64, TOLD | metadata)
     return path

@@ -42,6 +42,6 @@ def photo(character: str = "書") -> Image.Image:
     return Image.fromarray(np.clip(levels[..., None] * tint, 0, 255).astype(np.uint8))
 
 
-def likeness(one: np.ndarray, other: np.ndarray) -> float:
+def likeness(image: np.ndarray, other: np.ndarray) -> float:
     """Correlation of two images, 1 for equal ones."""
-    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])
+    return float(np.corrcoef(image.ravel(), other.ravel())[0, 1])

@@ -261,18 +261,18 @@ def trainer(
 def steps(run: training.Trainer, mode: Pretended) -> list[tuple[str, torch.dtype, int, bool]]:
     """One step of each epoch. Of what each tells the host the device, type and length, and whether
     it rounded."""
-    told = []
+    reports = []
     with mode:
         for epoch in range(run.settings.epochs):
             if sum(run.steps[:epoch]) >= run.rounds_from and not run.rounding:
                 run._round()  # once in a run, when new scales go to the device
             picked = torch.zeros(run.batch, dtype=torch.int64, device=device())
             mode.strict = True
-            found = run._step(picked)
+            figures = run._step(picked)
             mode.strict = False
-            told.append((found.device.type, found.dtype, len(found), run.rounding))
+            reports.append((figures.device.type, figures.dtype, len(figures), run.rounding))
             run.curve.append({})  # of which the next knows how large its images are
-    return told
+    return reports
 
 
 class _Asks(torch.autograd.Function):

@@ -133,7 +133,7 @@ class Project:
             if hung := process.exitcode is None:
                 _abort(process.pid)
                 process.join()
-            out, err = (Path(folder, said).read_text("utf-8") for said in ("out", "err"))
+            out, err = (Path(folder, name).read_text("utf-8") for name in ("out", "err"))
         if hung:
             raise AssertionError(f"{command} hung for {limit} s:\n{out}{err}")
         return _ended(command, process.exitcode, out, err, check)
@@ -172,8 +172,8 @@ def _shrink(root: Path, model: str) -> None:
 def _abort(pid: int) -> None:
     """Ends a process and those that it started; Python's say where they were."""
     here = psutil.Process(pid)
-    for one in [*here.children(recursive=True), here]:
-        one.send_signal(signal.SIGABRT)
+    for process in [*here.children(recursive=True), here]:
+        process.send_signal(signal.SIGABRT)
 
 
 def _ended(

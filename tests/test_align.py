@@ -53,20 +53,20 @@ def test_a_description_says_what_lies_where():
     """A cross twice as wide as high, whose bar is a part of its own."""
     tree = Component("十", strokes=(0, 1), parts=(Component("一", "", (0,)), Component("㇑")))
     cross = row([[0.0, 0.3, 0.8, 0.3], [0.4, 0.1, 0.4, 0.5]], tree)
-    found = descriptions.described(cross)["十"]
+    description = descriptions.described(cross)["十"]
     low, high = 0.5 - EXTENT / 2, 0.5 + EXTENT / 2
-    assert found.types == ("㇐", "㇑")
-    np.testing.assert_allclose(found.courses[0], [[low, 0.5], [0.5, 0.5], [high, 0.5]])
+    assert description.types == ("㇐", "㇑")
+    np.testing.assert_allclose(description.courses[0], [[low, 0.5], [0.5, 0.5], [high, 0.5]])
     upper, lower = 0.5 - EXTENT / 4, 0.5 + EXTENT / 4
-    np.testing.assert_allclose(found.courses[1], [[0.5, upper], [0.5, 0.5], [0.5, lower]])
-    assert found.names == ("一",)  # types of strokes are no names
-    np.testing.assert_allclose(found.boxes, [[[low, 0.5], [high, 0.5]]])
+    np.testing.assert_allclose(description.courses[1], [[0.5, upper], [0.5, 0.5], [0.5, lower]])
+    assert description.names == ("一",)  # types of strokes are no names
+    np.testing.assert_allclose(description.boxes, [[[low, 0.5], [high, 0.5]]])
 
 
 def test_of_unknown_strokes_radicals_are_known_and_no_place():
-    found = descriptions.described(row([]))["十"]
-    assert (found.types, found.names, len(found.courses)) == ((), ("十",), 0)
-    assert found.boxes.tolist() == [[[0, 0], [1, 1]]]
+    description = descriptions.described(row([]))["十"]
+    assert (description.types, description.names, len(description.courses)) == ((), ("十",), 0)
+    assert description.boxes.tolist() == [[[0, 0], [1, 1]]]
 
 
 def test_logits_are_cosines_at_each_level(model):
@@ -134,9 +134,9 @@ def test_both_encoders_are_files_whose_products_are_the_logits(model, table, tmp
         return session.run(["vectors"], inputs)[0]
 
     shown = vectors("image", input=images(3).numpy())
-    told = vectors(
+    text_vectors = vectors(
         "text", types=strokes[0], courses=strokes[1], components=parts[0], boxes=parts[1]
     )
     with torch.no_grad():
         expected = model.answering(CLASSES + "明")(images(3)).logits.numpy()
-    np.testing.assert_allclose(shown @ told.T, expected, atol=2e-4)
+    np.testing.assert_allclose(shown @ text_vectors.T, expected, atol=2e-4)

@@ -39,9 +39,9 @@ def test_folders_and_the_archives_in_them_are_listed_without_hidden_files(tmp_pa
     for name in ("c/d", ".git/x", "a"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    found = [(f.root.name, f.name) for f in archives.files(tmp_path)]
+    files = [(f.root.name, f.name) for f in archives.files(tmp_path)]
     zipped = [("b.zip", name) for name in CONTENT]
-    assert found == [(tmp_path.name, "a"), *zipped, (tmp_path.name, "c/d")]
+    assert files == [(tmp_path.name, "a"), *zipped, (tmp_path.name, "c/d")]
 
 
 @pytest.mark.parametrize("suffix", ["zip", "tar"])
@@ -65,10 +65,10 @@ def test_nothing_but_an_archive_in_an_archive_is_refused(tmp_path, suffix):
 def test_an_archive_beside_files_in_an_archive_is_listed(tmp_path, suffix):
     content = {"a/1.dat": b"x", "a/more.7z": b"7z", "a/inner.zip": b"PK", "__MACOSX/b.zip": b"PK"}
     path = make(tmp_path / f"x.{suffix}", content)
-    found = archives.listing(tmp_path)
-    assert [file.name for file in found.files] == ["a/1.dat"]
-    assert found.passed_over[f"{path}: a/inner.zip"] == archives.INNER_ARCHIVE
-    assert f"{path}: a/more.7z" in found.passed_over
+    listing = archives.listing(tmp_path)
+    assert [file.name for file in listing.files] == ["a/1.dat"]
+    assert listing.passed_over[f"{path}: a/inner.zip"] == archives.INNER_ARCHIVE
+    assert f"{path}: a/more.7z" in listing.passed_over
     assert list(archives.read_each(path, ["a/1.dat"])) == [("a/1.dat", b"x")]
 
 
@@ -127,12 +127,12 @@ def test_links_in_an_archive_are_followed_inside_it(tmp_path, suffix):
         "a/loop": "../a",
     }
     path = linked(tmp_path / f"x.{suffix}", links, {"hard.png": "a/one.png"})
-    one, two = CONTENT["a/one.png"], CONTENT["a/two.png"]
-    found = dict(archives.read_each(path, archives.members(path)))
-    hard = {"hard.png": one} if suffix == "tar" else {}
-    assert found == hard | CONTENT | {
-        "b/1.png": one, "b/2.png": one, "folder/one.png": one, "folder/two.png": two,
-        "deep/er/one.png": one, "deep/er/two.png": two,
+    target, two = CONTENT["a/one.png"], CONTENT["a/two.png"]
+    contents = dict(archives.read_each(path, archives.members(path)))
+    hard = {"hard.png": target} if suffix == "tar" else {}
+    assert contents == hard | CONTENT | {
+        "b/1.png": target, "b/2.png": target, "folder/one.png": target, "folder/two.png": two,
+        "deep/er/one.png": target, "deep/er/two.png": two,
     }  # fmt: skip
     left = archives.listing(path).passed_over
     reasons = {name.removeprefix(f"{path}: "): reason for name, reason in left.items()}

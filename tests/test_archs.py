@@ -97,9 +97,9 @@ def test_noise_on_features_is_for_training_alone():
     images = batch_of(4).images
     for noise, differ in ((0.0, False), (0.5, True)):
         net = made("cnn", {"noise": noise}).train()
-        one, other = net(images), net(images)
-        assert torch.equal(one.features, other.features)
-        assert torch.equal(one.logits, other.logits) is not differ
+        outputs, other = net(images), net(images)
+        assert torch.equal(outputs.features, other.features)
+        assert torch.equal(outputs.logits, other.logits) is not differ
         net.eval()
         assert torch.equal(net(images).logits, net(images).logits)
 
@@ -120,8 +120,8 @@ def test_one_batch_can_be_learned_by_heart(model):
 
 
 def test_the_same_seed_makes_the_same_network():
-    one, other = made("cnn", {}).state_dict(), made("cnn", {}).state_dict()
-    assert all(torch.equal(one[key], other[key]) for key in one)
+    weights, other = made("cnn", {}).state_dict(), made("cnn", {}).state_dict()
+    assert all(torch.equal(weights[key], other[key]) for key in weights)
 
 
 @pytest.mark.parametrize(("name", "net"), VARIANTS, ids=NAMES)
@@ -160,10 +160,10 @@ def test_an_onnx_file_equals_torch_and_names_no_path(name, net, tmp_path):
     assert session.get_outputs()[0].name == "logits"
     for count in (1, 5):  # the batch is dynamic
         images = batch_of(count).images
-        (found,) = session.run(["logits"], {"input": images.numpy()})
+        (logits,) = session.run(["logits"], {"input": images.numpy()})
         with torch.no_grad():
             expected = model(images).logits.numpy()
-        np.testing.assert_allclose(found, expected, atol=2e-4, rtol=1e-4)
+        np.testing.assert_allclose(logits, expected, atol=2e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

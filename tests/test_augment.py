@@ -208,13 +208,13 @@ def test_corners_of_four_images_stand_where_they_did_not():
     images = [torch.full((1, 1, 64, 64), -1.0) for _ in range(4)]
     for image in (images[0], images[3]):
         image[..., 2:6, 2:6] = 1
-    found = (augment._corners(images)[0, 0] + 1) / 2
-    assert found.shape == (64, 64)
+    ink = (augment._corners(images)[0, 0] + 1) / 2
+    assert ink.shape == (64, 64)
     # Seven eighths of the picture, from the fourth pixel on.
-    assert found.sum() == pytest.approx(16 * (7 / 8) ** 2, rel=0.35)
+    assert ink.sum() == pytest.approx(16 * (7 / 8) ** 2, rel=0.35)
     middle = 4 + 7 / 8 * (32 + 4) - 0.5
     for axis in (0, 1):
-        at = (found.sum(axis) * torch.arange(64)).sum() / found.sum()
+        at = (ink.sum(axis) * torch.arange(64)).sum() / ink.sum()
         assert at.item() == pytest.approx(middle, abs=0.5)
 
 

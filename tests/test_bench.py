@@ -26,8 +26,8 @@ def test_the_exponent_of_a_power_law(power):
 
 def test_a_row_pairs_ours_with_the_usual_way():
     rates = iter([100.0, 10.0, 20.0, 30.0, 40.0, 50.0])  # the first one warms up
-    found = bench.row(lambda: next(rates), lambda: 10.0, 60.0, "images/s")
-    assert found == {
+    row = bench.row(lambda: next(rates), lambda: 10.0, 60.0, "images/s")
+    assert row == {
         "rate": 30.0,
         "unit": "images/s",
         "floor": 60.0,
@@ -72,8 +72,8 @@ def test_the_usual_reader_does_the_work_of_ours(tmp_path):
     raw = np.fromfile(path, np.uint8).reshape(-1, layout.record)
     ours = normalise(layouts.decode_halved(raw[:, layout.packed], layout), 64)
     assert codes.tolist() == [ord("　")] * 2  # 0x2121, the first of JIS X 0208
-    for one, other in zip(images, ours, strict=True):
-        assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.85
+    for image, other in zip(images, ours, strict=True):
+        assert np.corrcoef(image.ravel(), other.ravel())[0, 1] > 0.85
 
 
 def test_the_usual_writer_writes_records_that_are_read(tmp_path):

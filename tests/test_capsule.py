@@ -23,12 +23,12 @@ SIZE, LARGE = 32, 14  # pixels a side of the page, and of a part
 
 def parts() -> list[list[np.ndarray]]:
     """Strokes of each part, about the origin, the larger side 1."""
-    found = []
+    drawings = []
     for row in tables.characters(PARTS)["strokes"]:
         strokes = [np.reshape(stroke, (-1, 2)) for stroke in row]
         low, high = (bound(np.concatenate(strokes), 0) for bound in (np.min, np.max))
-        found.append([(s - (low + high) / 2) / (high - low).max() for s in strokes])
-    return found
+        drawings.append([(s - (low + high) / 2) / (high - low).max() for s in strokes])
+    return drawings
 
 
 def page(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -95,8 +95,8 @@ def test_routing_stays_in_floats_in_the_int8_file(routed, pages, tmp_path):
     samples = [{"input": part.numpy()} for part in shown[:256].split(64)]
     int8.to_int8(tmp_path / "fp32.onnx", lambda: samples, tmp_path / "int8.onnx")
     session = open_session(tmp_path / "int8.onnx")
-    found = session.run(["logits"], {"input": unseen.numpy()})[0].argmax(1)
-    right = (torch.from_numpy(found) == labels).float().mean()
+    answers = session.run(["logits"], {"input": unseen.numpy()})[0].argmax(1)
+    right = (torch.from_numpy(answers) == labels).float().mean()
     assert right > accuracy(routed, unseen, labels) - 0.02
 
 

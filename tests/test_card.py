@@ -33,19 +33,19 @@ def table(*rows: dict) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=leaderboard.COLUMNS)
 
 
-def made(found: dict[str, dict], rows: pd.DataFrame | None = None) -> str:
-    return card.text(found, {"size": 64}, table() if rows is None else rows)
+def made(measurements: dict[str, dict], rows: pd.DataFrame | None = None) -> str:
+    return card.text(measurements, {"size": 64}, table() if rows is None else rows)
 
 
 # --- metadata ----------------------------------------------------------------------------------
 
 
 def test_hugging_faces_parser_gives_back_every_figure():
-    found = measured()
-    text = made(found)
+    measurements = measured()
+    text = made(measurements)
     data = ModelCard(text).data  # raises for a model-index that is none
-    assert data.eval_results == card.metadata(found).eval_results
-    assert data.model_name == f"kakitori-{found['train']['model']}"
+    assert data.eval_results == card.metadata(measurements).eval_results
+    assert data.model_name == f"kakitori-{measurements['train']['model']}"
     assert (data.library_name, data.pipeline_tag) == ("onnxruntime", "image-classification")
     assert data.license == "other" and "synthetic-data" in data.tags
     assert data.datasets and all(re.fullmatch(r"[a-z0-9-]+", name) for name in data.datasets)
@@ -57,32 +57,32 @@ def test_hugging_faces_parser_gives_back_every_figure():
         for metric in part["metrics"]
     }
     seen = {(split, kind): value for (split, kind, _), value in reversed(figures.items())}
-    assert seen["train", "top-1"] == pytest.approx(found["train"]["train_top1"], abs=1e-6)
-    assert seen["validation", "top-1"] == pytest.approx(found["train"]["val_top1"], abs=1e-6)
+    assert seen["train", "top-1"] == pytest.approx(measurements["train"]["train_top1"], abs=1e-6)
+    assert seen["validation", "top-1"] == pytest.approx(measurements["train"]["val_top1"], abs=1e-6)
     named = {name: value for (split, _, name), value in figures.items() if split == "test"}
-    int8 = found["quantize"]["int8"]
+    int8 = measurements["quantize"]["int8"]
     assert named["bytes, exports/int8.onnx"] == int8["bytes"]
     assert named["milliseconds an image, one thread, ONNX INT8"] == int8["latency_ms"]
     value = named["top-1, ONNX INT8, writers never seen"]
-    assert value == pytest.approx(found["evaluate"]["int8"]["top1"], abs=1e-6)
+    assert value == pytest.approx(measurements["evaluate"]["int8"]["top1"], abs=1e-6)
 
 
 def test_what_the_data_was_decides_warnings_and_terms():
-    found = measured()
-    assert "No real person's handwriting was used" in made(found)
-    found["evaluate"]["glyphs"] = "font, kanjivg"
-    assert ModelCard(made(found)).data.license == "other"
-    assert "passed on under CC BY-SA 3.0" in made(found)
-    found["evaluate"]["glyphs"] = "font"
-    assert "passed on under CC BY-SA" not in made(found)
-    found = measured()
-    cell = found["extract"]["corpora"].pop("synthetic/ETL9G")
-    found["extract"]["corpora"]["raw/ETL9G"] = cell
-    text = made(found)
+    measurements = measured()
+    assert "No real person's handwriting was used" in made(measurements)
+    measurements["evaluate"]["glyphs"] = "font, kanjivg"
+    assert ModelCard(made(measurements)).data.license == "other"
+    assert "passed on under CC BY-SA 3.0" in made(measurements)
+    measurements["evaluate"]["glyphs"] = "font"
+    assert "passed on under CC BY-SA" not in made(measurements)
+    measurements = measured()
+    cell = measurements["extract"]["corpora"].pop("synthetic/ETL9G")
+    measurements["extract"]["corpora"]["raw/ETL9G"] = cell
+    text = made(measurements)
     assert "No real person" not in text and "The test data is synthetic" in text
     assert "Nobody's hand" not in text and ModelCard(text).data.license == "other"
-    found["evaluate"]["synthetic"] = False
-    assert "is synthetic" not in made(found)
+    measurements["evaluate"]["synthetic"] = False
+    assert "is synthetic" not in made(measurements)
 
 
 # --- which model for which use -----------------------------------------------------------------
@@ -98,28 +98,28 @@ ROWS = [
 
 
 def test_each_use_has_the_model_that_its_columns_say():
-    chosen = [found["model"] for _, found in choice.choose(table(*ROWS))]
+    chosen = [leader["model"] for _, leader in choice.choose(table(*ROWS))]
     assert chosen == ["best", "small", "fast", "cheap"]
     # Test decides nothing.
     worse = [r | {"test_top1": 0.1, "int8_top1": 0.1} for r in ROWS[:1]] + ROWS[1:]
-    assert [found["model"] for _, found in choice.choose(table(*worse))] == chosen
+    assert [leader["model"] for _, leader in choice.choose(table(*worse))] == chosen
     standing = choice.standing(table(*ROWS), "cheap")
     assert (standing.rank, standing.models) == (4, 6) and standing.below == pytest.approx(0.005)
 
 
 def test_only_rows_of_the_same_data_are_compared():
-    found = measured()
-    found["evaluate"]["dataset"]["fingerprint"] = "aa"
+    measurements = measured()
+    measurements["evaluate"]["dataset"]["fingerprint"] = "aa"
     other = [row("elsewhere", 0.999) | {"dataset": "cc"}]
-    text = made(found, table(*other, *ROWS))
+    text = made(measurements, table(*other, *ROWS))
     assert "| fewest errors | best | 99.00% |" in text
     assert "Measured on other data (fingerprint cc) and not compared: elsewhere." in text
     assert "This card's model is not among them" in text
-    text = made(found, table(*other))
+    text = made(measurements, table(*other))
     assert "so nothing is recommended" in text and "| fewest errors" not in text
-    assert "There is no `metrics/leaderboard.csv`" in made(found)
-    own = row(found["train"]["model"], 0.9)
-    assert "Its row is of another run, which read 90.00%" in made(found, table(*ROWS, own))
+    assert "There is no `metrics/leaderboard.csv`" in made(measurements)
+    own = row(measurements["train"]["model"], 0.9)
+    assert "Its row is of another run, which read 90.00%" in made(measurements, table(*ROWS, own))
 
 
 def test_a_leaderboard_that_lacks_a_figure_is_refused(tmp_path):
@@ -147,8 +147,8 @@ def project(tmp_path):
 
 
 def test_metrics_of_one_run_are_read(project):
-    found, model = metrics.read(project)
-    assert found == measured() and model["size"] == 64
+    measurements, model = metrics.read(project)
+    assert measurements == measured() and model["size"] == 64
 
 
 @pytest.mark.parametrize(
@@ -184,10 +184,10 @@ def test_metrics_that_are_damaged_or_missing(project):
 
 
 def test_a_figure_that_the_card_needs_and_the_metrics_lack():
-    found = copy.deepcopy(measured())
-    del found["evaluate"]["by_writer"]["worst"]
+    measurements = copy.deepcopy(measured())
+    del measurements["evaluate"]["by_writer"]["worst"]
     with pytest.raises(DataError, match=r"has no attribute 'worst'; `dvc repro`"):
-        made(found)
+        made(measurements)
 
 
 # --- the card of a run -------------------------------------------------------------------------
@@ -234,12 +234,12 @@ def test_every_snippet_of_the_card_reads_the_character(finished, tmp_path):
 
 def test_the_card_of_a_run_shows_its_own_figures(finished):
     text = (finished.root / "models/README.md").read_text("utf-8")
-    found, model = metrics.read(finished.root)
+    measurements, model = metrics.read(finished.root)
     leaders = choice.read(finished.root / "metrics/leaderboard.csv")
     known = backends.read(finished.root / "metrics/runtimes.json")
-    assert card.text(found, model, leaders, known) == text
+    assert card.text(measurements, model, leaders, known) == text
     assert ModelCard.load(finished.root / "models/README.md").data.eval_results
-    assert f"{found['evaluate']['int8']['top1']:.2%}" in text
+    assert f"{measurements['evaluate']['int8']['top1']:.2%}" in text
     assert "nan" not in text.lower().replace("non", "").split()
     # Its sixty classes are other data than the leaderboard's.
     assert "so nothing is recommended" in text
@@ -261,9 +261,9 @@ def test_a_folders_name_is_no_markup():
 # --- other runtimes ----------------------------------------------------------------------------
 
 
-def runtimes(found: dict[str, dict]) -> dict:
+def runtimes(measurements: dict[str, dict]) -> dict:
     """As stages/runtimes.py writes it, of the committed run."""
-    evaluate = found["evaluate"]
+    evaluate = measurements["evaluate"]
     ran = {
         "state": "run here", "onnx": "strict.onnx", "onnx_bytes": 2_000_000, "bytes": 2_010_000,
         "file": "models/runtimes/litert/fp32", "equal": 0.9995, "probability_difference": 0.0123,
@@ -286,8 +286,8 @@ def runtimes(found: dict[str, dict]) -> dict:
 
 
 def test_the_table_of_runtimes_says_what_was_measured():
-    found = measured()
-    text = card.text(found, {"size": 64}, table(), runtimes(found))
+    measurements = measured()
+    text = card.text(measurements, {"size": 64}, table(), runtimes(measurements))
     assert (
         "| LiteRT 2.1.0 | float32, `models/runtimes/litert/fp32` | run here | 2.01 MB of 2.00 | "
         "99.95% | 0.01 | 97.50% | 1.23 of 2.00 |\n"
@@ -301,11 +301,11 @@ def test_the_table_of_runtimes_says_what_was_measured():
 
 @pytest.mark.parametrize("change", [{}, {"model": "vit"}, {"dataset": "x"}, {"test_nll": 0.5}])
 def test_of_another_run_or_none_the_table_of_runtimes_says_nothing(change):
-    found = measured()
-    known = runtimes(found) if change else {}
+    measurements = measured()
+    known = runtimes(measurements) if change else {}
     if change:
         known["run"] |= change
-    rows = backends.table(known, found["evaluate"], found["quantize"])
+    rows = backends.table(known, measurements["evaluate"], measurements["quantize"])
     assert rows[0][:3] == ("onnx.reference", rows[0][1], "run here") and len(rows) == 2
     assert rows[1][2].startswith("not tried: ") and "`python stages/runtimes.py`" in rows[1][2]
     assert ("is of another run" in rows[1][2]) == bool(change)

@@ -82,8 +82,8 @@ def test_the_group_is_learned_as_its_own_cross_entropy(model):
     log_p = outputs.coarse[:, :GROUPS]  # class k is of group k % GROUPS
     assert torch.allclose(log_p.exp().sum(1), torch.ones(8), atol=1e-5)
     expected = F.nll_loss(log_p, group[batch.labels]) + math.log(CLASSES / GROUPS)
-    found = contract.class_loss(outputs._replace(logits=outputs.coarse), batch)
-    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    loss = contract.class_loss(outputs._replace(logits=outputs.coarse), batch)
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_who_is_sure_is_answered_first(model, monkeypatch):
@@ -92,11 +92,11 @@ def test_who_is_sure_is_answered_first(model, monkeypatch):
     monkeypatch.setattr(model, "threshold", sure.median().item())
     with torch.no_grad():
         _, coarse, grid = handed = model.first(batch)
-        full, found = model.rest(coarse, grid).logits, model(batch).logits
+        full, logits = model.rest(coarse, grid).logits, model(batch).logits
     first = sure >= model.threshold
     assert 0 < first.sum() < 5
-    assert torch.equal(found[first], handed.quick[first])
-    assert torch.equal(found[~first], full[~first])
+    assert torch.equal(logits[first], handed.quick[first])
+    assert torch.equal(logits[~first], full[~first])
     assert not torch.isclose(full, handed.quick).all(1).any()
 
 
@@ -138,8 +138,8 @@ def test_one_file_equals_the_network(model, stages, tmp_path, monkeypatch, sure,
     monkeypatch.setattr(model, "threshold", threshold)
     with torch.no_grad():
         expected = model(batch).logits.numpy()
-    (found,) = session.run(None, {"input": batch.numpy()})
-    np.testing.assert_allclose(found, expected, atol=2e-4, rtol=1e-4)
+    (logits,) = session.run(None, {"input": batch.numpy()})
+    np.testing.assert_allclose(logits, expected, atol=2e-4, rtol=1e-4)
     with torch.no_grad():  # and so does the network without a branch
         plain = model.plain()(batch).logits.numpy()
     np.testing.assert_allclose(plain, expected, atol=2e-4, rtol=1e-4)
@@ -214,11 +214,11 @@ def test_quantised_stages_make_one_file_too(model, stages, tmp_path):
     sure = (e / e.sum(1, keepdims=True)).max(1)
     threshold = np.sort(sure)[2:4].mean()
     staged.merge(first, rest, exits_at(threshold), tmp_path / "model.onnx")
-    (found,) = open_session(tmp_path / "model.onnx").run(None, {"input": batch})
+    (logits,) = open_session(tmp_path / "model.onnx").run(None, {"input": batch})
     expected = np.where(sure[:, None] >= threshold, quick, full)
     # A value on the edge between two steps of eight bits may fall to either side.
     step = np.ptp(full) / 255
-    np.testing.assert_allclose(found, expected, atol=2 * step)
+    np.testing.assert_allclose(logits, expected, atol=2 * step)
     with torch.no_grad():
         assert (
             np.abs(full - model.rest(*model.first(images(5))[1:]).logits.numpy()).max() < 30 * step

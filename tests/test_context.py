@@ -142,5 +142,5 @@ def test_shape_tells_the_group_and_the_frame_the_member():
     groups = np.array([0, 0, 2, 3])
     shape = np.array([[0.7, 0.1, 0.15, 0.05]])
     framed = np.array([[0.1, 0.3, 0.6, 0.0]])
-    found = context.parted(shape, framed, groups)
-    np.testing.assert_allclose(found, [[0.2, 0.6, 0.15, 0.05]])
+    probabilities = context.parted(shape, framed, groups)
+    np.testing.assert_allclose(probabilities, [[0.2, 0.6, 0.15, 0.05]])

@@ -77,8 +77,8 @@ def ask(port: int, target: str, *headers: str, method: str = "GET") -> tuple[int
     ],
 )
 def test_files_of_the_folder_are_served(port, target, body, kind):
-    status, headers, found = ask(port, target)
-    assert (status, found, headers["Content-type"]) == (200, body, kind)
+    status, headers, content = ask(port, target)
+    assert (status, content, headers["Content-type"]) == (200, body, kind)
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
     assert ask(port, target, method="HEAD")[::2] == (200, b"")

@@ -14,18 +14,20 @@ TREE = [LEVEL, UPRIGHT, LEFT, RIGHT]
 
 def test_a_stroke_more():
     """大 and 犬, say: the dot is what the other has not."""
-    found = differences.between(([LEVEL, LEFT, RIGHT], ["大"]), ([LEVEL, LEFT, RIGHT, DOT], ["犬"]))
-    assert found.strokes == ([], [3])
-    assert found.radicals == (["大"], ["犬"])
+    difference = differences.between(
+        ([LEVEL, LEFT, RIGHT], ["大"]), ([LEVEL, LEFT, RIGHT, DOT], ["犬"])
+    )
+    assert difference.strokes == ([], [3])
+    assert difference.radicals == (["大"], ["犬"])
 
 
 def test_a_stroke_elsewhere():
     """未 and 末: as many strokes, one of them longer."""
     short = np.array([[0.3, 0.1], [0.7, 0.1]])
     wide = np.array([[0.1, 0.1], [0.9, 0.1]])
-    found = differences.between(([short, *TREE], ["木", "二"]), ([wide, *TREE], ["木", "二"]))
-    assert found.strokes == ([0], [0])
-    assert found.radicals == ([], [])
+    difference = differences.between(([short, *TREE], ["木", "二"]), ([wide, *TREE], ["木", "二"]))
+    assert difference.strokes == ([0], [0])
+    assert difference.radicals == ([], [])
 
 
 def test_marked_strokes_are_drawn_in_their_own_colour():

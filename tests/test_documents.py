@@ -26,9 +26,9 @@ ROWS = [
 
 def test_a_table_takes_its_place_between_its_marks():
     text = "before\n<!-- a -->\nold\n<!-- end of a -->\nafter <!-- b -->kept<!-- end of b -->\n"
-    found = documents.placed(text, "a", "new\n")
-    assert found == text.replace("old", "new")
-    assert documents.placed(found, "a", "new\n") == found
+    document = documents.placed(text, "a", "new\n")
+    assert document == text.replace("old", "new")
+    assert documents.placed(document, "a", "new\n") == document
     with pytest.raises(DataError, match="expected <!-- c --> and <!-- end of c --> around a table"):
         documents.placed(text, "c", "new\n")
     with pytest.raises(DataError, match="found neither"):

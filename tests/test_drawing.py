@@ -22,9 +22,9 @@ def test_the_same_as_a_much_finer_drawing():
         for x, y in points:  # the pen is round
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
     expected = np.asarray(fine.reduce(16)).astype(int)
-    found = drawing.draw(TEN).astype(int)
-    assert np.abs(found - expected).max() <= 40, "a tenth of a pixel's area where edges are oblique"
-    assert abs(found.sum() - expected.sum()) < 0.01 * expected.sum()
+    image = drawing.draw(TEN).astype(int)
+    assert np.abs(image - expected).max() <= 40, "a tenth of a pixel's area where edges are oblique"
+    assert abs(image.sum() - expected.sum()) < 0.01 * expected.sum()
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1, 4096])
@@ -76,12 +76,12 @@ def test_a_dot_has_the_area_of_the_pen():
 
 def test_drawings_of_a_file(tmp_path):
     path = tmp_path / "pen.json"
-    one = {"character": "十", "strokes": [[[1, 5], [9.5, 5]], [[5, 1], [5, 9]]]}
-    path.write_text(json.dumps(one, ensure_ascii=False), "utf-8")
-    (found,) = drawing.read(path)
-    assert found.character == "十"
-    np.testing.assert_array_equal(found.strokes[0], [[1, 5], [9.5, 5]])
-    path.write_text(json.dumps([one, {"strokes": [[[3, 3]]], "time": 5}]), "utf-8")
+    record = {"character": "十", "strokes": [[[1, 5], [9.5, 5]], [[5, 1], [5, 9]]]}
+    path.write_text(json.dumps(record, ensure_ascii=False), "utf-8")
+    (cross,) = drawing.read(path)
+    assert cross.character == "十"
+    np.testing.assert_array_equal(cross.strokes[0], [[1, 5], [9.5, 5]])
+    path.write_text(json.dumps([record, {"strokes": [[[3, 3]]], "time": 5}]), "utf-8")
     assert [(len(d.strokes), d.character) for d in drawing.read(path)] == [(2, "十"), (1, None)]
 
 

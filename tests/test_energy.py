@@ -27,13 +27,13 @@ def test_equivalents_by_energy_and_by_carbon():
         "phone_days": Equivalent(amount=0.0125, unit="kWh", year=2020, source="a"),
         "car_km": Equivalent(amount=0.25, unit="kg CO2e", year=2020, source="b"),
     }
-    found = energy.equivalents(0.5, GRIDS["world"], each)
-    assert found == {"phone_days": pytest.approx(40), "car_km": pytest.approx(1)}
+    equivalents = energy.equivalents(0.5, GRIDS["world"], each)
+    assert equivalents == {"phone_days": pytest.approx(40), "car_km": pytest.approx(1)}
 
 
 def test_savings_may_be_losses():
-    found = energy.savings({"fp32": 4.0, "int8": 1.0, "int4": 5.0}, GRIDS)
-    assert found == {
+    savings = energy.savings({"fp32": 4.0, "int8": 1.0, "int4": 5.0}, GRIDS)
+    assert savings == {
         "int8_against_float32": 0.75,
         "int4_against_float32": -0.25,
         "clean_against_world": pytest.approx(0.95),

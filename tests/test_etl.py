@@ -94,9 +94,9 @@ def test_first_record_of_etl4():
     record = (number << 1008).to_bytes(216, "big") + bytes(2736)
     raw = np.frombuffer(record, np.uint8)[None]
     layout = layouts.LAYOUTS["C"]
-    found = {name: layouts.field(raw, layout, name)[0] for name in layout.fields}
-    assert found.pop("mnemonic") == b"H  A"
-    assert list(found.values()) == [
+    fields = {name: layouts.field(raw, layout, name)[0] for name in layout.fields}
+    assert fields.pop("mnemonic") == b"H  A"
+    assert list(fields.values()) == [
         500100, 5001, 0xB1, 0x81, 0, 0, 1, 0, 1, 23, 9144, 11, 741202, 741216, 72, 76, 16, 133, 0,
     ]  # fmt: skip
     assert record[9] == 0xB1, "byte 9 is the code"
@@ -155,8 +155,8 @@ def test_random_records_survive(kind, data):
         written[name] = data.draw(st.lists(value, min_size=count, max_size=count))
         layouts.put(raw, layout, name, written[name])
     scale = 255 / ((1 << layout.bits) - 1)
-    found = layouts.decode(np.ascontiguousarray(raw[:, layout.packed]), layout)
-    np.testing.assert_array_equal(found, np.round(levels * scale))
+    ink = layouts.decode(np.ascontiguousarray(raw[:, layout.packed]), layout)
+    np.testing.assert_array_equal(ink, np.round(levels * scale))
     for name, values in written.items():
         read = layouts.field(raw, layout, name).tolist()
         assert [v.decode() if isinstance(v, bytes) else v for v in read] == values, name
@@ -189,13 +189,13 @@ def test_files_of_every_set_survive(tmp_path_factory, name, data):
     if chosen.writer == "sheet":
         values["sheet"] = np.full(count, 7)
     write(folder, name, layouts.pack(layout, levels, values))
-    (found,) = etl.sources(folder, f"raw/{name}", folder / "none")
-    raw = found.raw()
+    (source,) = etl.sources(folder, f"raw/{name}", folder / "none")
+    raw = source.raw()
     for key, expected in values.items():
         np.testing.assert_array_equal(layouts.field(raw, layout, key), expected)
     ink = layouts.decode(np.ascontiguousarray(raw[:, layout.packed]), layout)
     np.testing.assert_array_equal(ink, np.round(levels * (255 / ((1 << layout.bits) - 1))))
-    samples = found.read(64)
+    samples = source.read(64)
     assert "".join(map(chr, samples.codepoint)) == "".join(text)
     if "quality" in values:
         np.testing.assert_array_equal(samples.quality, values["quality"].clip(max=32767))
@@ -278,9 +278,9 @@ def test_known_wrong_codes_are_read_from_the_mnemonic(tmp_path):
 def test_known_defects_of_the_g_type_are_counted(tmp_path):
     """A scan date of month 80 (ETL8G's first record) and the serial number 49 in place of 201, as
     one of the official ETL9G samples has it; counting in the file or in the set is regular."""
-    one = gray_set(CHARACTERS[71:81])
+    records = gray_set(CHARACTERS[71:81])
     for rows in (np.arange(20), np.tile(np.arange(10), 2)):
-        raw = np.concatenate([one, one])
+        raw = np.concatenate([records, records])
         forms.number(raw, "ETL9G", rows)
         assert not write(tmp_path, "ETL9G", raw).read(64).errata
     raw[3, 12:16], raw[4, 26:28] = [0, 0, 0, 49], [0x41, 0xF0]  # 16880
@@ -323,14 +323,14 @@ def test_co59_by_the_users_table(tmp_path):
     with pytest.raises(DataError, match=r"euc_co59.dat.*expected the official table|expected the"):
         source.read(64)
     (tmp_path / "ETL2/euc_co59.dat").write_bytes("亜:21,6\n▲:4,59 Ａ:5,5".encode("euc_jp"))
-    (found,) = etl.sources(tmp_path / "ETL2", "raw/ETL2", tmp_path / "none")
-    samples = found.read(64)
+    (source_with_table,) = etl.sources(tmp_path / "ETL2", "raw/ETL2", tmp_path / "none")
+    samples = source_with_table.read(64)
     assert set(samples.codepoint) == {ord("亜")} and len(samples.codepoint) == 39
     assert samples.rejects[0].offset == 7 * 2745 + 21
     assert set(samples.writer_group) == {""}, "printed: nobody wrote"
     (tmp_path / "ETL2/euc_co59.dat").write_bytes(b"nonsense")
     with pytest.raises(DataError, match="expected entries character:first,second"):
-        found.read(64)
+        source_with_table.read(64)
 
 
 # --- writer groups -----------------------------------------------------------------------------
@@ -362,17 +362,17 @@ def test_persons_are_writers_where_sheets_are_not(tmp_path, name):
 @pytest.mark.parametrize("name", ["ETL8G", "ETL9B", "ETL9G"])
 def test_sets_are_numbered_by_position(tmp_path, name):
     gray = gray_set(CHARACTERS[:20], name=name.replace("B", "G"))
-    one = forms.bilevel(gray, name, 1) if name == "ETL9B" else gray
-    one[:, :2] = 7  # sheet numbers irregular on purpose: the sets must not come from here
-    source = write(tmp_path, name, one, one, one)
+    records = forms.bilevel(gray, name, 1) if name == "ETL9B" else gray
+    records[:, :2] = 7  # sheet numbers irregular on purpose: the sets must not come from here
+    source = write(tmp_path, name, records, records, records)
     numbers, models = source.set_numbers(source.labels(source.raw())[0])
     np.testing.assert_array_equal(numbers, np.repeat([1, 2, 3], 20))
     assert not models.any()
 
 
 def test_set_numbers_go_on_over_files(tmp_path):
-    one = gray_set(CHARACTERS[:20])
-    source = write(tmp_path, "ETL9G", one, one, one, one, number=17)
+    records = gray_set(CHARACTERS[:20])
+    source = write(tmp_path, "ETL9G", records, records, records, records, number=17)
     numbers, _ = source.set_numbers(source.labels(source.raw())[0])
     assert numbers.tolist()[::20] == [65, 66, 67, 68]
 
@@ -395,8 +395,8 @@ def test_etl8b_holds_all_of_one_character_and_then_the_next(tmp_path):
     ("sets", "first", "models"), [(41, 161, True), (21, 181, True), (40, 161, False)]
 )
 def test_etl9b_5_ends_with_the_models_also_when_it_was_split(tmp_path, sets, first, models):
-    one = forms.bilevel(gray_set(CHARACTERS[:3]), "ETL9B", 1)
-    source = write(tmp_path, "ETL9B", *[one] * sets, number=5)
+    records = forms.bilevel(gray_set(CHARACTERS[:3]), "ETL9B", 1)
+    source = write(tmp_path, "ETL9B", *[records] * sets, number=5)
     numbers, is_model = source.set_numbers(source.labels(source.raw())[0])
     assert numbers[0] == first and numbers[-1] == (201 if models else 200)
     assert is_model.sum() == 3 * models and (not models or is_model[-3:].all())

@@ -57,8 +57,8 @@ def test_a_file_cut_at_any_byte_is_an_error_or_listed(tmp_path, name):
     for length in tried:
         path.write_bytes(content[:length])
         try:
-            (found,) = etl.sources(tmp_path, f"raw/{name}", tmp_path / "none")
-            samples = found.read(64)
+            (source,) = etl.sources(tmp_path, f"raw/{name}", tmp_path / "none")
+            samples = source.read(64)
         except DataError as error:
             assert str(path) in str(error)
             continue
@@ -99,10 +99,10 @@ def test_flipped_header_bytes_never_crash(tmp_path, name, data):
 @pytest.mark.parametrize("to", ["another of the set", "a foreign one"])
 def test_a_flipped_label_is_caught_where_codes_are_unique(tmp_path, name, to):
     base = name.replace("B", "G")
-    one = gray_set(CHARACTERS[71:77], name=base)
+    records = gray_set(CHARACTERS[71:77], name=base)
     if name.endswith("B"):
-        one = forms.bilevel(one, name, 1)
-    raw = np.repeat(one, 3, axis=0) if name == "ETL8B" else np.concatenate([one] * 3)
+        records = forms.bilevel(records, name, 1)
+    raw = np.repeat(records, 3, axis=0) if name == "ETL8B" else np.concatenate([records] * 3)
     raw[8, 2:4] = (
         raw[12, 2:4] if to == "another of the set" else np.frombuffer(b"\x5d\x21", np.uint8)
     )
@@ -154,9 +154,9 @@ def test_repeated_code_inside_a_set_is_refused(tmp_path):
 
 
 def test_set_cut_at_a_record_is_refused(tmp_path):
-    one = gray_set(CHARACTERS[:5])
+    records = gray_set(CHARACTERS[:5])
     with pytest.raises(DataError, match="expected 5 records in set 2, found 3"):
-        write(tmp_path, "ETL9G", one, one[:3]).read(64)
+        write(tmp_path, "ETL9G", records, records[:3]).read(64)
 
 
 def test_a_file_cut_inside_its_only_set_is_refused(tmp_path):
@@ -188,8 +188,8 @@ def test_names_in_any_case_with_hyphens_and_in_subfolders(tmp_path):
     write(folder, "ETL9G", gray_set(CHARACTERS[:9]))
     (folder / "ETL9G").mkdir()
     (folder / "ETL9G_01").rename(folder / "ETL9G/etl9g-01")
-    (found,) = sources(tmp_path, "ETL9G")
-    assert found.number == 1 and catalog.corpora(tmp_path) == ["raw/ETL9G"]
+    (source,) = sources(tmp_path, "ETL9G")
+    assert source.number == 1 and catalog.corpora(tmp_path) == ["raw/ETL9G"]
 
 
 def test_two_copies_of_a_file_are_refused(tmp_path):
@@ -264,18 +264,18 @@ def test_what_lies_beside_the_files_of_a_set_is_listed(tmp_path):
     for name in (*official, *beside):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(b"x")
-    found = sources(tmp_path, "ETL9G")
-    assert [s.file for s in found] == ["ETL9G_01"]
-    left = catalog.passed_over(tmp_path, "raw/ETL9G", found)
+    set_sources = sources(tmp_path, "ETL9G")
+    assert [s.file for s in set_sources] == ["ETL9G_01"]
+    left = catalog.passed_over(tmp_path, "raw/ETL9G", set_sources)
     assert sorted(p.file for p in left) == [f"raw/ETL9G/{name}" for name in beside]
 
 
 def test_the_files_that_a_set_lacks_are_named(tmp_path):
     for number in (1, 2, 5, 6, 7, 50):
         write(tmp_path / "raw/ETL9G", "ETL9G", gray_set(CHARACTERS[:9]), number=number)
-    found = sources(tmp_path, "ETL9G")
-    assert etl.missing(found) == "ETL9G_03…ETL9G_04, ETL9G_08…ETL9G_49"
-    assert etl.missing(found[:1]) == "ETL9G_02…ETL9G_50"
+    set_sources = sources(tmp_path, "ETL9G")
+    assert etl.missing(set_sources) == "ETL9G_03…ETL9G_04, ETL9G_08…ETL9G_49"
+    assert etl.missing(set_sources[:1]) == "ETL9G_02…ETL9G_50"
 
 
 @pytest.mark.parametrize("name", ["../ETL9G_01", "/ETL9G_01", "a/../../ETL9G_01", "C:\\ETL9G_01"])

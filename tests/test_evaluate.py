@@ -26,29 +26,29 @@ def predictions(answers: list[int], labels: list[int]) -> scoring.Predictions:
 
 
 def test_confusions_of_characters_whose_strokes_nobody_knows(tmp_path, characters):
-    found = predictions([2, 0, 3, 1, 0], [0, 2, 2, 1, 1])
+    answers = predictions([2, 0, 3, 1, 0], [0, 2, 2, 1, 1])
     images = np.zeros((5, 64, 64), np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib's, of a letter that its font lacks
-        misread.misread(tmp_path, found, images, CLASSES, characters, 9)
+        misread.misread(tmp_path, answers, images, CLASSES, characters, 9)
     confused = pd.read_csv(tmp_path / "confused.csv", keep_default_na=False)
     assert {("大", "们"), ("们", "国"), ("林", "大")} <= set(
         zip(confused["truth"], confused["answer"], strict=True)
     )
-    told = confused.set_index(["truth", "answer"])
-    assert told.loc[("大", "们"), "strokes_of_truth"] == ""
-    assert told.loc[("林", "大"), "radicals_of_truth"] == "木"
+    confusions = confused.set_index(["truth", "answer"])
+    assert confusions.loc[("大", "们"), "strokes_of_truth"] == ""
+    assert confusions.loc[("林", "大"), "radicals_of_truth"] == "木"
     assert (tmp_path / "worst.png").stat().st_size > 1000
 
 
 def test_slices_by_strokes_are_of_those_that_are_known(characters):
     codepoints = pd.Series([ord(c) for c in "大们林国"])
     rows = pd.DataFrame({"codepoint": codepoints, "corpus": "raw/x", "quality": -1})
-    found = slices.sliced(np.array([True, False, True, True]), rows, characters)
-    assert {name: cell["samples"] for name, cell in found["strokes"].items()} == {
+    figures = slices.sliced(np.array([True, False, True, True]), rows, characters)
+    assert {name: cell["samples"] for name, cell in figures["strokes"].items()} == {
         "01-04": 1, "05-08": 1,
     }  # fmt: skip
-    assert found["script"]["kanji"]["samples"] == 4
+    assert figures["script"]["kanji"]["samples"] == 4
     counts = codepoints.map(characters["stroke_count"])
     by_count = evaluation.by_stroke_count(predictions([0, 2, 1, 3], [0, 2, 1, 3]), counts)
     assert by_count["strokes"].tolist() == [3, 8] and not by_count["error_rate"].any()

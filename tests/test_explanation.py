@@ -58,9 +58,9 @@ def test_grad_cam_by_hand():
     image = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
     x = image / 127.5 - 1
     maps = explanation.grad_cam(Pooled().eval(), image, [0, 1, 2])
-    for found, (a, b) in zip(maps[:2], Pooled.weights, strict=False):
+    for cam, (a, b) in zip(maps[:2], Pooled.weights, strict=False):
         wanted = np.maximum(a * x + b * (0.5 - x), 0)
-        np.testing.assert_allclose(found, wanted / wanted.sum(), atol=1e-6)
+        np.testing.assert_allclose(cam, wanted / wanted.sum(), atol=1e-6)
     assert not maps[2].any(), "-x - (1/2 - x) is negative everywhere"
     assert explanation.share(maps[2], image > 0) is None
 
@@ -81,8 +81,8 @@ def test_every_architecture_has_a_grid(name, net):
     image = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
     maps = explanation.grad_cam(network, image, [0, 5])
     assert maps.shape == (2, 64, 64) and (maps >= 0).all()
-    for found in maps:
-        assert found.sum() == pytest.approx(1) or not found.any()
+    for cam in maps:
+        assert cam.sum() == pytest.approx(1) or not cam.any()
     assert maps.any()
 
 
@@ -100,12 +100,12 @@ def test_the_answer_hangs_on_the_stroke_with_the_weight():
     image = np.where(strokes > 0, 255, 0).astype(np.uint8)
     weights = np.zeros((8, 8))
     weights[1, :4], weights[5] = 1.0, -0.25  # logit 4 - 2
-    found = explanation.occluded(Weighed(weights), image, strokes, 2, temperature=2.0)
+    probabilities = explanation.occluded(Weighed(weights), image, strokes, 2, temperature=2.0)
 
     def probability(logit: float) -> float:
         return 1 / (1 + np.exp(-logit / 2))
 
-    assert found[:, 0] == pytest.approx([probability(-2), probability(4)])
+    assert probabilities[:, 0] == pytest.approx([probability(-2), probability(4)])
 
 
 class Dotted(nn.Module):
@@ -137,20 +137,20 @@ def recognizer(classes: str = "大犬", size: int = 64) -> SimpleNamespace:
 
 def test_a_dog_hangs_on_its_dot(project):
     image = np.where(prepare(drawn("犬"), 64) >= 128, 255, 0).astype(np.uint8)
-    found = explanation.Explainer(recognizer()).explain(image, "犬", "大")
+    explained = explanation.Explainer(recognizer()).explain(image, "犬", "大")
     strokes = [np.reshape(s, (-1, 2)) for s in tables.characters("犬")["strokes"][0]]
     dot = int(np.argmax([s[:, 0].min() - s[:, 1].max() for s in strokes]))  # right and high
-    row = found.row()
-    assert (found.answer, row["stroke"]) == ("犬", dot + 1)
-    assert row["fall"] > 0.9 and np.delete(found.falls, dot).max() < 0.5
+    row = explained.row()
+    assert (explained.answer, row["stroke"]) == ("犬", dot + 1)
+    assert row["fall"] > 0.9 and np.delete(explained.falls, dot).max() < 0.5
     # The gradient is the same everywhere, so that the map is the ink.
     assert row["on_ink_of_one"] == 1 and row["on_ink_of_other"] == ""
-    assert found.difference[found.strokes == dot + 1].mean() > 0.9
+    assert explained.difference[explained.strokes == dot + 1].mean() > 0.9
     assert row["on_difference_of_one"] == pytest.approx(
-        found.difference[found.ink].mean(), abs=1e-3
+        explained.difference[explained.ink].mean(), abs=1e-3
     )
-    explanation.draw(project / "why.png", found)
-    explanation.draw(project / "again.png", found)
+    explanation.draw(project / "why.png", explained)
+    explanation.draw(project / "again.png", explained)
     assert (project / "why.png").read_bytes() == (project / "again.png").read_bytes()
     assert Image.open(project / "why.png").width > 1000
 

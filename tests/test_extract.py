@@ -68,9 +68,9 @@ def test_nothing_is_left_out_in_silence(tmp_path, monkeypatch, capsys):
     assert len(left) == 7 and {"raw/x/caf\\xe9", "raw/ETL9G.7z"} <= set(left["file"])
     rejects = pd.read_csv(tmp_path / "metrics/plots/extract/rejects.csv")
     assert set(rejects["source"]) == {"data/raw/x", "data/raw/kuchibue/a.dat"}
-    said = capsys.readouterr().out
-    assert "raw/x: 1 passed over: an archive of a kind that is not read" in said
-    assert "data/raw: 1 passed over: an archive" in said
+    output = capsys.readouterr().out
+    assert "raw/x: 1 passed over: an archive of a kind that is not read" in output
+    assert "data/raw: 1 passed over: an archive" in output
 
 
 def test_an_archive_of_another_kind_is_named_where_its_corpus_is_asked_for(tmp_path, monkeypatch):

@@ -27,8 +27,8 @@ def test_the_figures_are_those_counted_by_hand():
     none missing, one named; all right. The first two have a stroke too many, the first is called,
     and so is one of the others."""
     truth = right([[1, 0, 1], [0, 0, 1], [1, 1, 1], [1, 1, 1]], [40, 90, 0, 0])
-    told = [said([2], 3, BOX), said([1], 3), said([3], 3, BOX), said([], 3)]
-    assert feedback.score(told, truth) == pytest.approx(
+    judgements = [said([2], 3, BOX), said([1], 3), said([3], 3, BOX), said([], 3)]
+    assert feedback.score(judgements, truth) == pytest.approx(
         {
             "samples": 4,
             "missing_exact": 2 / 4,
@@ -41,8 +41,8 @@ def test_the_figures_are_those_counted_by_hand():
 
 
 def test_nothing_said_is_a_figure_too():
-    found = feedback.score([said([], 1)], right([[1]], [0]))
-    assert found["missing_exact"] == 1 and not any(np.isnan(v) for v in found.values())
+    figures = feedback.score([said([], 1)], right([[1]], [0]))
+    assert figures["missing_exact"] == 1 and not any(np.isnan(v) for v in figures.values())
 
 
 def test_a_slip_is_a_stroke_of_the_image_before():
@@ -50,10 +50,10 @@ def test_a_slip_is_a_stroke_of_the_image_before():
     images[::2, 8:10, 4:28], layers[::2, 8:10, 4:28] = 200, 1  # level bars, and upright ones
     images[1::2, 4:28, 16:18], layers[1::2, 4:28, 16:18] = 255, 1
     added = np.where(np.random.default_rng(0).random(40) < 0.5, 0.0, -1.0)
-    out, found = with_slips(images, layers, added)
-    assert np.array_equal(found > 0, added == 0)
-    assert set(found.tolist()) == {0, 22 * 2} and 8 < (found > 0).sum() < 32
-    for image, before, other, slip in zip(out, images, np.roll(images, 1, 0), found, strict=True):
+    out, slips = with_slips(images, layers, added)
+    assert np.array_equal(slips > 0, added == 0)
+    assert set(slips.tolist()) == {0, 22 * 2} and 8 < (slips > 0).sum() < 32
+    for image, before, other, slip in zip(out, images, np.roll(images, 1, 0), slips, strict=True):
         assert np.array_equal(image, np.maximum(before, other) if slip else before)
 
 
@@ -70,9 +70,9 @@ def test_ink_far_from_all_strokes_is_boxed(size):
     )
     assert judged(cross, np.ones(2), courses).extra is None
     cross[22 * unit : 24 * unit, 4 * unit : 28 * unit] = 255
-    found = judged(cross, np.ones(2), courses)
-    left, upper, right, lower = found.extra
-    assert found.missing == [] and left < 0.2 and right > 0.8
+    judgement = judged(cross, np.ones(2), courses)
+    left, upper, right, lower = judgement.extra
+    assert judgement.missing == [] and left < 0.2 and right > 0.8
     assert 21 / 32 <= upper < lower <= 25 / 32
     lacks = judged(cross, np.array([-1.0, 3.0]), courses)
     assert lacks.missing == [1] and lacks.presence == pytest.approx([0.269, 0.953], abs=1e-3)
@@ -84,7 +84,7 @@ def test_paper_without_ink():
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("judgement", "words"),
     [
         (said([], 4), "all 4 strokes are there"),
         (said([2], 4), "stroke 2 of 4 is missing"),
@@ -96,5 +96,5 @@ def test_paper_without_ink():
         ),
     ],
 )
-def test_it_is_said_in_words(found, words):
-    assert in_words(found) == words
+def test_it_is_said_in_words(judgement, words):
+    assert in_words(judgement) == words

@@ -62,8 +62,8 @@ def test_the_studys_figures_of_the_leak_are_those_measured():
 def test_the_table_of_speeds_is_the_one_measured():
     text = committed.text("docs/speed.md")
     assert bench.table(BENCH) in text, f"docs/speed.md: expected\n{bench.table(BENCH)}"
-    for name, found in BENCH["scaling"].items():
-        assert f"| {name} | {found['exponent']:.2f} |" in text
+    for name, growth in BENCH["scaling"].items():
+        assert f"| {name} | {growth['exponent']:.2f} |" in text
     shorter = BENCH["to_97_percent"]
     assert (
         f"| {shorter['seconds']:.0f} s | {shorter['usual_seconds']:.0f} s "
@@ -124,19 +124,20 @@ def test_readme_speaks_of_a_shipped_model_where_there_is_one():
 
 
 def test_the_demos_figures_are_those_measured():
-    found = committed.metrics("demo")
+    figures = committed.metrics("demo")
     text = committed.text("docs/demo.md")
-    drawings, other = found["drawings"], found["other_answers_than_python"]
-    first = found["first_recognition_ms"] / 1000
+    drawings, other = figures["drawings"], figures["other_answers_than_python"]
+    first = figures["first_recognition_ms"] / 1000
     for row in (
         f"| first recognition, from an empty cache | {first:.1f} s |",
         "| each further one, preprocessing included: median, mean | "
-        f"{found['recognition_ms_median']:.1f} ms, {found['recognition_ms_mean']:.1f} ms |",
-        f"| transferred, ONNX Runtime apart | {found['transfer_bytes'] / 1e6:.2f} MB |",
-        f"| ONNX Runtime Web | {found['runtime_bytes'] / 1e6:.2f} MB |",
-        f"| top-1 of {drawings:,} drawings with a mouse | {found['top1']:.2%} |",
+        f"{figures['recognition_ms_median']:.1f} ms, {figures['recognition_ms_mean']:.1f} ms |",
+        f"| transferred, ONNX Runtime apart | {figures['transfer_bytes'] / 1e6:.2f} MB |",
+        f"| ONNX Runtime Web | {figures['runtime_bytes'] / 1e6:.2f} MB |",
+        f"| top-1 of {drawings:,} drawings with a mouse | {figures['top1']:.2%} |",
         f"| of these answered otherwise than by ONNX Runtime in Python | {other} |",
-        f"| of these with a probability of 0.9 or more; of {found['scribbles']} random scribbles | "
-        f"{found['plain']:.1%}; {found['plain_scribbles']} |",
+        "| of these with a probability of 0.9 or more; "
+        f"of {figures['scribbles']} random scribbles | "
+        f"{figures['plain']:.1%}; {figures['plain_scribbles']} |",
     ):
         assert row in text, f"docs/demo.md: expected this row, found another: {row}"

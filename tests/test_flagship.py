@@ -87,8 +87,8 @@ def test_wrong_settings_are_named(tmp_path, text, message):
 
 
 def git(folder: Path, *arguments: str) -> str:
-    told = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *arguments]
-    return subprocess.run(told, cwd=folder, capture_output=True, text=True, check=True).stdout
+    command = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.fixture

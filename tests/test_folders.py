@@ -75,10 +75,10 @@ def test_other_folders_are_not_of_this_kind(tmp_path):
 
 def test_many_pictures_are_read_in_parts(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "PART", 2)
-    found = folders.sources(write(tmp_path, CONTENT), "raw/x")
-    assert [len(s.names) for s in found] == [2, 2, 1]
-    assert [s.file for s in found] == [f"{tmp_path.name} part {k}" for k in (1, 2, 3)]
-    assert sum(len(drain(s.read(32))) for s in found) == 5
+    sources = folders.sources(write(tmp_path, CONTENT), "raw/x")
+    assert [len(s.names) for s in sources] == [2, 2, 1]
+    assert [s.file for s in sources] == [f"{tmp_path.name} part {k}" for k in (1, 2, 3)]
+    assert sum(len(drain(s.read(32))) for s in sources) == 5
 
 
 @pytest.mark.parametrize(

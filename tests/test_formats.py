@@ -120,8 +120,8 @@ def test_every_repair_of_int8(exported, tmp_path, monkeypatch, caplog):
         ((_, path, about),) = formats.make([name], source, tmp_path)
         assert about["biases_corrected"] and about["layers_in_floats"] >= 1
         assert len(about["sensitivity"]) == about["layers_in_floats"]
-        found = formats.logits_of(path, IMAGES)
-        assert np.abs(found - expected).max() <= 0.3 * np.abs(expected).max()
+        logits = formats.logits_of(path, IMAGES)
+        assert np.abs(logits - expected).max() <= 0.3 * np.abs(expected).max()
     assert "out-of-range" not in caplog.text
 
 
@@ -166,11 +166,11 @@ def test_every_format_of_an_architecture(exported, tmp_path):
         np.testing.assert_allclose(few, expected[:count], atol=1e-4 * size)
     for made_name in wanted:
         path = tmp_path / "one" / f"{made_name}.onnx"
-        found = formats.logits_of(path, IMAGES)
-        assert found.shape == expected.shape, made_name
-        difference = np.abs(found - expected).max() / size
+        logits = formats.logits_of(path, IMAGES)
+        assert logits.shape == expected.shape, made_name
+        difference = np.abs(logits - expected).max() / size
         assert difference <= CLOSE.get(made_name, 0.3), f"{made_name}: {difference}"
-        same = (found.argmax(1) == expected.argmax(1)).mean()
+        same = (logits.argmax(1) == expected.argmax(1)).mean()
         assert same >= SAME.get(made_name, 0), f"{made_name}: {same}"
         assert Recognizer(path).classes == "".join(CLASSES)
         if int8.pair_sums(path):
@@ -252,9 +252,9 @@ def test_a_wrong_table_is_named(formats_, message):
 
 def test_opening_costs_time_and_memory(tmp_path):
     export.to_onnx(made("cnn", {}).eval(), 64, 21, tmp_path / "fp32.onnx")
-    found = footprint.measure(tmp_path / "fp32.onnx", 64)
+    costs = footprint.measure(tmp_path / "fp32.onnx", 64)
     weights = (tmp_path / "fp32.onnx").stat().st_size / 2**20
-    assert found["load_ms"] > 0.1 and found["peak_mb"] > 0.8 * weights
+    assert costs["load_ms"] > 0.1 and costs["peak_mb"] > 0.8 * weights
 
 
 def test_a_truncated_file_is_one_clear_line(tmp_path):

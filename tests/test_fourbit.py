@@ -34,13 +34,13 @@ def test_no_level_and_no_scale_of_those_tried_would_be_nearer(name):
     levels = fourbit.codebook(name)
     blocks = np.random.default_rng(0).normal(size=(7, 32)).astype(np.float32)
     numbers, scale = fourbit.nearest(blocks, levels)
-    found = levels[numbers] * scale.astype(np.float32)
+    rounded = levels[numbers] * scale.astype(np.float32)
     best = np.full(7, np.inf)
     for shrink in fourbit.SHRINK:
         tried = (np.abs(blocks).max(1, keepdims=True) * shrink).astype(np.float16)
         nearest = np.abs(blocks[..., None] - tried[..., None].astype(np.float32) * levels).min(2)
         best = np.minimum(best, (nearest**2).sum(1))
-    np.testing.assert_allclose(((found - blocks) ** 2).sum(1), best, rtol=1e-4)
+    np.testing.assert_allclose(((rounded - blocks) ** 2).sum(1), best, rtol=1e-4)
 
 
 def test_a_block_of_zeros_stays_one():
@@ -81,11 +81,11 @@ def test_a_packed_file_computes_with_the_nearest_levels(source, tmp_path, name):
     fourbit.to_4bit(source, path, name)
     assert path.stat().st_size < 0.3 * source.stat().st_size
     images = np.random.default_rng(1).normal(size=(3, 1, 64, 64)).astype(np.float32)
-    (found,) = open_session(path).run(["logits"], {"input": images})
+    (logits,) = open_session(path).run(["logits"], {"input": images})
     (plain,) = open_session(source).run(["logits"], {"input": images})
     reference = ReferenceEvaluator(onnx.load(path)).run(["logits"], {"input": images})[0]
-    np.testing.assert_allclose(found, reference, atol=1e-3)
-    error = np.abs(found - plain).mean() / np.abs(plain).mean()
+    np.testing.assert_allclose(logits, reference, atol=1e-3)
+    error = np.abs(logits - plain).mean() / np.abs(plain).mean()
     assert 0 < error < 0.25
 
 

@@ -163,8 +163,8 @@ def test_a_font_in_a_package_of_npm(tmp_path, monkeypatch):
     monkeypatch.setattr(glyphs, "ROOT", tmp_path)
     npm = installs(files | {"hand-japanese-400.ttf": font})
     monkeypatch.setattr(glyphs.installing, "npm", npm)
-    found = glyphs.packaged_font("@somebody/hand@1.2.3")
-    assert found.name == "hand-japanese-400.ttf" and found.is_relative_to(tmp_path / ".fonts")
+    path = glyphs.packaged_font("@somebody/hand@1.2.3")
+    assert path.name == "hand-japanese-400.ttf" and path.is_relative_to(tmp_path / ".fonts")
     ((form, tree),) = glyphs.forms_of("@somebody/hand@1.2.3", "三", tmp_path, 1).values()
     assert len(form.strokes) == len(form.widths) == 3 and tree is None
 

@@ -20,8 +20,8 @@ def joined(first: int) -> Callable[[Strokes], Strokes]:
     """A stroke and the next one without lifting the pen."""
 
     def change(strokes: Strokes) -> Strokes:
-        one, other = strokes[first : first + 2]
-        whole = np.concatenate([one, np.linspace(one[-1], other[0], 8), other])
+        stroke, other = strokes[first : first + 2]
+        whole = np.concatenate([stroke, np.linspace(stroke[-1], other[0], 8), other])
         return [*strokes[:first], whole, *strokes[first + 2 :]]
 
     return change
@@ -75,8 +75,8 @@ def test_what_is_right_is_accepted(character, change):
     others = reference.variants({character}).get(character, ())
     ways = reference.ways([model], tree, others)
     strokes = [np.asarray(s, float) for s in change(list(base.strokes))]
-    found = matching.match(strokes, base.strokes, True, ways)
-    assert found.accepted, json.dumps(found._asdict(), default=str, ensure_ascii=False)
+    match = matching.match(strokes, base.strokes, True, ways)
+    assert match.accepted, json.dumps(match._asdict(), default=str, ensure_ascii=False)
 
 
 def test_a_kana_broken_at_its_corner_is_split():
@@ -85,5 +85,5 @@ def test_a_kana_broken_at_its_corner_is_split():
     (whole,) = base.strokes
     corner = int(np.argmin(np.hypot(*(whole - [0.64, 0.16]).T)))
     drawn = [whole[: corner + 1], whole[corner:]]
-    found = matching.match(drawn, base.strokes, True)
-    assert (found.accepted and found.split == [(1, 2)]) or found.split == [[1, 2]]
+    match = matching.match(drawn, base.strokes, True)
+    assert (match.accepted and match.split == [(1, 2)]) or match.split == [[1, 2]]

@@ -18,9 +18,9 @@ def test_habits_are_told_from_the_moment():
         return pd.DataFrame({"character": place, "stroke": 0, "member": member, "turn": turn})
 
     quirks = rng.normal(0, 1, members * times)  # of the reference: the same for both
-    one, other = (writer(rng.normal(0, 2, members), quirks) for _ in range(2))
-    found = hands.habit(one, other, "turn")
-    assert np.sqrt(found) == pytest.approx([2, 3, 1], rel=0.15)
+    strokes, other = (writer(rng.normal(0, 2, members), quirks) for _ in range(2))
+    variances = hands.habit(strokes, other, "turn")
+    assert np.sqrt(variances) == pytest.approx([2, 3, 1], rel=0.15)
 
 
 def test_components_between_writers_and_within():

@@ -185,8 +185,8 @@ def test_the_model_s_widths_are_a_brush_s_alone():
         hand = dataclasses.replace(Hand.printed(), brushwork=brushwork)
         page = draw_page(table, hand, np.random.default_rng(0))[0].astype(float)
         columns = page.sum(0)
-        found = columns[80:100].mean() / columns[28:48].mean()
-        assert found == pytest.approx(ratio, rel=0.2)
+        widening = columns[80:100].mean() / columns[28:48].mean()
+        assert widening == pytest.approx(ratio, rel=0.2)
 
 
 def test_points_lie_closest_where_a_stroke_bends():
@@ -250,5 +250,5 @@ def test_the_difficult_writers_are_frozen(writer, expected):
     page = write_page(StrokeTable.of({"王": form}, "王王"), HARD_SEED, writer, preset="hard")
     y, x = np.mgrid[:127, :128]
     ink = page.astype(float)
-    found = [(i.mean(), (i * x).sum() / i.sum(), (i * y).sum() / i.sum()) for i in ink]
-    np.testing.assert_allclose(found, expected, rtol=5e-3)
+    figures = [(i.mean(), (i * x).sum() / i.sum(), (i * y).sum() / i.sum()) for i in ink]
+    np.testing.assert_allclose(figures, expected, rtol=5e-3)

@@ -78,9 +78,9 @@ def test_equal_codes_are_told_apart_where_they_are_trained(table):
     both = hiercode.Codes(TEXT, table)
     assert both.collisions == (("己", "巳"),)
     assert said(both, "巳") - said(both, "己") == {"#巳"}
-    one = hiercode.Codes(TEXT.replace("巳", ""), table)
-    assert one.collisions == (("己", "巳"),)
-    assert one.of["己"] == one.of["巳"]
+    codes = hiercode.Codes(TEXT.replace("巳", ""), table)
+    assert codes.collisions == (("己", "巳"),)
+    assert codes.of["己"] == codes.of["巳"]
 
 
 def test_what_no_trained_class_has_says_nothing(table):
@@ -123,9 +123,9 @@ def test_answering_does_not_depend_on_who_else_is_asked(table, prototypes):
         expected = model(images(4)).logits
         assert torch.equal(model.answering(TEXT)(images(4)).logits, expected)
         some = model.answering("明木")
-        found = some(images(4)).logits
+        logits = some(images(4)).logits
     places = [TEXT.index(c) for c in "明木"]
-    assert torch.allclose(found, expected[:, places], atol=1e-6)
+    assert torch.allclose(logits, expected[:, places], atol=1e-6)
     assert torch.equal(model(images(4)).logits, expected)  # the original stays as it was
     assert some.state_dict().keys() == model.state_dict().keys()
 
@@ -145,8 +145,8 @@ def test_the_file_has_sparse_codes(table, prototypes, tmp_path):
         assert torch.allclose(small(images(3)).logits, expected, atol=1e-5)
     path = tmp_path / "model.onnx"
     export.to_onnx(model, 32, committed.settings().quantize.opset, path)
-    (found,) = open_session(path).run(None, {"input": images(3).numpy()})
-    np.testing.assert_allclose(found, expected.numpy(), atol=2e-4, rtol=1e-4)
+    (logits,) = open_session(path).run(None, {"input": images(3).numpy()})
+    np.testing.assert_allclose(logits, expected.numpy(), atol=2e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("rows", "kind"), [(2**15 - 1, "INT16"), (2**15 + 2, "INT32")])
@@ -158,8 +158,8 @@ def test_numbers_take_sixteen_bits_in_a_file_where_they_fit(rows, kind, tmp_path
     tensors = [t for t in onnx.load(path).graph.initializer if np.prod(t.dims) == 1200]
     assert [onnx.TensorProto.DataType.Name(t.data_type) for t in tensors] == [kind]
     values = torch.rand(3, rows)
-    (found,) = open_session(path).run(None, {"input": values.numpy()})
-    np.testing.assert_array_equal(found, values[:, numbers.long()].sum(2))
+    (sums,) = open_session(path).run(None, {"input": values.numpy()})
+    np.testing.assert_array_equal(sums, values[:, numbers.long()].sum(2))
 
 
 class Rows(torch.nn.Module):
@@ -185,8 +185,8 @@ def test_only_whole_characters_of_one_class_teach_the_code(table):
         expected.append(-(code * p.log() + (1 - code) * (1 - p).log()).sum())
     both, first = sum(expected) / 2, expected[0]
     assert model.loss(outputs, mixed).item() == pytest.approx(1e6 * both.item(), rel=1e-4)
-    found = model.loss(outputs, mixed._replace(presence=partial)).item()
-    assert found == pytest.approx(1e6 * first.item(), rel=1e-4)
+    loss = model.loss(outputs, mixed._replace(presence=partial)).item()
+    assert loss == pytest.approx(1e6 * first.item(), rel=1e-4)
 
 
 # ---------------------------------------------------------------------------------------------

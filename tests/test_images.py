@@ -93,6 +93,6 @@ def test_thin_level_strokes_are_ink(pen, strokes):
     frame = np.zeros((64, 64), np.uint8)
     for k in range(strokes):
         frame[20 + 20 * k : 20 + 20 * k + pen, 8:56] = 255
-    for found in (normalise(frame[None], 64)[0], normalise(frame.T[None], 64)[0].T):
-        dark = found > 100
+    for image in (normalise(frame[None], 64)[0], normalise(frame.T[None], 64)[0].T):
+        dark = image > 100
         assert dark.any(1).sum() >= pen * strokes and dark.any(0).sum() >= 45

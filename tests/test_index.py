@@ -57,11 +57,11 @@ def written(root: Path, count: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_it_holds_what_was_written(tmp_path):
     index, split = written(tmp_path, 50_000)
-    found = data.placed_index(tmp_path)
-    for name in found.columns:
+    samples = data.placed_index(tmp_path)
+    for name in samples.columns:
         column = split[name] if name == "part" else index[name]
-        assert found[name].tolist() == column.tolist(), name
-    rows = found[found["part"] == "train"]
+        assert samples[name].tolist() == column.tolist(), name
+    rows = samples[samples["part"] == "train"]
     part = data.Part(None, pd.Series(0, rows.index), rows, None)
     codes, names = pd.factorize(index["writer_group"][split["part"] == "train"], sort=True)
     assert len(names) == len(set(rows["writer_group"]))

@@ -20,14 +20,14 @@ def tree(content: str):
 
 def test_strokes_in_order_with_their_types(tmp_path):
     path = archive(tmp_path, ("kanji/05341.svg", HEAD % ("", LEVEL + UPRIGHT)))
-    (found,) = kanjivg.read(path, ["十", "無"])
-    assert found.character == "十" and found.types == ("㇐", "㇑")
-    level, upright = found.strokes
+    (kanji,) = kanjivg.read(path, ["十", "無"])
+    assert kanji.character == "十" and kanji.types == ("㇐", "㇑")
+    level, upright = kanji.strokes
     np.testing.assert_allclose(level[[0, -1]], np.array([[10, 54.5], [100, 54.5]]) / 109, atol=1e-6)
     np.testing.assert_allclose(upright[-1], np.array([54.5, 100]) / 109, atol=1e-6)
     # At half its parameter a Bézier is at (p0 + 3 p1 + 3 p2 + p3) / 8.
     assert upright[6, 1] == pytest.approx((10 + 3 * 40 + 3 * 70 + 100) / 8 / 109)
-    assert found.tree.element == "十" and found.tree.strokes == (0, 1) and not found.tree.parts
+    assert kanji.tree.element == "十" and kanji.tree.strokes == (0, 1) and not kanji.tree.parts
 
 
 def test_variant_forms(tmp_path):
@@ -42,7 +42,7 @@ def test_variant_forms(tmp_path):
 
 def test_parts_written_apart_are_one():
     """街: 行 around 圭. The two 行 of one number are joined; those of another are not."""
-    found = tree(
+    root = tree(
         f'<g kvg:element="行" kvg:part="1" kvg:position="kamae">{PATH}</g>'
         f'<g kvg:element="圭">{PATH}</g>'
         f'<g kvg:element="行" kvg:part="2" kvg:position="kamae">{PATH}</g>'
@@ -51,7 +51,7 @@ def test_parts_written_apart_are_one():
         f'<g kvg:element="口" kvg:part="2" kvg:number="1">{PATH}</g>'
         f'<g kvg:element="口" kvg:part="2" kvg:number="2">{PATH}</g>'
     )
-    assert [(p.element, p.position, p.strokes) for p in found.parts] == [
+    assert [(p.element, p.position, p.strokes) for p in root.parts] == [
         ("行", "kamae", (0, 2)),
         ("圭", "", (1,)),
         ("口", "", (3, 5)),
@@ -61,23 +61,23 @@ def test_parts_written_apart_are_one():
 
 def test_parts_apart_within_parts_apart():
     """武: an outer part without a code point holds an inner one, both written in two goes."""
-    found = tree(
+    root = tree(
         f'<g kvg:element="CDP-8CB8" kvg:part="1"><g kvg:element="弋" kvg:part="1">{PATH}</g></g>'
         f'<g kvg:element="止" kvg:position="kamaec">{PATH}</g>'
         f'<g kvg:element="CDP-8CB8" kvg:part="2"><g kvg:element="弋" kvg:part="2">{PATH}</g></g>'
     )
-    outer, inner = found.parts
+    outer, inner = root.parts
     assert (outer.element, outer.strokes) == ("CDP-8CB8", (0, 2))
     assert [(p.element, p.strokes) for p in outer.parts] == [("弋", (0, 2))]
-    assert inner.element == "止" and found.strokes == (0, 1, 2)
+    assert inner.element == "止" and root.strokes == (0, 1, 2)
 
 
 def test_loose_strokes_beside_groups_and_nameless_groups():
-    found = tree(
+    root = tree(
         f'{PATH}<g kvg:element="人" kvg:original="入" kvg:position="⿵A" kvg:phon="人" '
         f'kvg:variant="true" kvg:radical="general">{PATH}</g><g kvg:position="right">{PATH}</g>'
     )
-    loose, named, nameless = found.parts
+    loose, named, nameless = root.parts
     assert (loose.element, loose.strokes) == ("㇐", (0,))
     assert (named.original, named.position, named.phon) == ("入", "kamae", "人")
     assert named.variant and not named.partial and named.radical == "general"
@@ -133,8 +133,8 @@ def test_an_archive_goes_before_the_package(tmp_path, monkeypatch):
     (tmp_path / "kanji/04e00.svg").write_text(svg, "utf-8")
     install(monkeypatch, Package(tmp_path))
     assert kanjivg.release(tmp_path / "kanjivg.zip") == tmp_path / "kanji"
-    (found,) = kanjivg.read(tmp_path / "kanji", "一十")
-    assert found.character == "一" and found.types == ("㇐",)
+    (kanji,) = kanjivg.read(tmp_path / "kanji", "一十")
+    assert kanji.character == "一" and kanji.types == ("㇐",)
     path = archive(tmp_path, ("kanji/04e00.svg", svg))
     assert kanjivg.release(path) == path
 
@@ -193,21 +193,21 @@ def test_truncated_or_damaged_archive(tmp_path):
 
 def test_official_release():
     names = etl9_characters()
-    found = {c.character: c for c in kanjivg.read(OFFICIAL, names)}
-    assert len(found) == 3036 and sum(len(c.strokes) for c in found.values()) == 32544
-    assert len(found["欝"].strokes) == 25
-    used = [t for c in found.values() for t in c.types]
+    characters = {c.character: c for c in kanjivg.read(OFFICIAL, names)}
+    assert len(characters) == 3036 and sum(len(c.strokes) for c in characters.values()) == 32544
+    assert len(characters["欝"].strokes) == 25
+    used = [t for c in characters.values() for t in c.types]
     assert set(used) - {""} == set(strokes.TYPES) and used.count("") == 208
     assert used.count("㇐") == 9431 and used.count("㇀") == 784 + 1  # with the ６ of 寓
-    assert found["寓"].types[10] == "㇀"
-    for c in found.values():
+    assert characters["寓"].types[10] == "㇀"
+    for c in characters.values():
         assert c.tree.element == c.character
         assert c.tree.strokes == tuple(range(len(c.strokes)))
         leaves = sorted(s for leaf in c.tree.leaves() for s in leaf.strokes)
         assert leaves == list(range(len(c.strokes)))  # each stroke in one leaf
     brush = list(kanjivg.read(OFFICIAL, names, form="Kaisho"))
     assert len(brush) == 1578
-    same = sum(len(b.strokes) == len(found[b.character].strokes) for b in brush)
+    same = sum(len(b.strokes) == len(characters[b.character].strokes) for b in brush)
     assert same == 1574
 
 

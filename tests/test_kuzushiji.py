@@ -62,9 +62,9 @@ def test_kuzushiji_49(tmp_path, packed):
     labels = (np.arange(count) % 49).astype(np.uint8)
     write(tmp_path / "k", frames(count), labels, packed=packed)
     write(tmp_path / "k", frames(3), labels[:3], "test")
-    found = kuzushiji.sources(tmp_path / "k", "raw/K49")
-    assert [s.file for s in found] == ["k49-test-imgs.npz", "k49-train-imgs.npz"]
-    samples = found[1].read(64)
+    sources = kuzushiji.sources(tmp_path / "k", "raw/K49")
+    assert [s.file for s in sources] == ["k49-test-imgs.npz", "k49-train-imgs.npz"]
+    samples = sources[1].read(64)
     assert "".join(map(chr, samples.codepoint[:49])) == kuzushiji.CLASSES
     assert samples.writer_group == ""
     chunks = list(samples.chunks)
@@ -72,7 +72,7 @@ def test_kuzushiji_49(tmp_path, packed):
     images = np.concatenate([c.images for c in chunks])
     assert (images[:, 32, 32] > 200).all() and images[:, 32, 3].max() == 0
     assert (chunks[0].contrast == 230).all()
-    assert len(drain(found[0].read(32))) == 3
+    assert len(drain(sources[0].read(32))) == 3
 
 
 def test_the_class_map_is_used_where_it_is(tmp_path):

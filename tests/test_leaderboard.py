@@ -48,9 +48,9 @@ def test_a_picture_of_the_newest_dataset(tmp_path, monkeypatch):
 
 
 def test_a_row_has_every_column_in_order():
-    found = row()
-    assert list(found) == leaderboard.COLUMNS
-    assert found == {
+    cells = row()
+    assert list(cells) == leaderboard.COLUMNS
+    assert cells == {
         "model": "cnn", "parameters": 1_000_000, "multiply_adds": 2_000_000, "val_top1": 0.9,
         "test_top1": 0.89, "test_top5": 0.99, "int8_top1": 0.88, "fp32_bytes": 4_000_000,
         "int8_bytes": 1_000_000, "fp32_latency_ms": 1.5, "int8_latency_ms": 0.5,

@@ -33,8 +33,8 @@ def mounted(folder: Path) -> losses.Disk:
 def test_a_killed_stage_loses_nothing(project, name, alone):
     """At a random moment of its first second."""
     usual = losses.Undisturbed(1, losses.state(project, name))
-    found = losses.kill(project, name, usual, random.random(), alone, cleared=alone)
-    assert found in ([], ["not killed"])
+    faults = losses.kill(project, name, usual, random.random(), alone, cleared=alone)
+    assert faults in ([], ["not killed"])
 
 
 @pytest.mark.parametrize("pair", [("split", "split"), ("extract", "card")])

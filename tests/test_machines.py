@@ -62,9 +62,9 @@ def agent(folder: Path, count: int, meeting: str, **variables: str) -> BaseProce
     """What one machine runs, in a process group of its own."""
     folder.mkdir(exist_ok=True)
     (folder / "script.py").write_text(SCRIPT)
-    said = folder / f"said-{len(list(folder.iterdir()))}"
-    said.mkdir()
-    return forks.start(folder, "script.py", [str(count), meeting], environment() | variables, said)
+    logs = folder / f"said-{len(list(folder.iterdir()))}"
+    logs.mkdir()
+    return forks.start(folder, "script.py", [str(count), meeting], environment() | variables, logs)
 
 
 def said(folder: Path) -> str:
@@ -72,16 +72,16 @@ def said(folder: Path) -> str:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    found = list(folder.glob("*/out.pt"))
-    assert len(found) == 1, {path.name: said(path) for path in folder.iterdir()}
-    return torch.load(found[0])
+    files = list(folder.glob("*/out.pt"))
+    assert len(files) == 1, {path.name: said(path) for path in folder.iterdir()}
+    return torch.load(files[0])
 
 
 def end(process: BaseProcess) -> None:
     """An agent, and at once whatever it started, as if its machine had lost its power."""
-    for one in [*psutil.Process(process.pid).children(recursive=True), process]:
+    for member in [*psutil.Process(process.pid).children(recursive=True), process]:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(one.pid, signal.SIGKILL)
+            os.kill(member.pid, signal.SIGKILL)
     process.join()
 
 

@@ -15,23 +15,23 @@ from tests.pens import FILE, REFERENCES
 @pytest.mark.parametrize("case", FILE["cases"], ids=[case["name"] for case in FILE["cases"]])
 def test_shared_cases(case):
     reference, ordered = REFERENCES[case["reference"]], case.get("ordered", True)
-    found = matching.match(case["drawn"], reference, ordered)
-    assert json.loads(json.dumps(benchmark.said(found))) == case["wrong"]
-    assert found.accepted == case.get("accepted", not case["wrong"])
+    match = matching.match(case["drawn"], reference, ordered)
+    assert json.loads(json.dumps(benchmark.said(match))) == case["wrong"]
+    assert match.accepted == case.get("accepted", not case["wrong"])
     # The same is told once more by which stroke is which.
-    assert [k + 1 for k, d in enumerate(found.drawn) if d is None] == found.missing
-    others = {number for numbers in found.split for number in numbers[1:]}
-    numbers = set(range(1, len(case["drawn"]) + 1)) - set(found.extra) - others
-    assert set(found.drawn) - {None} == numbers
-    assert [d is None for d in found.distances] == [d is None for d in found.drawn]
+    assert [k + 1 for k, d in enumerate(match.drawn) if d is None] == match.missing
+    others = {number for numbers in match.split for number in numbers[1:]}
+    numbers = set(range(1, len(case["drawn"]) + 1)) - set(match.extra) - others
+    assert set(match.drawn) - {None} == numbers
+    assert [d is None for d in match.distances] == [d is None for d in match.drawn]
 
 
 @pytest.mark.parametrize("name", REFERENCES)
 @pytest.mark.parametrize("scale", [0.01, 300])
 def test_the_reference_itself_anywhere_has_no_distance(name, scale):
     drawn = [scale * np.array(stroke) - 40 for stroke in REFERENCES[name]]
-    found = matching.match(drawn, REFERENCES[name])
-    assert found.accepted and np.allclose(found.distances, 0, atol=1e-9)
+    match = matching.match(drawn, REFERENCES[name])
+    assert match.accepted and np.allclose(match.distances, 0, atol=1e-9)
 
 
 def test_distance_grows_with_what_is_wrong():
@@ -53,10 +53,10 @@ def test_assignment_is_as_cheap_as_scipys():
     rng = np.random.default_rng(0)
     for rows in range(1, 12):
         costs = rng.random((rows, rows + rows // 3))
-        found = pairing.assignment(costs)
-        assert len(set(found)) == rows
+        columns = pairing.assignment(costs)
+        assert len(set(columns)) == rows
         best = costs[linear_sum_assignment(costs)].sum()
-        assert costs[range(rows), found].sum() == pytest.approx(best)
+        assert costs[range(rows), columns].sum() == pytest.approx(best)
 
 
 def test_pairs_in_order_are_the_cheapest_of_all():
@@ -76,14 +76,14 @@ def test_pairs_in_order_are_the_cheapest_of_all():
 
 def test_warped_distance_is_that_of_the_recursion():
     rng = np.random.default_rng(2)
-    one, other = rng.random((2, 3, 6, 2))
-    for a, b, found in zip(one, other, shapes.warped_distance(one, other), strict=True):
+    lines, other = rng.random((2, 3, 6, 2))
+    for a, b, distance in zip(lines, other, shapes.warped_distance(lines, other), strict=True):
         total = {(-1, -1): 0.0}
         for i, j in itertools.product(range(6), range(6)):
             d = np.hypot(*(a[i] - b[j]))
             ways = ((i - 1, j, d), (i, j - 1, d), (i - 1, j - 1, 2 * d))
             total[i, j] = min(total.get((p, q), np.inf) + w for p, q, w in ways)
-        assert found == pytest.approx(total[5, 5] / 12)
+        assert distance == pytest.approx(total[5, 5] / 12)
 
 
 def test_as_few_strokes_as_can_be_are_out_of_order():
@@ -107,8 +107,8 @@ def test_as_few_strokes_as_can_be_are_out_of_order():
 def test_correct_writing_is_accepted_and_faults_are_named(count):
     """Characters in 25 hands that no tolerance was chosen on."""
     made = benchmark.written(OFFICIAL, benchmark.SEED, count=count)
-    found = benchmark.measure(made, benchmark.SEED)
-    rates = {name: right / total for name, (right, total) in found.items()}
+    tallies = benchmark.measure(made, benchmark.SEED)
+    rates = {name: right / total for name, (right, total) in tallies.items()}
     assert rates.pop("correct writing accepted") >= 0.95
     assert len(rates) == 3 and min(rates.values()) >= 0.90, rates
     right, total = benchmark.taken_for_another(made)
@@ -123,10 +123,10 @@ def test_two_strokes_as_one_and_one_as_two_are_no_faults_unless_counted():
         [[20, 80], [80, 80]],
     ]
     whole = [[*corner[0], corner[1][1]], *corner[2:]]
-    found = matching.match(whole, corner)
-    assert found.accepted and found.joined == [[1, 2]] and not found.missing
-    found = matching.match(corner, whole)
-    assert found.accepted and found.split == [[1, 2]] and not found.extra
+    match = matching.match(whole, corner)
+    assert match.accepted and match.joined == [[1, 2]] and not match.missing
+    match = matching.match(corner, whole)
+    assert match.accepted and match.split == [[1, 2]] and not match.extra
     assert not matching.match(corner, whole, judged=["shape", "count"]).accepted
 
 
@@ -135,10 +135,10 @@ def test_a_split_stroke_may_be_finished_later():
     upright = [[50, 20], [50, 85]]
     bars = [[[20, y], [80, y]] for y in (20, 50, 85)]
     parts = [[50, 20], [50, 52]], [[50, 52], [50, 85]]
-    found = matching.match(
+    match = matching.match(
         [bars[0], parts[0], bars[1], parts[1], bars[2]], [bars[0], upright, *bars[1:]]
     )
-    assert (found.accepted, found.split) == (True, [[2, 4]])
+    assert (match.accepted, match.split) == (True, [[2, 4]])
 
 
 def test_another_order_is_a_way_and_its_numbers_are_told():
@@ -146,8 +146,8 @@ def test_another_order_is_a_way_and_its_numbers_are_told():
     king = [bars[0], [[50, 20], [50, 85]], *bars[1:]]
     last = [king[k] for k in (0, 2, 3, 1)]
     assert not matching.match(last, king).accepted
-    found = matching.match(last, king, ways=[[0, 2, 1, 3], [0, 2, 3, 1]])
-    assert (found.accepted, found.way, found.drawn) == (True, 2, [1, 2, 3, 4])
+    match = matching.match(last, king, ways=[[0, 2, 1, 3], [0, 2, 3, 1]])
+    assert (match.accepted, match.way, match.drawn) == (True, 2, [1, 2, 3, 4])
     turned = [king[0][::-1], *king[1:]]
     assert matching.match(turned, king).reversed == [1]
     assert matching.match(turned, king, ways=[[~0, 1, 2, 3]]).accepted
@@ -177,7 +177,7 @@ def test_a_look_alike_is_not_accepted_and_what_differs_is_said():
     alike = matching.look_alikes("未", table)
     assert list(alike) == ["末"] and not matching.look_alikes("未", table, ["未末"])
     assert matching.match(table["未"], table["未"], alike=alike).accepted
-    found = matching.match(table["末"], table["未"], alike=alike)
-    assert (found.accepted, found.alike, found.differs) == (False, "末", ("longer", [2, 1]))
-    assert matching.in_words(found) == ("it looks like 末: stroke 2 should be longer than stroke 1")
+    match = matching.match(table["末"], table["未"], alike=alike)
+    assert (match.accepted, match.alike, match.differs) == (False, "末", ("longer", [2, 1]))
+    assert matching.in_words(match) == ("it looks like 末: stroke 2 should be longer than stroke 1")
     assert matching.match(table["末"], table["未"], alike=alike, judged=["order"]).accepted

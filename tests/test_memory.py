@@ -76,8 +76,8 @@ def test_the_example_itself_leads_by_the_margin(model):
     recognizer.learn(drawn("日"), "目")
     (member,) = recognizer._members
     scaled = member.scaled(prepared("日")[None])
-    told = (scaled + member.gains.of_pictures(scaled))[0]
-    by_class = dict(zip(CLASSES, told, strict=True))
+    scores = (scaled + member.gains.of_pictures(scaled))[0]
+    by_class = dict(zip(CLASSES, scores, strict=True))
     others = max(value for c, value in by_class.items() if c != "目")
     assert by_class["目"] - others == pytest.approx(memory.MARGIN)
     # What was read rightly anyway gains no more than the margin.
@@ -91,22 +91,22 @@ def test_what_was_surely_something_else_gains_nothing():
     than SLACK more, and what it gains is (2 + MARGIN) times how near it is."""
     example = np.array([[5.0, 3.0, -4.0, -4.0]])
     gains = memory.Gains.of(example, np.array([1]))
-    told = gains.of_pictures(np.array([[5.0, 3.0, -4, -4], [5, 2.1, -4, -4], [5, 1.9, -4, -4]]))
-    assert told[0, 1] == pytest.approx(2 + memory.MARGIN) and told[1, 1] > 2 and told[2, 1] == 0
-    assert not told[:, [0, 2, 3]].any()
+    gain = gains.of_pictures(np.array([[5.0, 3.0, -4, -4], [5, 2.1, -4, -4], [5, 1.9, -4, -4]]))
+    assert gain[0, 1] == pytest.approx(2 + memory.MARGIN) and gain[1, 1] > 2 and gain[2, 1] == 0
+    assert not gain[:, [0, 2, 3]].any()
 
 
 def test_a_memory_is_a_small_file_that_another_recogniser_takes(model, tmp_path):
     path = tmp_path / "memory.json"
-    one, other = Recognizer(model), Recognizer(model, model)
+    learner, other = Recognizer(model), Recognizer(model, model)
     for k in range(20):
-        one.learn(drawn("日", 40 + k), CLASSES[k % 4])
-    one.save_memory(path)
+        learner.learn(drawn("日", 40 + k), CLASSES[k % 4])
+    learner.save_memory(path)
     assert path.stat().st_size < 60_000
     other.load_memory(path)
-    assert dict(one.read(drawn("日"))) == pytest.approx(dict(other.read(drawn("日"))))
-    one.forget()
-    one.save_memory(path)
+    assert dict(learner.read(drawn("日"))) == pytest.approx(dict(other.read(drawn("日"))))
+    learner.forget()
+    learner.save_memory(path)
     other.load_memory(path)
     assert not other.examples and first(other, "日") == "日"
 

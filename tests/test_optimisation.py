@@ -13,19 +13,19 @@ def rates(total: int = 1000, **changes: object) -> list[float]:
     options = settings(**{"learning_rate": 1.0, "warmup": 0.15} | changes)
     optimiser = optimisation.optimiser(nn.Linear(2, 2), options)
     schedule = Schedule(optimiser, options, total)
-    found = []
+    learning_rates = []
     for _ in range(total):
-        found.append(optimiser.param_groups[0]["lr"])
+        learning_rates.append(optimiser.param_groups[0]["lr"])
         schedule.advance()
-    return found
+    return learning_rates
 
 
 def test_cosine_rises_and_falls_to_zero():
-    found = rates()
-    assert found[149] == 1.0 and max(found) == 1.0
-    assert found[0] == pytest.approx(1 / 150)
-    assert found[-1] < 1e-4
-    assert all(a > b for a, b in itertools.pairwise(found[150:]))
+    learning_rates = rates()
+    assert learning_rates[149] == 1.0 and max(learning_rates) == 1.0
+    assert learning_rates[0] == pytest.approx(1 / 150)
+    assert learning_rates[-1] < 1e-4
+    assert all(a > b for a, b in itertools.pairwise(learning_rates[150:]))
 
 
 def test_one_cycle_is_torchs():
@@ -51,12 +51,12 @@ def test_plateau_falls_when_validation_stays():
     options = settings(learning_rate=0.9, warmup=0.0, schedule="plateau")
     optimiser = optimisation.optimiser(nn.Linear(2, 2), options)
     schedule = Schedule(optimiser, options, 100)
-    found = []
+    learning_rates = []
     for better in (True, False, True, False):
         schedule.advance()
         schedule.ended(better)
-        found.append(optimiser.param_groups[0]["lr"])
-    assert found == pytest.approx([0.9, 0.3, 0.3, 0.1])
+        learning_rates.append(optimiser.param_groups[0]["lr"])
+    assert learning_rates == pytest.approx([0.9, 0.3, 0.3, 0.1])
     again = Schedule(optimisation.optimiser(nn.Linear(2, 2), options), options, 100)
     again.load_state_dict(schedule.state_dict())
     assert again.optimiser.param_groups[0]["lr"] == pytest.approx(0.1)
@@ -162,9 +162,9 @@ def test_muon_sees_the_same_matrix_in_either_layout():
     )
     assert last.convolution.weight.is_contiguous(memory_format=torch.channels_last)
     for name in ("convolution", "inner"):
-        one, other = getattr(plain, name).weight, getattr(last, name).weight
+        weight, other = getattr(plain, name).weight, getattr(last, name).weight
         # Against steps of about 0.005; the iteration rounds to bfloat16, in another order.
-        torch.testing.assert_close(one, other, atol=5e-4, rtol=0)
+        torch.testing.assert_close(weight, other, atol=5e-4, rtol=0)
 
 
 def test_muon_decays_and_schedules_like_the_others():
@@ -194,8 +194,8 @@ def test_newton_and_schulz_work_on_the_singular_values_alone(shape):
     u, s, v = torch.linalg.svd(matrix / matrix.norm(), full_matrices=False)
     for _ in range(3):
         s = a * s + b * s**3 + c * s**5
-    found = optimisation.orthogonal(matrix, (a, b, c), 3)
-    torch.testing.assert_close(found, (u * s) @ v)
+    orthogonalised = optimisation.orthogonal(matrix, (a, b, c), 3)
+    torch.testing.assert_close(orthogonalised, (u * s) @ v)
 
 
 def test_muon_in_float32_is_torchs_but_for_its_rounding():

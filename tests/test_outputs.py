@@ -56,11 +56,11 @@ def test_a_folder_takes_the_place_of_what_stood_there(tmp_path, monkeypatch, exc
 
 @pytest.mark.skipif(sys.platform != "linux", reason="renameat2 is Linux's")
 def test_a_reader_beside_a_writer_always_finds_a_folder(tmp_path):
-    target, found, done = tmp_path / "b", [], threading.Event()
+    target, sightings, done = tmp_path / "b", [], threading.Event()
 
     def read() -> None:
         while not done.is_set():
-            found.append((target / "one").is_file())
+            sightings.append((target / "one").is_file())
 
     def write() -> None:
         with outputs.whole_folder(target) as part:
@@ -73,7 +73,7 @@ def test_a_reader_beside_a_writer_always_finds_a_folder(tmp_path):
         write()
     done.set()
     reader.join()
-    assert len(found) > 100 and all(found)
+    assert len(sightings) > 100 and all(sightings)
 
 
 def test_two_writers_of_one_output_do_not_meet(tmp_path):
@@ -120,8 +120,8 @@ def test_an_error_names_the_output_not_its_part(tmp_path, inner):
 def test_reserved_room_is_there(tmp_path):
     with open(tmp_path / "a", "wb") as file:
         outputs.reserve(file, 100_000)
-    found = (tmp_path / "a").stat()
-    assert found.st_size == 100_000 and found.st_blocks * 512 >= 100_000
+    status = (tmp_path / "a").stat()
+    assert status.st_size == 100_000 and status.st_blocks * 512 >= 100_000
 
 
 # --- together ------------------------------------------------------------------------------------
@@ -222,9 +222,9 @@ def test_a_first_writer_that_has_just_begun_is_waited_for(checkout):
     with outputs.alone("train"):
         os.environ.pop(outputs.HELD)
         about = checkout / ".checkpoints/stages.json"
-        said = about.read_text()
-        about.write_text(said[:9])
-        late = threading.Timer(0.2, about.write_text, [said])
+        text = about.read_text()
+        about.write_text(text[:9])
+        late = threading.Timer(0.2, about.write_text, [text])
         late.start()
         with pytest.raises(DataError, match=r"found train \(process"):
             outputs.alone("extract").__enter__()

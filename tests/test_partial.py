@@ -104,12 +104,12 @@ def test_characters_with_a_stroke_too_few_or_too_many_are_read_as_written(
     path.parent.mkdir()
     slips.write(characters, tmp_path / "feedback.h5", 3036, seed=0)
     extracted(tmp_path, path.parent, size)
-    found = feedback.read(path, known, size)
-    assert found.images.shape == (10 * 20, size, size) and found.images.any((1, 2)).all()
-    assert set(found.labels) == set(range(20))  # of the classes alone, by their numbers
-    strokes = 2 * found.labels % 4 + 1
-    assert (found.presence.sum(1) <= strokes).all() and (found.presence.sum(1) >= 1).all()
-    assert 0.2 < (found.slips > 0).mean() < 0.8
+    samples = feedback.read(path, known, size)
+    assert samples.images.shape == (10 * 20, size, size) and samples.images.any((1, 2)).all()
+    assert set(samples.labels) == set(range(20))  # of the classes alone, by their numbers
+    strokes = 2 * samples.labels % 4 + 1
+    assert (samples.presence.sum(1) <= strokes).all() and (samples.presence.sum(1) >= 1).all()
+    assert 0.2 < (samples.slips > 0).mean() < 0.8
     with pytest.raises(DataError, match=rf"expected images of 96 pixels .*found {size}"):
         feedback.read(path, known, 96)
 

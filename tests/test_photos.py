@@ -26,9 +26,9 @@ def printed(character: str, side: int = SIDE, margin: float = 0.15) -> np.ndarra
     return np.asarray(image)
 
 
-def likeness(one: np.ndarray, other: np.ndarray) -> float:
+def likeness(image: np.ndarray, other: np.ndarray) -> float:
     """Correlation of two images, 1 for equal ones."""
-    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1]) if other.any() else 0.0
+    return float(np.corrcoef(image.ravel(), other.ravel())[0, 1]) if other.any() else 0.0
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **settings) -> bytes:
@@ -69,8 +69,8 @@ def test_what_looks_like_lines_and_boxes_stays(character, side):
     ink, _, _ = segmentation.ink_of(pictures.levels(alone))
     assert there.any() and (ink[~there] < 24).all()
     rows, columns = np.flatnonzero((alone < 128).any(1)), np.flatnonzero((alone < 128).any(0))
-    found = prepare(alone, 64) > 100
-    height, width = np.ptp(np.flatnonzero(found.any(1))), np.ptp(np.flatnonzero(found.any(0)))
+    mask = prepare(alone, 64) > 100
+    height, width = np.ptp(np.flatnonzero(mask.any(1))), np.ptp(np.flatnonzero(mask.any(0)))
     assert abs(height * np.ptp(columns) - width * np.ptp(rows)) < 5 * SIDE * max(side / SIDE, 1)
 
 
@@ -80,14 +80,14 @@ def test_connected_parts_are_those_of_another_library(seed):
 
     mask = np.random.default_rng(seed).random((60, 83)) < (0.3, 0.45, 0.6)[seed]
     labels, count = ndimage.label(mask, np.ones((3, 3)))
-    found = parts.parts_of(mask)
-    assert sorted(found.area.tolist()) == sorted(np.bincount(labels.ravel())[1:].tolist())
+    components = parts.parts_of(mask)
+    assert sorted(components.area.tolist()) == sorted(np.bincount(labels.ravel())[1:].tolist())
     boxes = sorted(
         (s[0].start, s[0].stop, s[1].start, s[1].stop) for s in ndimage.find_objects(labels)
     )
-    edges = np.stack([found.top, found.bottom, found.left, found.right], 1)
+    edges = np.stack([components.top, components.bottom, components.left, components.right], 1)
     assert sorted(map(tuple, edges.tolist())) == boxes and len(edges) == count
-    np.testing.assert_array_equal(found.drawn(np.ones(count, bool), mask.shape), mask)
+    np.testing.assert_array_equal(components.drawn(np.ones(count, bool), mask.shape), mask)
 
 
 @pytest.mark.parametrize("extreme", ["max", "min"])
@@ -100,8 +100,8 @@ def test_extremes_are_those_of_another_library(extreme, axis, radius):
     outside, of = {"max": (0, np.maximum), "min": (255, np.minimum)}[extreme]
     wanted = {"max": ndimage.maximum_filter1d, "min": ndimage.minimum_filter1d}[extreme]
     expected = wanted(image, 2 * radius + 1, axis, mode="constant", cval=outside)
-    found = ground.spread(image, radius, axis, of, outside)
-    np.testing.assert_array_equal(found, expected)
+    extremes = ground.spread(image, radius, axis, of, outside)
+    np.testing.assert_array_equal(extremes, expected)
 
 
 # --- nothing there ------------------------------------------------------------------------------

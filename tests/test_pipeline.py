@@ -230,9 +230,9 @@ def test_what_no_source_draws_is_named_and_counted(project):
     assert "found 3: 〇〜…" in done.stderr
     assert not (project.root / "data/characters.parquet").exists()
     project.set(synthesize=few | {"max_missing": 3})
-    said = project.stage("characters").stdout
+    output = project.stage("characters").stdout
     known = set(pd.read_parquet(project.root / "data/characters.parquet")["character"])
-    assert "〇〜…" in said and not set("〇〜…") & known and "ゔ" in known
+    assert "〇〜…" in output and not set("〇〜…") & known and "ゔ" in known
 
 
 def test_a_character_is_shown(finished):
@@ -260,8 +260,8 @@ def test_wrong_labels_are_listed_first(finished, tmp_path):
         project.stage(stage)
     table = pd.read_csv(copy / "metrics/plots/audit/audit.csv")
     assert table["margin"].is_monotonic_decreasing
-    found = table.head(16).query("shard == 5")
-    assert len(set(found["row"]) & set(wrong)) >= 4, "chance would find one in ten runs"
+    suspects = table.head(16).query("shard == 5")
+    assert len(set(suspects["row"]) & set(wrong)) >= 4, "chance would find one in ten runs"
     assert (copy / "metrics/plots/audit/audit.png").stat().st_size > 1000
 
 
@@ -279,11 +279,11 @@ def test_external_sets_are_reported_by_name(finished, tmp_path):
     for stage in ("extract", "split", "evaluate"):
         project.stage(stage)
     before, after = (metric(p, "evaluate") for p in (finished, project))
-    found = after["external"]["raw/drawings"]
-    assert (found["samples"], found["samples_of_other_characters"]) == (4, 2)
-    assert found["other_characters"] == "鬱" and found["torch"]["top5"] >= 0.5
+    figures = after["external"]["raw/drawings"]
+    assert (figures["samples"], figures["samples_of_other_characters"]) == (4, 2)
+    assert figures["other_characters"] == "鬱" and figures["torch"]["top5"] >= 0.5
     # Nobody says who drew them, so there is no interval.
-    assert set(after["int8"]) - set(found["int8"]) == {"top1_low", "top1_high"}
+    assert set(after["int8"]) - set(figures["int8"]) == {"top1_low", "top1_high"}
     assert (
         before["external"] == {}
         and after["hard"] == before["hard"]

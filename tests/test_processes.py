@@ -66,19 +66,19 @@ def in_two(kind: str, folder: Path) -> dict:
 
 def test_two_processes_end_with_the_weights_of_one(tmp_path, monkeypatch):
     """But for the order of sums."""
-    one, two = in_one("plain", tmp_path / "one", monkeypatch), in_two("plain", tmp_path)
-    for name, tensor in one["state"].items():
-        found = two["state"][name]
-        assert ((found - tensor).abs().max() / tensor.abs().max()).item() < 1e-4, name
+    single, two = in_one("plain", tmp_path / "one", monkeypatch), in_two("plain", tmp_path)
+    for name, tensor in single["state"].items():
+        counterpart = two["state"][name]
+        assert ((counterpart - tensor).abs().max() / tensor.abs().max()).item() < 1e-4, name
     for column in ("train_loss", "val_loss", "train_top1"):
-        assert two["curve"][column] == pytest.approx(one["curve"][column], rel=1e-4)
+        assert two["curve"][column] == pytest.approx(single["curve"][column], rel=1e-4)
 
 
 def test_with_batch_norm_they_learn_alike(tmp_path, monkeypatch):
     """Its statistics are each process's own, here over 8 images instead of 16."""
-    one, two = in_one("norm", tmp_path / "one", monkeypatch), in_two("norm", tmp_path)
+    single, two = in_one("norm", tmp_path / "one", monkeypatch), in_two("norm", tmp_path)
     for column in ("train_loss", "val_loss"):
-        assert two["curve"][column] == pytest.approx(one["curve"][column], rel=0.2)
+        assert two["curve"][column] == pytest.approx(single["curve"][column], rel=0.2)
 
 
 def test_the_train_stage_starts_its_processes(finished, tmp_path):

@@ -55,9 +55,9 @@ def test_channels_that_nobody_looks_at_go_first():
     small = net(tuple(c - 2 for c in WIDE))
     pruning.prune(large, small)
     # Attention has as many units less as its stage's width asks for, so leave it out of both.
-    for one, other in zip(large.encoder, small.encoder, strict=True):
-        if hasattr(one, "excite"):
-            one.excite.weight.data.zero_()
+    for block, other in zip(large.encoder, small.encoder, strict=True):
+        if hasattr(block, "excite"):
+            block.excite.weight.data.zero_()
             other.excite.weight.data.zero_()
     torch.testing.assert_close(
         small(images(3)).logits, large(images(3)).logits, rtol=1e-4, atol=1e-4
@@ -87,9 +87,9 @@ def test_files(tmp_path, monkeypatch, capsys):
     (tmp_path / "large.json").write_text(json.dumps(about), "utf-8")
     options = committed.settings().archs["compact"].net
     prune_files("large", "start", options)
-    found = saved.describe(tmp_path, "start")
-    assert (found.model, found.net, found.classes) == ("compact", options, list(classes))
-    compact.build(found.classes, None, 64, **options).load_state_dict(found.state)
+    start = saved.describe(tmp_path, "start")
+    assert (start.model, start.net, start.classes) == ("compact", options, list(classes))
+    compact.build(start.classes, None, 64, **options).load_state_dict(start.state)
     assert "parameters of large became" in capsys.readouterr().out
     with pytest.raises(
         SettingsError, match=r"archs\.compact\.net\.rank: expected greater .* 1, fou"

@@ -97,10 +97,10 @@ def test_rounded_training_foresees_the_int8_export(small, tmp_path):
         plain = small.eval()(scaled)
     export.to_onnx(small, 64, 21, tmp_path / "fp32.onnx")
     int8.to_int8(tmp_path / "fp32.onnx", lambda: export.batches(images), tmp_path / "int8.onnx")
-    (found,) = open_session(tmp_path / "int8.onnx").run(["logits"], {"input": scaled.numpy()})
+    (logits,) = open_session(tmp_path / "int8.onnx").run(["logits"], {"input": scaled.numpy()})
     qat.begin(small)
     small.linear.rounding.high.fill_(plain.features.max())  # as calibration finds it
     with torch.no_grad():
         foreseen = small.eval()(scaled).logits.numpy()
-    error, plain = np.abs(found - foreseen).mean(), plain.logits.numpy()
-    assert error < 0.25 * np.abs(found - plain).mean()
+    error, plain = np.abs(logits - foreseen).mean(), plain.logits.numpy()
+    assert error < 0.25 * np.abs(logits - plain).mean()

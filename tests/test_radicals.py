@@ -44,8 +44,8 @@ def test_codes_share_radicals_and_tell_places_apart():
     apricot, stupid = over("木", "口"), over("口", "木")  # 杏, 呆
     book = radicals.codebook([apricot, stupid, WOOD, MOUTH])
     assert not book.collisions
-    said = [{book.columns[i] for i in np.flatnonzero(code)} for code in book.codes]
-    assert said == [
+    columns = [{book.columns[i] for i in np.flatnonzero(code)} for code in book.codes]
+    assert columns == [
         {"木", "口", "木@0", "口@1", "⿱@"},
         {"木", "口", "木@1", "口@0", "⿱@"},
         {"木"},
@@ -61,9 +61,9 @@ def test_three_parts_are_two_and_one():
     )
     gate = Component("", parts=(Component("門", "kamae"), Component("日", "kamaec")))
     book = radicals.codebook([three, gate])
-    said = [{book.columns[i] for i in np.flatnonzero(code)} for code in book.codes]
-    assert said[0] == {"彳", "重", "亍", "彳@0", "重@10", "亍@11", "⿰@", "⿰@1"}
-    assert said[1] == {"門", "日", "門@0", "日@1", "⿴@"}
+    columns = [{book.columns[i] for i in np.flatnonzero(code)} for code in book.codes]
+    assert columns[0] == {"彳", "重", "亍", "彳@0", "重@10", "亍@11", "⿰@", "⿰@1"}
+    assert columns[1] == {"門", "日", "門@0", "日@1", "⿴@"}
 
 
 def test_equal_decompositions_are_told_apart_and_counted():

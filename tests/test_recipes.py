@@ -39,8 +39,8 @@ TINY_TRAIN = {"epochs": 1, "batch": 32, "stop_after": 0}
 def commands(name: str) -> list[list[str]]:
     """The overrides, `group.setting=value`, of each `dvc exp run` of a document."""
     text = DOCS[name].replace("\\\n", " ")
-    found = re.findall(r"dvc exp run((?: +(?:--queue|-S +(?:'[^']*'|[^\s`]+)))+)", text)
-    return [[word for word in shlex.split(c) if not word.startswith("-")] for c in found]
+    arguments = re.findall(r"dvc exp run((?: +(?:--queue|-S +(?:'[^']*'|[^\s`]+)))+)", text)
+    return [[word for word in shlex.split(c) if not word.startswith("-")] for c in arguments]
 
 
 def applied(tree: dict, overrides: list[str]) -> dict:
@@ -149,8 +149,8 @@ MAKERS = {
 
 def recipe(name: str, part: str) -> list[str]:
     """The one recipe of a document that says `part`."""
-    (found,) = [c for c in commands(name) if part in " ".join(c)]
-    return found
+    (overrides,) = [c for c in commands(name) if part in " ".join(c)]
+    return overrides
 
 
 def prepared(finished: Project, folder: Path, overrides: list[str]) -> Project:
@@ -201,9 +201,9 @@ def test_kuzushiji_kanji_alone(finished, tmp_path):
     """Of a corpus that does not say who wrote, with characters of old books."""
     overrides = recipe("training.md", "raw/kkanji2")
     project = prepared(finished, tmp_path / "project", overrides)
-    said = run(project, "extract", "split", "train", "quantize", "evaluate")
-    assert "5 of 8 classes by character" in said
-    assert "nobody knows the strokes of ㍻们龘 (3 of 8)" in said
+    output = run(project, "extract", "split", "train", "quantize", "evaluate")
+    assert "5 of 8 classes by character" in output
+    assert "nobody knows the strokes of ㍻们龘 (3 of 8)" in output
     evaluate = metric(project, "evaluate")
     assert evaluate["scheme"] == "random" and evaluate["classes"] == 8
     assert 0 <= evaluate["int8"]["top1"] <= 1
@@ -272,13 +272,13 @@ def test_corpora_mixed_as_documented(finished, tmp_path):
 def others() -> list[tuple[str, str]]:
     """Document and overrides of every recipe that no test above runs."""
     run_above = ("raw/", "init_from=pen", "--queue")
-    found = {}
+    documents = {}
     for name in DOCS:
         for overrides in commands(name):
             text = shlex.join(overrides)
             if overrides and not any(part in text for part in run_above):
-                found.setdefault(text, name)
-    return [(name, text) for text, name in found.items()]
+                documents.setdefault(text, name)
+    return [(name, text) for text, name in documents.items()]
 
 
 @pytest.mark.long

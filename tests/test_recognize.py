@@ -104,12 +104,12 @@ def test_what_is_passed_over_is_said(tmp_path, read):
     (tmp_path / "phone.heic").write_bytes(b"x")
     status, out, err = read(tmp_path)
     assert "phone.heic" in status and "save it as JPEG" in out
-    for said in (
+    for reason in (
         "1, no plain file: a pipe, a socket or a device: ", "1, a link to nothing: ",
         "1, a link to a folder that it is in: ", "1, no image by its name: ",
         "1, pages or frames after the first: ",
     ):  # fmt: skip
-        assert f"recognize: passed over {said}" in err
+        assert f"recognize: passed over {reason}" in err
 
 
 def test_labels_are_those_of_the_names_that_people_see(tmp_path, read, monkeypatch):

@@ -51,9 +51,11 @@ def test_candidates_alone_are_answered(finished, tmp_path):
     image = prepare(drawn("の"), 64)[None]
     assert {c for c, _ in few.read(drawn("の"))} == set("あのめ")
     kept = [all_of_them.probabilities(image)[0][all_of_them.classes.index(c)] for c in "あのめ"]
-    found = [few.probabilities(image)[0][few.classes.index(c)] for c in "あのめ"]
-    np.testing.assert_allclose(np.array(found) / sum(found), np.array(kept) / sum(kept))
-    assert sum(found) <= 1, "what is left is that of none of them"
+    probabilities = [few.probabilities(image)[0][few.classes.index(c)] for c in "あのめ"]
+    np.testing.assert_allclose(
+        np.array(probabilities) / sum(probabilities), np.array(kept) / sum(kept)
+    )
+    assert sum(probabilities) <= 1, "what is left is that of none of them"
     done = finished.stage("recognize", "--candidates", "鬱", str(tmp_path / "no.png"), check=False)
     assert (
         done.returncode == 1
@@ -108,27 +110,27 @@ def test_what_it_is_not_sure_of_is_rejected(finished, folder):
 def test_several_models_are_averaged(finished):
     paths = [finished.root / f"models/exports/{name}.onnx" for name in ("fp32", "int4")]
     image = prepare(drawn("の"), 64)[None]
-    one, other = (Recognizer(path).probabilities(image) for path in paths)
-    np.testing.assert_allclose(Recognizer(*paths).probabilities(image), (one + other) / 2)
-    assert not np.allclose(one, other)
+    probabilities, other = (Recognizer(path).probabilities(image) for path in paths)
+    np.testing.assert_allclose(Recognizer(*paths).probabilities(image), (probabilities + other) / 2)
+    assert not np.allclose(probabilities, other)
 
 
 def test_models_of_other_classes_are_not_averaged(finished, tmp_path):
     path = finished.root / "models/exports/fp32.onnx"
     other = tmp_path / "other.onnx"
     shutil.copy(path, other)
-    told = {p.key: p.value for p in onnx.load(path).metadata_props}
-    rest = {k: v for k, v in told.items() if k not in ("classes", "size", "range")}
-    export.annotate(other, list(told["classes"][::-1]), 64, rest)
+    metadata = {p.key: p.value for p in onnx.load(path).metadata_props}
+    rest = {k: v for k, v in metadata.items() if k not in ("classes", "size", "range")}
+    export.annotate(other, list(metadata["classes"][::-1]), 64, rest)
     with pytest.raises(DataError, match=r"other.onnx: expected the 60 classes and the 64 pixels"):
         Recognizer(path, other)
 
 
 def test_the_monitor_tells_what_came_in(finished, folder):
     done = finished.stage("recognize", "--json", "--monitor", str(folder))
-    found = json.loads(done.stdout.splitlines()[-1])["monitor"]
-    assert set(found) == {"confidence", "ink", "stroke_width"}
-    for cell in found.values():
+    cells = json.loads(done.stdout.splitlines()[-1])["monitor"]
+    assert set(cells) == {"confidence", "ink", "stroke_width"}
+    for cell in cells.values():
         assert cell["chance"] == pytest.approx(0.9)
         assert cell["verdict"] in ("stable", "watch", "drifted")
     assert "stability index" in finished.stage("recognize", "--monitor", str(folder)).stdout
@@ -142,8 +144,8 @@ def test_a_table_for_people_and_no_summary_without_labels(finished, tmp_path):
     done = finished.stage("recognize", "--json", str(tmp_path))
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["label"] for line in lines] == [None] * 3
-    found = sum(Path(line["file"]).stem in [c for c, _ in line["top"]] for line in lines)
-    assert found >= 2, "photos of three characters, each among the best five of sixty"
+    hits = sum(Path(line["file"]).stem in [c for c, _ in line["top"]] for line in lines)
+    assert hits >= 2, "photos of three characters, each among the best five of sixty"
 
 
 CROSS = [[[10, 50], [90, 50]], [[50, 10], [50, 90]]]
@@ -310,11 +312,11 @@ Unsupported model IR version: 10, max supported IR version: 9"""
 
 
 @pytest.mark.parametrize(
-    ("said", "wanted", "most"), [(OPSET, "opset 21", 20), (IR, "IR version 10", 9)]
+    ("message", "wanted", "most"), [(OPSET, "opset 21", 20), (IR, "IR version 10", 9)]
 )
-def test_an_older_onnx_runtime_is_named(tmp_path, monkeypatch, said, wanted, most):
+def test_an_older_onnx_runtime_is_named(tmp_path, monkeypatch, message, wanted, most):
     def refuse(*args, **settings):
-        raise RuntimeError(said)
+        raise RuntimeError(message)
 
     path = small_model(tmp_path / "x.onnx")
     monkeypatch.setattr(onnxruntime, "InferenceSession", refuse)

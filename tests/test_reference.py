@@ -28,10 +28,10 @@ def test_the_true_form_where_there_is_one(tmp_path):
         一=[form("font", [0, 0, 1, 1]), form("kanjivg", [0, 0.5, 0.5, 0.5, 1, 0.5])],
         二=[form("font", [0, 0.2, 1, 0.2], [0, 0.8, 1, 0.8])],
     )
-    found = reference.read(path, {"一", "二"})
-    assert found["一"].ordered and not found["二"].ordered
-    np.testing.assert_array_equal(found["一"].strokes[0], [[0, 0.5], [0.5, 0.5], [1, 0.5]])
-    assert len(found["二"].strokes) == 2
+    references = reference.read(path, {"一", "二"})
+    assert references["一"].ordered and not references["二"].ordered
+    np.testing.assert_array_equal(references["一"].strokes[0], [[0, 0.5], [0.5, 0.5], [1, 0.5]])
+    assert len(references["二"].strokes) == 2
 
 
 def test_what_is_not_there_is_named(tmp_path):
@@ -105,11 +105,13 @@ def test_a_stroke_that_may_run_from_its_end():
 def test_orders_of_several_components():
     """止 beside 王: each in its own order or in the other."""
     parts = [{"element": "卜", "strokes": [0, 1]}, {"element": "王", "strokes": [2, 3, 4, 5]}]
-    found = reference.orders({"element": "", "strokes": list(range(6)), "parts": parts}, 6)
+    orders = reference.orders({"element": "", "strokes": list(range(6)), "parts": parts}, 6)
     assert (
-        [1, 0, 2, 4, 5, 3] in found and [0, 1, 2, 4, 5, 3] in found and [1, 0, 2, 3, 4, 5] in found
+        [1, 0, 2, 4, 5, 3] in orders
+        and [0, 1, 2, 4, 5, 3] in orders
+        and [1, 0, 2, 3, 4, 5] in orders
     )
-    assert all(sorted(order) == list(range(6)) for order in found)
+    assert all(sorted(order) == list(range(6)) for order in orders)
 
 
 def test_orders_are_permutations():
@@ -130,10 +132,10 @@ def test_ways_and_look_alikes(tmp_path):
         末=[form("kanjivg", long, short, lower)],
         一=[form("font", [0, 0.5, 1, 0.5])],
     )
-    found = reference.read(path, {"未", "一"})
-    np.testing.assert_array_equal(found["未"].ways[0][0], [[0.2, 0.35], [0.8, 0.3]])
-    assert list(found["未"].alike) == ["末"]
-    assert not found["一"].ways and not found["一"].alike
+    references = reference.read(path, {"未", "一"})
+    np.testing.assert_array_equal(references["未"].ways[0][0], [[0.2, 0.35], [0.8, 0.3]])
+    assert list(references["未"].alike) == ["末"]
+    assert not references["一"].ways and not references["一"].alike
 
 
 def test_a_digit_written_of_fewer_strokes():

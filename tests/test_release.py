@@ -112,20 +112,20 @@ def test_a_release_that_cannot_be(finished, tmp_path):
 
 def test_packed_strokes_come_back(finished):
     table = pd.read_parquet(finished.root / "data/characters.parquet")
-    found = reference.unpack(*packing.pack(table))
+    references = reference.unpack(*packing.pack(table))
     others = reference.variants(set(table["character"]))
-    assert "".join(found) == "".join(table["character"])
+    assert "".join(references) == "".join(table["character"])
     for row in table.itertuples():
-        form, one = reference.best(row.forms), found[row.character]
-        assert one.ordered == (form["source"] in reference.TRUE)
-        for packed, full in zip(one.strokes, reference.lines(form), strict=True):
+        form, unpacked = reference.best(row.forms), references[row.character]
+        assert unpacked.ordered == (form["source"] in reference.TRUE)
+        for packed, full in zip(unpacked.strokes, reference.lines(form), strict=True):
             ends = np.abs(packed[[0, -1]] - full[[0, -1]].clip(0, 1))
             assert ends.max() <= 0.5 / 255 + 1e-6
         ways = reference.ways(row.forms, row.decomposition, others.get(row.character, ()))
-        assert [way for way in one.ways if isinstance(way[0], int)] == [
+        assert [way for way in unpacked.ways if isinstance(way[0], int)] == [
             way for way in ways if isinstance(way[0], int)
         ]
-        assert list(map(len, one.ways)) == list(map(len, ways))
+        assert list(map(len, unpacked.ways)) == list(map(len, ways))
 
 
 def test_references_of_packed_strokes(finished, released):

@@ -49,10 +49,10 @@ def test_a_known_map_leaves_nothing_and_is_told(reference):
 
 def test_strokes_in_another_order_and_direction_are_found(reference):
     drawn = [STROKES[k][:: -1 if k == 2 else 1] for k in (3, 1, 0, 4, 2)]
-    found = residuals.paired(drawn, reference)
-    np.testing.assert_allclose(found.lines, LINES, atol=1e-9)
-    assert found.order.tolist() == [2, 1, 4, 0, 3]
-    assert found.backwards.tolist() == [False, False, True, False, False]
+    pairing = residuals.paired(drawn, reference)
+    np.testing.assert_allclose(pairing.lines, LINES, atol=1e-9)
+    assert pairing.order.tolist() == [2, 1, 4, 0, 3]
+    assert pairing.backwards.tolist() == [False, False, True, False, False]
     assert residuals.paired(drawn[1:], reference) is None
 
 
@@ -65,12 +65,12 @@ def test_turn_length_place_and_bow_of_a_stroke():
     drawn[3, :, 1] += 0.08 * (
         1 - t**2
     )  # a tenth of its chord, to the right of a pen that goes right
-    found = residuals.of_strokes(drawn, LINES)
-    assert found["turn"][0] == pytest.approx(5)
-    assert (found["x"][1], found["y"][1]) == pytest.approx((3, -1))
-    assert found["length"][2] == pytest.approx(100 * np.log(1.1))
-    assert found["bow"][3] == pytest.approx(10, abs=0.05)
-    np.testing.assert_allclose(found["shape"][:3], 0, atol=1e-9)
+    measures = residuals.of_strokes(drawn, LINES)
+    assert measures["turn"][0] == pytest.approx(5)
+    assert (measures["x"][1], measures["y"][1]) == pytest.approx((3, -1))
+    assert measures["length"][2] == pytest.approx(100 * np.log(1.1))
+    assert measures["bow"][3] == pytest.approx(10, abs=0.05)
+    np.testing.assert_allclose(measures["shape"][:3], 0, atol=1e-9)
 
 
 def test_gaps_and_overshoot_where_a_stroke_should_end(reference):
@@ -107,12 +107,12 @@ def test_a_wavy_line_shakes_and_a_flick_is_a_hook():
     wave = np.stack([t, 0.01 * np.sin(5 * np.pi * t)], 1)
     hook = np.concatenate([flat * (0.93, 1), [(0.93, 0.07)]])
     lines = np.stack([resample(s, POINTS) for s in (flat, bent, wave, hook)])
-    found = residuals.of_strokes(lines, np.repeat(lines[:1], 4, 0))
-    np.testing.assert_allclose(found["shake"][:2], 0, atol=0.01)
-    assert found["shake"][2] == pytest.approx(0.71, abs=0.15)  # a sine of 1 %, some of it beyond
-    np.testing.assert_allclose(found["s-bend"][:3], 0, atol=0.05)
-    assert found["hook at the end"].tolist() == [0, 0, 0, 100]
-    assert found["hook at the start"].tolist() == [0, 0, 0, 0]
+    measures = residuals.of_strokes(lines, np.repeat(lines[:1], 4, 0))
+    np.testing.assert_allclose(measures["shake"][:2], 0, atol=0.01)
+    assert measures["shake"][2] == pytest.approx(0.71, abs=0.15)  # a sine of 1 %, some of it beyond
+    np.testing.assert_allclose(measures["s-bend"][:3], 0, atol=0.05)
+    assert measures["hook at the end"].tolist() == [0, 0, 0, 100]
+    assert measures["hook at the start"].tolist() == [0, 0, 0, 0]
 
 
 def test_a_part_that_is_moved_and_widened(reference):

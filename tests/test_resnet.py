@@ -19,20 +19,20 @@ def norm(name: str, channels: int) -> dict[str, tuple[int, ...]]:
 
 def shapes() -> dict[str, tuple[int, ...]]:
     """Names and shapes of torchvision's resnet18, written down apart from our network."""
-    found = {"conv1.weight": (64, 3, 7, 7)} | norm("bn1", 64)
+    sizes = {"conv1.weight": (64, 3, 7, 7)} | norm("bn1", 64)
     before = 64
     for stage, channels in enumerate((64, 128, 256, 512), 1):
         for block in range(2):
             at = f"layer{stage}.{block}"
-            found[f"{at}.conv1.weight"] = (channels, before, 3, 3)
-            found |= norm(f"{at}.bn1", channels)
-            found[f"{at}.conv2.weight"] = (channels, channels, 3, 3)
-            found |= norm(f"{at}.bn2", channels)
+            sizes[f"{at}.conv1.weight"] = (channels, before, 3, 3)
+            sizes |= norm(f"{at}.bn1", channels)
+            sizes[f"{at}.conv2.weight"] = (channels, channels, 3, 3)
+            sizes |= norm(f"{at}.bn2", channels)
             if before != channels:
-                found[f"{at}.downsample.0.weight"] = (channels, before, 1, 1)
-                found |= norm(f"{at}.downsample.1", channels)
+                sizes[f"{at}.downsample.0.weight"] = (channels, before, 1, 1)
+                sizes |= norm(f"{at}.downsample.1", channels)
             before = channels
-    return found | {"fc.weight": (1000, 512), "fc.bias": (1000,)}
+    return sizes | {"fc.weight": (1000, 512), "fc.bias": (1000,)}
 
 
 def tensors() -> dict[str, torch.Tensor]:
@@ -81,19 +81,19 @@ def test_both_stems_lead_to_the_same_grid():
 def test_the_sum_over_colours_reads_grey_like_three_equal_colours(folder):
     made = tensors()
     save_file(made, folder / "imagenet.safetensors")
-    one = built(pretrained="imagenet.safetensors", channels="sum")
+    grey = built(pretrained="imagenet.safetensors", channels="sum")
     three = built(pretrained="imagenet.safetensors", channels="repeat")
-    three.head.load_state_dict(one.head.state_dict())
-    assert one.conv1.weight.shape == (64, 1, 7, 7)
+    three.head.load_state_dict(grey.head.state_dict())
+    assert grey.conv1.weight.shape == (64, 1, 7, 7)
     taken = {k: v for k, v in three.named_parameters() if not k.startswith("head.")}
     assert all(torch.equal(v, made[k]) for k, v in taken.items())
     assert torch.equal(three.layer4[1].bn2.running_var, made["layer4.1.bn2.running_var"])
     images = torch.rand(4, 1, 64, 64) * 2 - 1
     with torch.no_grad():
-        found, expected = one(images), three(images)
+        outputs, expected = grey(images), three(images)
     assert expected.features.std(0).max() > 1e-2  # the image gets through
-    assert one.origins == three.origins and one.origins["pretrained"] == "imagenet.safetensors"
-    torch.testing.assert_close(found.features, expected.features, rtol=1e-4, atol=1e-4)
+    assert grey.origins == three.origins and grey.origins["pretrained"] == "imagenet.safetensors"
+    torch.testing.assert_close(outputs.features, expected.features, rtol=1e-4, atol=1e-4)
 
 
 def test_norms_need_not_bring_their_counts(folder):
@@ -183,12 +183,12 @@ def test_images_side_by_side_do_not_touch(side, stride):
     torch.manual_seed(0)
     layer = resnet.Convolution(3, 5, stride=stride).double().train()
     images = torch.randn(6, 3, side, side, dtype=torch.float64, requires_grad=True)
-    found = layer(images)
+    outputs = layer(images)
     expected = F.conv2d(images, layer.weight, stride=stride, padding=1)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(outputs, expected)
     weights = torch.randn_like(expected)
     for mine, true in zip(
-        torch.autograd.grad((found * weights).sum(), (images, layer.weight)),
+        torch.autograd.grad((outputs * weights).sum(), (images, layer.weight)),
         torch.autograd.grad((expected * weights).sum(), (images, layer.weight)),
         strict=True,
     ):

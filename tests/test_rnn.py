@@ -85,8 +85,8 @@ def test_the_loss_is_that_of_all_paths():
             steps = enumerate(path)
             likelihood[image] += math.prod(float(probabilities[t, image, n]) for t, n in steps)
     expected = sum(-math.log(p) / 2 for p in likelihood) / 2  # per radical, over images
-    found = net._radical_loss(outputs, noise([0, 1]))
-    assert found.item() == pytest.approx(expected, rel=1e-5)
+    loss = net._radical_loss(outputs, noise([0, 1]))
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_what_gpus_compute_is_what_torch_s_own_ctc_does():

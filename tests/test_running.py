@@ -160,9 +160,9 @@ def test_strokes_that_go_on_into_each_other_make_no_corner():
     for rule in rules.FORMS:
         for course in rule.courses:
             strokes = rules.curves(course, 200).strokes
-            for one, other in itertools.pairwise(strokes):
-                if (one[-1] == other[0]).all():
-                    before, after = one[-1] - one[-2], other[1] - other[0]
+            for stroke, other in itertools.pairwise(strokes):
+                if (stroke[-1] == other[0]).all():
+                    before, after = stroke[-1] - stroke[-2], other[1] - other[0]
                     cosine = before @ after / np.linalg.norm(before) / np.linalg.norm(after)
                     assert cosine > np.cos(np.radians(45)), (rule.name, course)
 
@@ -252,14 +252,14 @@ def test_the_same_writer_writes_the_same_running_hand(forms):
 
 
 def test_the_documentation_lists_every_rule():
-    told = (ROOT / "docs/handwriting.md").read_text("utf-8")
+    text = (ROOT / "docs/handwriting.md").read_text("utf-8")
     kinds = {"drawn anew": rules.FORMS, "cut short": rules.CUTS, "joined": rules.LINKS}
     rows = [
         f"| {kind} | {rule.name} | {round(100 * rule.chance)} % |"
         for kind, listed in kinds.items()
         for rule in listed
     ]
-    lines = told.split("## Running forms", 1)[1].split("\n## ", 1)[0].splitlines()
+    lines = text.split("## Running forms", 1)[1].split("\n## ", 1)[0].splitlines()
     table = [line for line in lines if line.startswith("|")][2:]
     assert table == rows
 

@@ -116,17 +116,17 @@ def test_every_architecture_goes_all_the_way(samples, tmp_path, model):
         quantize = metric(project, "quantize")
         assert quantize["int8"]["bytes"] < 0.35 * quantize["fp32"]["bytes"]
     if model == "seq2seq":
-        found = evaluate["sequence"]["int8"]
-        assert set(found) == {"written", "looked_up"}
-        assert found["looked_up"]["exact"] >= evaluate["int8"]["top1"]
+        scores = evaluate["sequence"]["int8"]
+        assert set(scores) == {"written", "looked_up"}
+        assert scores["looked_up"]["exact"] >= evaluate["int8"]["top1"]
         done = project.stage("recognize", "--strokes", "--json", str(file_of(tmp_path)))
         line = json.loads(done.stdout.splitlines()[0])
         assert set(line["strokes"]) <= set(TYPES) and 0 < line["strokes_probability"] <= 1
     else:
         assert "sequence" not in evaluate
     if model == "stroke":
-        found = evaluate["feedback"]["int8"]
-        assert found["samples"] == 10 * 24 and 0 <= found["missing_recall"] <= 1
+        figures = evaluate["feedback"]["int8"]
+        assert figures["samples"] == 10 * 24 and 0 <= figures["missing_recall"] <= 1
         recognizer = Recognizer(project.root / "models/exports/int8.onnx")
         meant, count = recognizer.classes[7], recognizer.stroke_counts[7]
         done = project.stage("recognize", "--feedback", meant, "--json", str(file_of(tmp_path)))
@@ -142,10 +142,12 @@ def test_classes_never_trained_on_are_read_by_their_codes(samples, tmp_path):
     project.set(model="hiercode", split={"zero_shot_classes": 5}, train={"epochs": 3})
     for stage in ("split", "train", "quantize", "evaluate"):
         project.stage(stage)
-    found = metric(project, "evaluate")["zero_shot"]
-    assert found["classes"] + found["classes_whose_codes_collide"] == 5
-    assert found["samples"] == 3 * found["classes"]
-    assert 0 <= found["top1_of_all"] <= found["top1_of_unseen"] <= found["top5_of_unseen"] <= 1
+    figures = metric(project, "evaluate")["zero_shot"]
+    assert figures["classes"] + figures["classes_whose_codes_collide"] == 5
+    assert figures["samples"] == 3 * figures["classes"]
+    assert (
+        0 <= figures["top1_of_all"] <= figures["top1_of_unseen"] <= figures["top5_of_unseen"] <= 1
+    )
     assert metric(project, "evaluate")["classes"] == 19
     known = json.loads((project.root / "models/model.json").read_text("utf-8"))["classes"]
     add = ["--add", f"龘={known[-1] * 3}", "--candidates", f"龘{known[0]}"]
@@ -349,8 +351,8 @@ def test_a_killed_training_resumes_to_the_same_weights(finished, tmp_path):
     trainer.join()
     assert not weights.exists()
     assert "goes on after epoch" in copy.stage("train").stdout
-    found = load_file(weights)
-    assert all(torch.equal(expected[key], found[key]) for key in expected)
+    tensors = load_file(weights)
+    assert all(torch.equal(expected[key], tensors[key]) for key in expected)
 
 
 def test_real_files_take_the_place_of_synthetic_ones(finished, project):

@@ -51,8 +51,8 @@ def test_figures_are_those_that_a_person_gets():
     third = np.log(3.0)
     expected = np.array([[third, 0], [third, 0], [0, third]], np.float32)
     logits = np.array([[third, 0], [0, third], [0, third]], np.float32)
-    found = comparing.compare(logits, expected, 1.0, np.array([0, 0, 1]), 2)
-    assert found == {
+    figures = comparing.compare(logits, expected, 1.0, np.array([0, 0, 1]), 2)
+    assert figures == {
         "equal": pytest.approx(2 / 3),
         "probability_difference": pytest.approx(0.5),
         "top1": 0.5,
@@ -95,8 +95,8 @@ def test_a_tool_that_installs_what_it_likes_installs_nothing(tmp_path, monkeypat
         "import subprocess, sys\n"
         "sys.exit(subprocess.run([sys.executable, '-m', 'pip', 'download', 'six']).returncode)\n"
     )
-    found = running.run([sys.executable], "greedy", tmp_path, "fp32")
-    assert "No matching distribution found for six" in found["why"]
+    outcome = running.run([sys.executable], "greedy", tmp_path, "fp32")
+    assert "No matching distribution found for six" in outcome["why"]
     assert not list(tmp_path.glob("six*"))
 
 
@@ -132,9 +132,9 @@ def test_a_package_that_cannot_be_had_is_named(tmp_path, monkeypatch, name):
     with pytest.raises(DataError, match=rf"expected {package} from .*, found: no network; look"):
         environments.install(ROOT, name, RUNTIMES[name])
     assert not list(tmp_path.rglob("installed.txt"))
-    found = measuring.measure(ROOT, name, {}, three_images())
-    assert {line["state"] for line in found["formats"].values()} == {"not tried"}
-    assert "no network" in found["formats"]["fp32"]["why"]
+    report = measuring.measure(ROOT, name, {}, three_images())
+    assert {line["state"] for line in report["formats"].values()} == {"not tried"}
+    assert "no network" in report["formats"]["fp32"]["why"]
 
 
 def test_a_runtime_that_cannot_read_a_file_says_why(tmp_path, monkeypatch):
@@ -146,10 +146,10 @@ def test_a_runtime_that_cannot_read_a_file_says_why(tmp_path, monkeypatch):
         "import sys, pathlib\nprint('first', file=sys.stderr)\n"
         "sys.exit(f'ValueError: {pathlib.Path(sys.argv[1]) / \"model.onnx\"} is odd')"
     )
-    found = measuring.measure(tmp_path, "onnxruntime", {"fp32": path}, three_images())
-    line = found["formats"]["fp32"]
+    report = measuring.measure(tmp_path, "onnxruntime", {"fp32": path}, three_images())
+    line = report["formats"]["fp32"]
     assert line["state"] == "failed" and "ValueError: model.onnx is odd" in line["why"]
-    assert found["formats"]["int8"]["why"].startswith("the run has no int8")
+    assert report["formats"]["int8"]["why"].startswith("the run has no int8")
 
 
 @pytest.mark.parametrize(("name", "runtime"), [("tflite", "litert"), ("ncnn", "ncnn")])
@@ -229,15 +229,15 @@ def test_a_format_of_another_runtime_is_converted_and_read(tmp_path, monkeypatch
 def test_the_lightest_runtime_reads_as_onnx_runtime_does(tmp_path, monkeypatch):
     monkeypatch.setattr(environments, "FOLDER", str(tmp_path / "runtimes"))
     files = {"fp32": uneven_model(tmp_path / "fp32.onnx")}
-    found = measuring.measure(tmp_path, LIGHTEST, files, three_images())
-    line = found["formats"]["fp32"]
+    report = measuring.measure(tmp_path, LIGHTEST, files, three_images())
+    line = report["formats"]["fp32"]
     if line["state"] == measuring.NOT_TRIED:
         pytest.skip(line["why"])
     assert line["state"] == measuring.RUN, line
     assert line["equal"] == 1 and line["probability_difference"] < 1e-5
     assert line["milliseconds"] > 0 and line["onnx_milliseconds"] > 0
     assert line["bytes"] == line["onnx_bytes"] == files["fp32"].stat().st_size
-    assert found["version"] == RUNTIMES[LIGHTEST].pip[0].split("==")[1]
+    assert report["version"] == RUNTIMES[LIGHTEST].pip[0].split("==")[1]
 
 
 @pytest.mark.runtimes
@@ -245,8 +245,8 @@ def test_the_lightest_runtime_reads_as_onnx_runtime_does(tmp_path, monkeypatch):
 def test_every_runtime_reads_a_finished_run(finished, name):
     Project(ROOT).stage("runtimes", name, "--run", str(finished.root))
     path = finished.root / "metrics/runtimes.json"
-    found = json.loads(path.read_text("utf-8"))["runtimes"][name]
-    for kind, line in found["formats"].items():
+    report = json.loads(path.read_text("utf-8"))["runtimes"][name]
+    for kind, line in report["formats"].items():
         if line["state"] == measuring.NOT_TRIED:
             pytest.skip(line["why"])
         assert line["state"] == (measuring.CONVERTED if name == "coreml" else measuring.RUN), line
@@ -265,7 +265,7 @@ def test_quantize_makes_a_converters_files_too(finished, tmp_path, name, runtime
     assert refused.returncode == 1 and f"--install {runtime}` makes it" in refused.stderr
     project.stage("runtimes", "--install", runtime)
     project.stage("quantize")
-    found = json.loads((project.root / "metrics/quantize.json").read_text("utf-8"))
-    assert found[name]["agreement"] == 1 and found[name]["max_abs_diff"] < 1e-3
-    assert found[name]["bytes"] < 1.05 * found["fp32"]["bytes"]
+    figures = json.loads((project.root / "metrics/quantize.json").read_text("utf-8"))
+    assert figures[name]["agreement"] == 1 and figures[name]["max_abs_diff"] < 1e-3
+    assert figures[name]["bytes"] < 1.05 * figures["fp32"]["bytes"]
     assert (project.root / "models" / FORMATS[name].file).is_file()

@@ -61,11 +61,11 @@ def test_the_interval_is_that_of_resampled_writers():
     and not of two hundred."""
     groups = np.repeat(np.arange(20), 10)
     right = np.repeat(np.arange(20) < 15, 10)
-    found = scoring.interval(right, groups)
+    interval = scoring.interval(right, groups)
     low, high = binom(20, 0.75).ppf([0.025, 0.975]) / 20
-    assert found["top1_low"] == pytest.approx(low, abs=0.051)
-    assert found["top1_high"] == pytest.approx(high, abs=0.051)
-    assert scoring.interval(right, groups) == found, "the same numbers give the same interval"
+    assert interval["top1_low"] == pytest.approx(low, abs=0.051)
+    assert interval["top1_high"] == pytest.approx(high, abs=0.051)
+    assert scoring.interval(right, groups) == interval, "the same numbers give the same interval"
 
 
 def test_of_one_writer_no_interval_is_claimed():
@@ -86,13 +86,13 @@ def test_risk_and_coverage_by_hand():
 
 
 def test_what_a_threshold_leaves():
-    found = predictions(np.log([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]]), np.array([0, 1, 1]))
-    assert scoring.accepted(found, 0.65) == {
+    answers = predictions(np.log([[0.9, 0.1], [0.6, 0.4], [0.3, 0.7]]), np.array([0, 1, 1]))
+    assert scoring.accepted(answers, 0.65) == {
         "threshold": 0.65,
         "coverage": pytest.approx(2 / 3),
         "precision": 1.0,
     }
-    assert scoring.accepted(found, 1.0) == {"threshold": 1.0, "coverage": 0.0}
+    assert scoring.accepted(answers, 1.0) == {"threshold": 1.0, "coverage": 0.0}
 
 
 def test_the_confusion_matrix_agrees_with_scikit_learn():

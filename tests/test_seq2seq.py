@@ -89,8 +89,8 @@ def test_the_loss_is_the_mean_over_symbols():
             logits, _ = net.decoder(torch.tensor([[END, *right[:k]]]), cells, state)
             losses.append(-logits[0, -1].log_softmax(-1)[symbol].item())
     assert len(losses) == 3 + 4
-    found = net._sequence_loss(outputs, noise([0, 1]))
-    assert found.item() == pytest.approx(np.mean(losses), rel=1e-5)
+    loss = net._sequence_loss(outputs, noise([0, 1]))
+    assert loss.item() == pytest.approx(np.mean(losses), rel=1e-5)
 
 
 def test_only_whole_images_of_one_class_are_written_down():
@@ -132,8 +132,8 @@ def test_it_learns_to_write():
         optimiser.step()
     with torch.no_grad():
         probabilities = written_by(net, outputs).numpy()
-    found, confidence = decode(probabilities, "".join(TYPES))
-    assert found == sequences.looked_up(TEXT * 2, tables.characters(TEXT))
+    answers, confidence = decode(probabilities, "".join(TYPES))
+    assert answers == sequences.looked_up(TEXT * 2, tables.characters(TEXT))
     assert (confidence > 0.3).all()
 
 

@@ -23,15 +23,15 @@ def test_a_sequence_ends_at_its_first_end():
     ten = rows((0, 0.5), (1, 0.8), (END, 0.9), (1, 0.3))  # what follows the end means nothing
     nothing = rows((END, 0.7), (0, 0.9), (0, 0.9), (0, 0.9))
     endless = rows((1, 0.5), (1, 0.5), (0, 0.5), (0, 0.5))
-    found, confidence = decode(np.stack([ten, nothing, endless]), "".join(TYPES))
-    assert found == [ACROSS + DOWN, "", DOWN * 2 + ACROSS * 2]
+    answers, confidence = decode(np.stack([ten, nothing, endless]), "".join(TYPES))
+    assert answers == [ACROSS + DOWN, "", DOWN * 2 + ACROSS * 2]
     assert confidence == pytest.approx([0.5 * 0.8 * 0.9, 0.7, 0.5**4])
 
 
 def test_scores_by_hand():
     right = ["㇐㇑", "㇐㇑㇒㇏", "㇐", ""]
-    found = ["㇐㇑", "㇐㇒㇔㇏", "㇐㇐㇑", "㇐"]  # none; two replaced; two inserted; not known
-    assert sequences.score(found, right) == pytest.approx(
+    answers = ["㇐㇑", "㇐㇒㇔㇏", "㇐㇐㇑", "㇐"]  # none; two replaced; two inserted; not known
+    assert sequences.score(answers, right) == pytest.approx(
         {
             "exact": 1 / 3,
             "edit_distance": (0 + 2 + 2) / 3,
@@ -43,8 +43,8 @@ def test_scores_by_hand():
 def test_a_missed_stroke_costs_one_wherever_it_is():
     right = "㇐㇑㇒㇔"
     for k in range(4):
-        found = right[:k] + right[k + 1 :]
-        assert sequences.score([found], [right])["edit_distance"] == 1
+        answer = right[:k] + right[k + 1 :]
+        assert sequences.score([answer], [right])["edit_distance"] == 1
 
 
 def test_sequences_of_characters_are_the_tables():

@@ -34,30 +34,30 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_every_slice():
     rows, characters = tables()
-    found = slices.sliced(np.array([True, False, True, True]), rows, characters)
+    figures = slices.sliced(np.array([True, False, True, True]), rows, characters)
     half, whole = {"samples": 2, "top1": 0.5}, {"samples": 1, "top1": 1.0}
-    assert found["script"] == {"hiragana": whole, "kanji": {"samples": 3, "top1": 2 / 3}}
-    assert found["strokes"] == {"01-04": whole, "05-08": half, "09-12": whole}
-    assert found["corpus"] == {"a": half, "b": {"samples": 2, "top1": 1.0}}
-    assert found["quality"] == {"1": whole, "2": half}
-    assert found["radical"]["木"] == {"samples": 3, "top1": 2 / 3}
-    assert found["radical"]["十"] == whole
-    assert found["component"] == {"丶": half, "木": half}, "each part once, the nameless one not"
-    table = slices.as_table(found)
-    assert set(table["slice"]) == set(found) and len(table) == sum(map(len, found.values()))
+    assert figures["script"] == {"hiragana": whole, "kanji": {"samples": 3, "top1": 2 / 3}}
+    assert figures["strokes"] == {"01-04": whole, "05-08": half, "09-12": whole}
+    assert figures["corpus"] == {"a": half, "b": {"samples": 2, "top1": 1.0}}
+    assert figures["quality"] == {"1": whole, "2": half}
+    assert figures["radical"]["木"] == {"samples": 3, "top1": 2 / 3}
+    assert figures["radical"]["十"] == whole
+    assert figures["component"] == {"丶": half, "木": half}, "each part once, the nameless one not"
+    table = slices.as_table(figures)
+    assert set(table["slice"]) == set(figures) and len(table) == sum(map(len, figures.values()))
 
 
 def test_what_nothing_is_known_of_is_empty():
     rows, characters = tables()
     plain = characters.assign(decomposition="")
-    found = slices.sliced(np.full(4, True), rows.assign(quality=-1), plain)
-    assert found["quality"] == {} and found["component"] == {}
+    figures = slices.sliced(np.full(4, True), rows.assign(quality=-1), plain)
+    assert figures["quality"] == {} and figures["component"] == {}
 
 
 def test_writers():
     right = np.array([True, True, True, False])
-    found = slices.by_writer(right, np.array(["a", "a", "b", "b"]))
-    assert found == {
+    figures = slices.by_writer(right, np.array(["a", "a", "b", "b"]))
+    assert figures == {
         "groups": 2,
         "best": 1.0,
         "best_group": "a",

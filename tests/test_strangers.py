@@ -7,11 +7,11 @@ from kakitori.reading.characters import charset
 
 
 def test_they_are_ink_and_the_same_from_the_same_seed():
-    found = strangers.images(12, 64, 3)
-    assert found.shape == (12, 64, 64) and found.dtype == np.uint8
-    assert (found.max((1, 2)) > 200).all() and (found.mean((1, 2)) < 128).all()
-    assert (found == strangers.images(12, 64, 3)).all()
-    assert not (found == strangers.images(12, 64, 4)).all((1, 2)).any()
+    images = strangers.images(12, 64, 3)
+    assert images.shape == (12, 64, 64) and images.dtype == np.uint8
+    assert (images.max((1, 2)) > 200).all() and (images.mean((1, 2)) < 128).all()
+    assert (images == strangers.images(12, 64, 3)).all()
+    assert not (images == strangers.images(12, 64, 4)).all((1, 2)).any()
 
 
 def test_words_have_letters_of_other_scripts():

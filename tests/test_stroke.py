@@ -201,10 +201,10 @@ def test_exports_judge_when_they_are_asked(net, exported, name):
 
 def test_pixels_are_given_to_strokes(net):
     batch = page(100, 4)
-    found = net.stroke_of_pixels(batch.images[50:], batch.labels[50:])
+    numbers = net.stroke_of_pixels(batch.images[50:], batch.labels[50:])
     ink = batch.layers > 0
-    assert (found == batch.layers)[ink].float().mean() > 0.45
-    assert (found == 0)[~ink].float().mean() > 0.9
+    assert (numbers == batch.layers)[ink].float().mean() > 0.45
+    assert (numbers == 0)[~ink].float().mean() > 0.9
 
 
 def test_layers_have_no_parameters_unless_they_are_learned():

@@ -98,9 +98,9 @@ def test_against_kanjivg():
     kanji = [c for c in charset.etl9_characters() if charset.script(ord(c)) == "kanji"]
     true = list(kanjivg.read(OFFICIAL, kanji))
     right = [
-        told == given
+        stroke_type == given
         for c in true[::2]
-        for told, given in zip(strokes.classify(c.strokes), c.types, strict=True)
+        for stroke_type, given in zip(strokes.classify(c.strokes), c.types, strict=True)
     ]
     assert np.mean(right) > 0.95
     orders = [strokes.writing_order(c.strokes) for c in true[::10] if len(c.strokes) > 1]

@@ -40,15 +40,15 @@ UNSEEN = [  # by DVC
 @functools.cache
 def imports(path: Path) -> set[Path]:
     """Files of kakitori that a file imports, at its head or within."""
-    found = set()
+    files = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("kakitori"):
             base = node.module.split(".")[1:]
             for name in ([*base], *([*base, alias.name] for alias in node.names)):
                 file = KAKITORI.joinpath(*name)
                 # A package's own imports come with it.
-                found |= {f for f in (file.with_suffix(".py"), file / "__init__.py") if f.is_file()}
-    return found - {KAKITORI / "__init__.py"}
+                files |= {f for f in (file.with_suffix(".py"), file / "__init__.py") if f.is_file()}
+    return files - {KAKITORI / "__init__.py"}
 
 
 def imported(script: Path) -> set[Path]:

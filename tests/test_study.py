@@ -32,16 +32,16 @@ def test_distortions_begin_at_nothing_and_grow(name):
         *distortion.strengths
     ]
     forward = [s for s in distortion.strengths if s > 0]
-    found = [distortion.apply(given, s) for s in forward]
-    assert all(f.dtype == np.uint8 and f.shape == given.shape for f in found)
-    far = [np.abs(f.astype(int) - given).mean() for f in found]
+    variants = [distortion.apply(given, s) for s in forward]
+    assert all(f.dtype == np.uint8 and f.shape == given.shape for f in variants)
+    far = [np.abs(f.astype(int) - given).mean() for f in variants]
     assert far[0] > 0 and (name in ("rotation", "shift") or far == sorted(far))
 
 
 def test_a_quarter_turn_to_either_side():
     given = images()
-    found = robustness.rotated(given, 90)
-    assert (found[0] == np.rot90(given[0])).all() and (found[1] == np.rot90(given[1], -1)).all()
+    turned = robustness.rotated(given, 90)
+    assert (turned[0] == np.rot90(given[0])).all() and (turned[1] == np.rot90(given[1], -1)).all()
 
 
 def test_strokes_become_wider_and_thinner_by_pixels():
@@ -54,18 +54,18 @@ def test_strokes_become_wider_and_thinner_by_pixels():
 def test_a_blur_keeps_the_ink_and_spreads_it_by_its_deviation():
     dot = np.zeros((1, 65, 65), np.uint8)
     dot[0, 31:34, 31:34] = 255
-    found = robustness.blurred(dot, 2)[0].astype(float)
-    assert found.sum() == pytest.approx(9 * 255, rel=0.03)
+    spot = robustness.blurred(dot, 2)[0].astype(float)
+    assert spot.sum() == pytest.approx(9 * 255, rel=0.03)
     x = np.arange(65) - 32
-    variance = (found.sum(0) * x**2).sum() / found.sum()
+    variance = (spot.sum(0) * x**2).sum() / spot.sum()
     assert variance == pytest.approx(2**2 + 2 / 3, rel=0.15)  # and that of three equal pixels
 
 
 def test_shifts_go_four_ways_and_lose_what_leaves():
     given = images()
-    found = robustness.shifted(given, 3)
+    shifted = robustness.shifted(given, 3)
     for image, moved, (way, axis) in zip(
-        given, found, ((3, 0), (-3, 0), (3, 1), (-3, 1)), strict=True
+        given, shifted, ((3, 0), (-3, 0), (3, 1), (-3, 1)), strict=True
     ):
         assert (moved == np.roll(image, way, axis)).all()
     assert not robustness.shifted(given, 60)[:1].any()
@@ -89,8 +89,8 @@ def test_a_photo_is_normalised_again():
         lambda x: robustness.pale(x, 0.5),
         lambda x: robustness.shifted(x, 5),
     ):
-        found = robustness.as_photos(solid, distort)
-        assert np.abs(found.astype(int) - solid).mean() < 6
+        photos = robustness.as_photos(solid, distort)
+        assert np.abs(photos.astype(int) - solid).mean() < 6
     assert np.abs(robustness.pale(solid, 0.5).astype(int) - solid).mean() > 40
 
 
@@ -153,10 +153,10 @@ def test_neighbours_that_share_a_component():
         "neighbours": 0.5,
         "chance": pytest.approx(4 / 12),
     }
-    told = embedding.by_component(near, has).set_index("component")
-    assert list(told.index) == ["木", "口"], "日 is in one class alone"
-    assert told["neighbours"].to_dict() == {"木": 1, "口": 0}
-    assert told["chance"].to_dict() == pytest.approx({"木": 1 / 3, "口": 1 / 3})
+    table = embedding.by_component(near, has).set_index("component")
+    assert list(table.index) == ["木", "口"], "日 is in one class alone"
+    assert table["neighbours"].to_dict() == {"木": 1, "口": 0}
+    assert table["chance"].to_dict() == pytest.approx({"木": 1 / 3, "口": 1 / 3})
 
 
 def test_what_is_apart_is_drawn_apart():
@@ -169,9 +169,9 @@ def test_what_is_apart_is_drawn_apart():
     assert (near // 15 == np.arange(30)[:, None] // 15).mean() > 0.9
     assert (places == embedding.flat(centres, seed=0)).all()
     has = embedding.membership([["木"]] * 15 + [["口"]] * 15)
-    found = embedding.summary(centres, places, embedding.neighbours(centres), has)
-    assert found["share_a_component"]["neighbours"] == 1
-    assert found["trustworthiness"] > 0.8
+    summary = embedding.summary(centres, places, embedding.neighbours(centres), has)
+    assert summary["share_a_component"]["neighbours"] == 1
+    assert summary["trustworthiness"] > 0.8
 
 
 # --- the leak ----------------------------------------------------------------------------------
@@ -208,15 +208,15 @@ def test_the_second_run_leaves_the_first_alone(finished):
 
 
 def test_a_run_beside_itself_leaks_nothing(finished):
-    found = leak.compare(finished.root, finished.root)
+    report = leak.compare(finished.root, finished.root)
     evaluate = json.loads((finished.root / "metrics/evaluate.json").read_text("utf-8"))
-    assert found["leak"] == 0 and found["same_samples"]["samples"] == 600
-    assert found["same_samples"]["difference"] == found["same_samples"]["difference_high"] == 0
-    assert found["writer"]["test"]["top1"] == evaluate["int8"]["top1"]
-    assert found["same_samples"]["random_top1"] == pytest.approx(evaluate["int8"]["top1"])
+    assert report["leak"] == 0 and report["same_samples"]["samples"] == 600
+    assert report["same_samples"]["difference"] == report["same_samples"]["difference_high"] == 0
+    assert report["writer"]["test"]["top1"] == evaluate["int8"]["top1"]
+    assert report["same_samples"]["random_top1"] == pytest.approx(evaluate["int8"]["top1"])
     hard = evaluate["hard"]["synthetic/ETL9G-hard2"]["int8"]["top1"]
-    assert found["random"]["synthetic/ETL9G-hard2"]["top1"] == hard
-    assert (found["writer"]["train_samples"], found["writer"]["train_writer_groups"]) == (600, 10)
+    assert report["random"]["synthetic/ETL9G-hard2"]["top1"] == hard
+    assert (report["writer"]["train_samples"], report["writer"]["train_writer_groups"]) == (600, 10)
 
 
 # --- as a user runs it -------------------------------------------------------------------------
@@ -230,8 +230,8 @@ def test_a_map_that_needs_no_network(finished, tmp_path):
     assert {p.name for p in (copy.root / "metrics/study").iterdir()} == {"map.html", "map.json"}
     page = (copy.root / "metrics/study/map.html").read_text("utf-8")
     evaluate = json.loads((copy.root / "metrics/evaluate.json").read_text("utf-8"))
-    told = json.loads((copy.root / "metrics/study/map.json").read_text("utf-8"))
-    assert told["fingerprint"] == evaluate["dataset"]["fingerprint"] and told["synthetic"] is True
+    about = json.loads((copy.root / "metrics/study/map.json").read_text("utf-8"))
+    assert about["fingerprint"] == evaluate["dataset"]["fingerprint"] and about["synthetic"] is True
     assert evaluate["dataset"]["fingerprint"] in page and "The data is synthetic." in page
     assert not re.search(r"https?://|(src|href)=|url\(|import ", page)
     content = json.loads(re.search(r"const data = (.*);\n", page).group(1))

@@ -125,8 +125,8 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(damage, capsys):
         changed = torch.load(last, weights_only=True)["model"]["hidden.weight"]
         assert not torch.equal(changed, weights)
     assert same(whole.state, trained({}, "killed").state)
-    said = capsys.readouterr().out
-    assert f"{last}: expected content of checksum" in said and "goes on after epoch" in said
+    output = capsys.readouterr().out
+    assert f"{last}: expected content of checksum" in output and "goes on after epoch" in output
     left = [path.name[:4] for path in sorted((checkpoints.FOLDER / "killed").iterdir())]
     assert left == ["0001", "0002", "0003", "0004"], "the damaged one has made room"
 
@@ -225,9 +225,9 @@ def test_validation_reads_images_as_large_as_training_s():
     assert sides == [32, 32, 64, 64]
     images = parts()["val"].images
     small = (images.double().unflatten(2, (32, 2)).unflatten(4, (32, 2))).mean((3, 5)) / 127.5 - 1
-    found = inference.logits_of(model, images, side=32)
+    logits = inference.logits_of(model, images, side=32)
     with torch.no_grad():
-        torch.testing.assert_close(found, forward(small.float()).logits)
+        torch.testing.assert_close(logits, forward(small.float()).logits)
 
 
 @pytest.mark.parametrize(("top1", "best", "epochs"), [
@@ -297,7 +297,7 @@ def test_a_model_is_read_as_it_was_trained(bfloat16, read_in, monkeypatch):
 
 def test_a_product_takes_time_in_either_precision():
     seconds = machine._seconds(torch.device("cpu"))
-    assert all(0 < seconds[one] < 5 for one in (torch.bfloat16, torch.float32))
+    assert all(0 < seconds[precision] < 5 for precision in (torch.bfloat16, torch.float32))
 
 
 def test_compiling_is_for_long_runs_and_needs_a_compiler(monkeypatch):
@@ -375,8 +375,8 @@ def test_the_teacher_reads_in_the_learners_precision():
 
     for precision in (torch.bfloat16, torch.float32):
         outputs = Outputs(torch.zeros(2, 3, dtype=precision), torch.zeros(2, 2))
-        told = Imitation(Teacher(), torch.arange(3), 0.5, 3.0)
-        assert told(torch.tensor(1.0), outputs, torch.rand(2, 4)).dtype == torch.float32
+        imitation = Imitation(Teacher(), torch.arange(3), 0.5, 3.0)
+        assert imitation(torch.tensor(1.0), outputs, torch.rand(2, 4)).dtype == torch.float32
     assert seen == [torch.bfloat16, torch.float32]
 
 

@@ -30,11 +30,11 @@ def test_rows_of_the_classifier_follow_their_character(tmp_path):
     fresh = {k: v.clone() for k, v in new.state_dict().items()}
     taken = transfer.start_from(new, list("うえおか"), earlier(old, "あいうえお", tmp_path))
     assert (taken.tensors, taken.of, taken.classes) == (4, 4, 3)
-    found = new.state_dict()
-    assert torch.equal(found["hidden.weight"], old.hidden.weight)
+    state = new.state_dict()
+    assert torch.equal(state["hidden.weight"], old.hidden.weight)
     for name in ("classifier.weight", "classifier.bias"):
-        assert torch.equal(found[name][:3], old.state_dict()[name][2:])  # うえお
-        assert torch.equal(found[name][3], fresh[name][3])  # か is new
+        assert torch.equal(state[name][:3], old.state_dict()[name][2:])  # うえお
+        assert torch.equal(state[name][3], fresh[name][3])  # か is new
 
 
 def test_the_same_classes_in_another_order(tmp_path):

@@ -16,9 +16,9 @@ def test_links_are_followed_under_the_names_that_people_see(tmp_path):
     (here / "U+66DC/linked.png").symlink_to(disk / "2.png")
     (here / "U+65E5").symlink_to(disk / "scans")
     (here / "U+6708").symlink_to(disk / "scans")  # the same once more: another name, another label
-    found = tree.walk(here)
-    assert found.files == ["U+65E5/1.png", "U+66DC/linked.png", "U+6708/1.png"]
-    assert found.passed_over == {}
+    listing = tree.walk(here)
+    assert listing.files == ["U+65E5/1.png", "U+66DC/linked.png", "U+6708/1.png"]
+    assert listing.passed_over == {}
 
 
 def test_what_is_no_plain_file_is_told_with_the_reason(tmp_path):
@@ -29,9 +29,9 @@ def test_what_is_no_plain_file_is_told_with_the_reason(tmp_path):
     (tmp_path / "inside").mkdir()
     (tmp_path / "inside/up").symlink_to("..")
     (tmp_path / "._a.png").write_bytes(b"")
-    found = tree.walk(tmp_path)
-    assert found.files == ["a.png"]
-    assert found.passed_over == {
+    listing = tree.walk(tmp_path)
+    assert listing.files == ["a.png"]
+    assert listing.passed_over == {
         "pipe.png": "no plain file: a pipe, a socket or a device",
         "gone.png": "a link to nothing",
         "self.png": "a link that leads back to itself",
@@ -50,8 +50,8 @@ def test_a_folder_without_rights_is_told(tmp_path, monkeypatch):
         return real(path)
 
     monkeypatch.setattr(tree.Path, "iterdir", refuse)
-    found = tree.walk(tmp_path)
-    assert found == (["open.png"], {"closed": "cannot be read: Permission denied"})
+    listing = tree.walk(tmp_path)
+    assert listing == (["open.png"], {"closed": "cannot be read: Permission denied"})
     with pytest.raises(DataError, match="closed: expected a folder that can be read, found: Perm"):
         tree.walk(tmp_path / "closed")
 

@@ -17,12 +17,12 @@ CONSTANT = re.compile(r"^(?:export )?const ([A-Z][A-Z_0-9]*) = ([-+*/.\d\s()e]+)
 def twins(path: Path) -> list[str]:
     """Modules of kakitori that the first comment of a file of demo/ names."""
     comment = path.read_text("utf-8").split("*/")[0]
-    found, folder = [], "kakitori"
+    modules, folder = [], "kakitori"
     for whole, short in NAMED.findall(comment):
         if whole:
             folder = whole.rpartition("/")[0]
-        found.append((whole or f"{folder}/{short}").replace("/", "."))
-    return found
+        modules.append((whole or f"{folder}/{short}").replace("/", "."))
+    return modules
 
 
 TWINS = [path for path in sorted((ROOT / "demo").glob("*.js")) if twins(path)]
@@ -51,8 +51,8 @@ def number(text: str) -> float:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             return -value(node.operand)
         assert isinstance(node, ast.BinOp), text
-        one, other = value(node.left), value(node.right)
-        kinds = {ast.Add: one + other, ast.Sub: one - other, ast.Mult: one * other}
-        return kinds.get(type(node.op), one / other if other else 0)
+        left, other = value(node.left), value(node.right)
+        kinds = {ast.Add: left + other, ast.Sub: left - other, ast.Mult: left * other}
+        return kinds.get(type(node.op), left / other if other else 0)
 
     return value(tree)

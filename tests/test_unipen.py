@@ -84,8 +84,8 @@ def test_components_can_be_cut(tmp_path):
 
 
 def test_sets_and_writers_change_inside_a_file(tmp_path):
-    one = '.SEGMENT CHARACTER 0-1 ? "十"\n' + block(CROSS)
-    content = HEAD + f".START_SET a\n.WRITER_ID x\n{one}.START_SET b\n.WRITER_ID y\n{one}"
+    segment = '.SEGMENT CHARACTER 0-1 ? "十"\n' + block(CROSS)
+    content = HEAD + f".START_SET a\n.WRITER_ID x\n{segment}.START_SET b\n.WRITER_ID y\n{segment}"
     samples = write(tmp_path / "a.dat", content).read(32)
     assert samples.writer_group.tolist() == ["kuchibue/x", "kuchibue/y"]
     assert len(drain(samples)) == 2
@@ -182,17 +182,17 @@ def test_includes_beside_and_below_include(tmp_path):
     (tmp_path / "include/p").mkdir(parents=True)
     (tmp_path / "include/p/ink.dat").write_text(".COORD X Y\n.WRITER_ID q\n" + block(CROSS))
     source = write(tmp_path / "data/1/a.dat", segments)
-    found = unipen.sources(tmp_path, "raw/x")
-    assert [s.file for s in found] == ["a.dat"], "what is included is no source"
+    sources = unipen.sources(tmp_path, "raw/x")
+    assert [s.file for s in sources] == ["a.dat"], "what is included is no source"
     with pytest.raises(DataError, match="found no such file"):
         source.read(32)  # its root is too deep to see the folder `include`
-    plain = found[0].read(32)
+    plain = sources[0].read(32)
     assert characters(plain) == "十" and plain.writer_group.tolist() == ["x/q"]
     names = ("data/1/a.dat", "include/p/ink.dat")
     for make, name in ((make_zip, "x.zip"), (make_tar, "x.tar")):
         path = make(tmp_path.parent / name, {n: (tmp_path / n).read_bytes() for n in names})
         (packed,) = unipen.sources(path, "raw/x")
-        np.testing.assert_array_equal(drain(packed.read(32)), drain(found[0].read(32)))
+        np.testing.assert_array_equal(drain(packed.read(32)), drain(sources[0].read(32)))
 
 
 @pytest.mark.parametrize("name", ["../ink.dat", "/etc/passwd", "C:\\ink", "a/../../ink", "..\\ink"])

@@ -39,9 +39,9 @@ def test_layers_know_places_by_the_embedding_alone():
 
 def test_places_of_half_the_side_are_the_means_of_four():
     places = vit.Places(5, 8)
-    found = places(torch.zeros(1, 5, 4, 4))
+    tokens = places(torch.zeros(1, 5, 4, 4))
     expected = F.avg_pool2d(places.weight, 2).flatten(2).transpose(1, 2)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(tokens, expected)
 
 
 def test_stochastic_depth_leaves_whole_branches_out_and_keeps_the_mean():

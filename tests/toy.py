@@ -94,5 +94,7 @@ def first_alone_is_pure(batch: Batch) -> Batch:
     return batch._replace(others=batch.labels, share=share, presence=presence)
 
 
-def same(one: dict, other: dict) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+def same(state: dict, other: dict) -> bool:
+    return state.keys() == other.keys() and all(
+        torch.equal(state[key], other[key]) for key in state
+    )

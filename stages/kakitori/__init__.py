@@ -24,6 +24,6 @@ PUBLIC = {
 def __getattr__(name: str) -> object:
     # Only when it is asked for: ONNX Runtime takes a while to import, and stages do without.
     if name in PUBLIC:
-        found = importlib.import_module(PUBLIC[name])
-        return getattr(found, name) if name == "Recognizer" else found
+        module = importlib.import_module(PUBLIC[name])
+        return getattr(module, name) if name == "Recognizer" else module
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

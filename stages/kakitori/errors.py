@@ -71,18 +71,18 @@ def refusal(error: BaseException, place: str = "") -> str | None:
             "expected a folder for temporary files that can be written to, found none: make room "
             "in one or name another (TMPDIR)"
         )
-    if number is None and (told := re.search(r"errno[ =]+(\d+)|os error (\d+)", text)):
-        number = int(told[1] or told[2])  # HDF5's, Arrow's; Rust's
+    if number is None and (match := re.search(r"errno[ =]+(\d+)|os error (\d+)", text)):
+        number = int(match[1] or match[2])  # HDF5's, Arrow's; Rust's
     if number is None:
-        number = next((n for said, n in _SAID if re.search(said, text, re.IGNORECASE)), None)
+        number = next((n for pattern, n in _SAID if re.search(pattern, text, re.IGNORECASE)), None)
     if number not in REFUSALS:
         return None
-    expected, found, remedy = REFUSALS[number]
+    expected, actual, remedy = REFUSALS[number]
     named = getattr(error, "filename", None)
-    if named is None and (told := re.search(r"name = '([^']+)'", text)):
-        named = told[1]  # HDF5's
+    if named is None and (match := re.search(r"name = '([^']+)'", text)):
+        named = match[1]  # HDF5's
     where = f"{named or place}: " if named or place else ""
-    return f"{where}expected {expected}, found {found}: {remedy}"
+    return f"{where}expected {expected}, found {actual}: {remedy}"
 
 
 def is_shortage(error: BaseException) -> bool:

@@ -74,14 +74,14 @@ def row(
     """A line of the table: both are called in turn and give rates."""
     ours(), usual()  # warm: files in memory, code loaded
     pairs = [(ours(), usual()) for _ in range(ROUNDS)]
-    rate = statistics.median(one for one, _ in pairs)
+    rate = statistics.median(speed for speed, _ in pairs)
     return {
         "rate": round(rate, 1),
         "unit": unit,
         "floor": round(floor, 1),
         "of_floor": float(f"{rate / floor:.4g}"),
         "usual": round(statistics.median(other for _, other in pairs), 1),
-        "speedup": round(statistics.median(one / other for one, other in pairs), 2),
+        "speedup": round(statistics.median(speed / other for speed, other in pairs), 2),
         "processor": limits.processor(),
     }
 
@@ -132,7 +132,7 @@ def extract(bench: Bench) -> dict:
     return result | {
         "plain_copies": round(statistics.median(other for _, other in compared), 1),
         "times_as_long_as_copies": round(
-            statistics.median(other / one for one, other in compared), 2
+            statistics.median(other / speed for speed, other in compared), 2
         ),
     }
 
@@ -402,22 +402,22 @@ BY_REQUEST = {"to_97_percent"}
 
 def show(report: dict) -> None:
     print(table(report))
-    for name, found in report.items():
-        if "speedup" not in found:
+    for name, figures in report.items():
+        if "speedup" not in figures:
             print(f"{name}:")
-            for key, value in found.items():
+            for key, value in figures.items():
                 print(f"  {key:<28}{json.dumps(value)}")
 
 
 def table(report: dict) -> str:
     """The rated rows in Markdown, as docs/speed.md has them."""
     lines = ["| | rate | floor | of it | the usual way | times |", "|---|---|---|---|---|---|"]
-    for name, found in report.items():
-        if "speedup" in found:
-            rate, floor, usually = (figure(found[k]) for k in ("rate", "floor", "usual"))
+    for name, figures in report.items():
+        if "speedup" in figures:
+            rate, floor, usually = (figure(figures[k]) for k in ("rate", "floor", "usual"))
             lines.append(
-                f"| {name} | {rate} {found['unit']} | {floor} | {100 * found['of_floor']:.2g} % "
-                f"| {usually} | {found['speedup']:.1f} |"
+                f"| {name} | {rate} {figures['unit']} | {floor} "
+                f"| {100 * figures['of_floor']:.2g} % | {usually} | {figures['speedup']:.1f} |"
             )
     return "\n".join(lines)
 

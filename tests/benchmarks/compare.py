@@ -40,9 +40,9 @@ def main() -> None:
         recognizer = Recognizer(path, threads=0)
         if recognizer.classes != classes:
             sys.exit(f"{path}: expected the classes of {options.models[0]}, found others")
-        found = recognizer.logits(images).argmax(1) == test.labels.numpy()
-        right.append(pd.Series(found).groupby(writers).mean())
-        print(f"{path}: top-1 {found.mean():.4%} of {len(found):,}")
+        hits = recognizer.logits(images).argmax(1) == test.labels.numpy()
+        right.append(pd.Series(hits).groupby(writers).mean())
+        print(f"{path}: top-1 {hits.mean():.4%} of {len(hits):,}")
     drop, error = gate.paired(*right)
     print(
         f"second less first: {-drop:+.4%}, standard error {error:.4%} over {len(right[0])} writers"

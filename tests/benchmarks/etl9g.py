@@ -130,7 +130,7 @@ def learn(root: Path, settings: params.Settings) -> dict:
     trainer.model.load_state_dict(result.state)
     test = parts["test"].to(device)
     logits = inference.logits_of(trainer.model, test.images, trainer.precision)
-    found = inference.measure(logits, test.labels)
+    figures = inference.measure(logits, test.labels)
     precision = str(trainer.precision).removeprefix("torch.")
     return {
         "device": torch.cuda.get_device_name() if on_gpu else "CPU: not measured on a GPU",
@@ -146,7 +146,7 @@ def learn(root: Path, settings: params.Settings) -> dict:
         "seconds": round(clock[-1], 1),
         "seconds_to_best": round(float(near["seconds"]), 1),
         "val_top1": [round(v, 5) for v in curve["val_top1"]],
-        "test_top1": round(found["val_top1"], 5),
+        "test_top1": round(figures["val_top1"], 5),
         "of_peak": round(done / limits.multiply_adds(precision, device=device.type), 4),
         **size,
     }

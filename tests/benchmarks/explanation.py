@@ -36,15 +36,15 @@ def main() -> None:
     rows, lost, by_chance = [], [], []
     rng = np.random.default_rng(0)
     for image, label in zip(test.images[chosen, 0].numpy(), test.labels[chosen], strict=True):
-        one = recognizer.classes[label]
-        other = next(c for c, _ in recognizer.read_normalised(image[None], 2)[0] if c != one)
-        found = explainer.explain(image, one, other)
-        rows.append(found.row())
-        lost.append(fall(explainer, found, found.maps[0]))
+        character = recognizer.classes[label]
+        other = next(c for c, _ in recognizer.read_normalised(image[None], 2)[0] if c != character)
+        explained = explainer.explain(image, character, other)
+        rows.append(explained.row())
+        lost.append(fall(explainer, explained, explained.maps[0]))
         y, x = np.indices(image.shape)
         by_chance += [
-            fall(explainer, found, -np.hypot(y - at[0], x - at[1]))
-            for at in rng.choice(np.argwhere(found.ink), CHANCES)
+            fall(explainer, explained, -np.hypot(y - at[0], x - at[1]))
+            for at in rng.choice(np.argwhere(explained.ink), CHANCES)
         ]
     table = pd.DataFrame(rows).replace("", np.nan)
     print(f"{count} test images, means")
@@ -58,14 +58,14 @@ def main() -> None:
 
 
 def fall(
-    explainer: explanation.Explainer, found: explanation.Explanation, rank: np.ndarray
+    explainer: explanation.Explainer, explained: explanation.Explanation, rank: np.ndarray
 ) -> float:
     """Of the probability of what the image shows, without the fifth of its ink of highest rank."""
-    ink = np.flatnonzero(found.ink)
-    erased = found.image.copy()
+    ink = np.flatnonzero(explained.ink)
+    erased = explained.image.copy()
     erased.flat[ink[np.argsort(-rank.flat[ink], kind="stable")[: len(ink) // 5]]] = 0
     after = explanation.probabilities(explainer.network, erased[None], explainer.temperature)
-    return found.probabilities[0] - after[0, explainer.classes.index(found.one)]
+    return explained.probabilities[0] - after[0, explainer.classes.index(explained.one)]
 
 
 def true_strokes(count: int) -> tuple[int, int]:
@@ -79,9 +79,9 @@ def true_strokes(count: int) -> tuple[int, int]:
             written = np.flatnonzero(file["presence"][row][: len(strokes)] == 1)
             points = np.stack([resample(strokes[k], placement.POINTS) for k in written])
             courses = placement.fitted(points, image)
-            found = placement.stroke_of_pixels(courses, image)
+            numbers = placement.stroke_of_pixels(courses, image)
             ink = (image >= placement.INK) & (layers > 0)
-            right += int((written[found[ink].astype(int) - 1] + 1 == layers[ink]).sum())
+            right += int((written[numbers[ink].astype(int) - 1] + 1 == layers[ink]).sum())
             total += int(ink.sum())
     return right, total
 

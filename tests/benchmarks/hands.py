@@ -122,10 +122,10 @@ def drawn_by(drawings: Iterable, references: dict) -> Iterator[Drawing]:
     for drawing in drawings:
         if drawing.character in references:
             strokes = [s if len(s) > 1 else np.repeat(s, 2, 0) for s in drawing.strokes]
-            found = residuals.paired(strokes, references[drawing.character])
-            if found is not None:
-                points = np.array([len(strokes[k]) for k in found.order])
-                yield Drawing(0, drawing.character, found.lines, points, *found[1:], strokes)
+            pairing = residuals.paired(strokes, references[drawing.character])
+            if pairing is not None:
+                points = np.array([len(strokes[k]) for k in pairing.order])
+                yield Drawing(0, drawing.character, pairing.lines, points, *pairing[1:], strokes)
 
 
 def written(forms: dict[str, Form], preset: str, hands: int, seed: int) -> Iterator[Drawing]:
@@ -153,15 +153,15 @@ def joined(lines: np.ndarray, number: np.ndarray) -> list[np.ndarray]:
     strokes, links = lines[number > 0], lines[number == 0]
     ends = np.linalg.norm(strokes[None, :, -1] - links[:, None, 0], axis=2).argmin(1).tolist()
     after = dict(zip(ends, links, strict=True))
-    found = [strokes[0]]
+    drawn = [strokes[0]]
     for k, stroke in enumerate(strokes[1:]):
         if k in after:
-            found[-1] = np.concatenate([found[-1], after[k], stroke])
-        elif (found[-1][-1] == stroke[0]).all():
-            found[-1] = np.concatenate([found[-1], stroke])
+            drawn[-1] = np.concatenate([drawn[-1], after[k], stroke])
+        elif (drawn[-1][-1] == stroke[0]).all():
+            drawn[-1] = np.concatenate([drawn[-1], stroke])
         else:
-            found.append(stroke)
-    return found
+            drawn.append(stroke)
+    return drawn
 
 
 def measured(drawings: list[Drawing], references: dict) -> Tables:
@@ -177,14 +177,14 @@ def measured(drawings: list[Drawing], references: dict) -> Tables:
         script = charset.script(ord(drawing.character))
         columns = reference.types, reference.members, drawing.points.tolist()
         keys += [(*whose, k, script, *row) for k, row in enumerate(zip(*columns, strict=True))]
-        found = reference.joints
-        left = residuals.past(drawn, found) - residuals.past(target, found)
-        joints += zip(found.kind, (100 * left).tolist(), strict=True)
+        contacts = reference.joints
+        left = residuals.past(drawn, contacts) - residuals.past(target, contacts)
+        joints += zip(contacts.kind, (100 * left).tolist(), strict=True)
         parts += residuals.of_parts(drawn, target, reference.parts)
         wholes.append((*whose, *whole.values()))
     names = ["writer", "character", "stroke", "script", "type", "member", "points"]
     strokes = pd.DataFrame(keys, columns=names)
-    placed, targets, inner = (np.concatenate(one) for one in (placed, targets, inner))
+    placed, targets, inner = (np.concatenate(arrays) for arrays in (placed, targets, inner))
     due = np.linalg.norm(np.diff(targets, axis=1), axis=2).sum(1)
     strokes["band"] = pd.cut(due, [0, 0.2, 0.45, np.inf], labels=["short", "middle", "long"])
     left = pd.DataFrame(residuals.of_strokes(placed, targets))
@@ -213,23 +213,23 @@ def figures(values: Iterable[float]) -> tuple:
 def spreads(tables: dict[str, Tables]) -> Iterator[tuple]:
     """Rows of what is left, by source, by length and type, and of wholes beside each writer's
     own."""
-    for source, found in tables.items():
-        strokes = found.strokes
+    for source, frames in tables.items():
+        strokes = frames.strokes
         for measure in (*SPREADS, *SMOOTH, *SHARES):
             yield "stroke", measure, "all", source, *figures(strokes[measure])
             for column in ("band", "type", "script"):
                 for value, own in strokes.groupby(column, observed=True)[measure]:
                     yield "stroke", measure, value, source, *figures(own)
-        past = dict(iter(found.joints.groupby("kind")["past"]))
+        past = dict(iter(frames.joints.groupby("kind")["past"]))
         for kind, values in past.items():
             yield "joint", kind, "all", source, *figures(values)
         yield "joint", "gap over 3", "all", source, *figures(100.0 * (past["tee"] < -3))
         yield "joint", "overshoot over 3", "all", source, *figures(100.0 * (past["tee"] > 3))
         for measure in PARTS:
-            yield "part", measure, "all", source, *figures(found.parts[measure])
-        by = found.wholes.groupby("writer")
+            yield "part", measure, "all", source, *figures(frames.parts[measure])
+        by = frames.wholes.groupby("writer")
         for measure in WHOLE:
-            moment = found.wholes[measure] - by[measure].transform("median")
+            moment = frames.wholes[measure] - by[measure].transform("median")
             yield "whole", measure, "of the moment", source, *figures(moment)
             yield "whole", measure, "of the writer", source, *figures(by[measure].median())
 
@@ -267,17 +267,17 @@ def habits(tables: dict[str, Tables], people: list[str]) -> Iterator[tuple]:
         pairs[preset] = list(zip(own[::2], own[1::2], strict=False))
     for source, each in pairs.items():
         for measure in SIGNED:
-            found = np.array([habit(a, b, measure) for a, b in each])
+            variances = np.array([habit(a, b, measure) for a, b in each])
             for k, of in enumerate(("of the writer", "of the moment", "in common")):
-                value = float(np.sqrt(np.clip(found[:, k].mean(), 0, None)))
+                value = float(np.sqrt(np.clip(variances[:, k].mean(), 0, None)))
                 blank = [np.nan] * (len(FIGURES) - 3)
                 yield "habit", measure, of, source, len(each), np.nan, value, *blank
 
 
-def habit(one: pd.DataFrame, other: pd.DataFrame, measure: str) -> tuple[float, float, float]:
+def habit(table: pd.DataFrame, other: pd.DataFrame, measure: str) -> tuple[float, float, float]:
     """Variances: between two writers, of the moment, and in common to both."""
     key = ["character", "stroke"]
-    first = one.drop_duplicates(key)[[*key, "member", measure]]
+    first = table.drop_duplicates(key)[[*key, "member", measure]]
     both = first.merge(other.drop_duplicates(key)[[*key, measure]], on=key).dropna()
     a, b = (both[m].clip(*both[m].quantile([0.01, 0.99])) for m in (f"{measure}_x", f"{measure}_y"))
     member = both["member"]
@@ -311,18 +311,18 @@ def of_katakana(options: argparse.Namespace) -> Iterator[tuple]:
     for source, each in sources.items():
         drawings = []
         for person, character, ink in each:
-            found = residuals.paired(katakana.traced(ink), references[character])
-            if found is not None:
-                points = np.full(len(found.order), residuals.POINTS)
-                drawings.append(Drawing(person, character, found.lines, points, *found[1:], []))
-        found = measured(drawings, references)
+            pairing = residuals.paired(katakana.traced(ink), references[character])
+            if pairing is not None:
+                points = np.full(len(pairing.order), residuals.POINTS)
+                drawings.append(Drawing(person, character, pairing.lines, points, *pairing[1:], []))
+        frames = measured(drawings, references)
         share = 100 * len(drawings) / len(each)
         yield "katakana", "traced one for one", "share", source, *figures([share, share])
         for measure in WHOLE[:3]:
-            values = found.wholes[measure]
-            values = values - values.groupby(found.wholes["character"]).transform("median")
-            yield from components(measure, source, values, found.wholes["writer"])
-        strokes = found.strokes
+            values = frames.wholes[measure]
+            values = values - values.groupby(frames.wholes["character"]).transform("median")
+            yield from components(measure, source, values, frames.wholes["writer"])
+        strokes = frames.strokes
         for measure in SIGNED[:5]:
             place = [strokes["character"], strokes["stroke"]]
             values = strokes[measure] - strokes[measure].groupby(place).transform("median")
@@ -410,10 +410,10 @@ def picture(path: Path, sources: dict, tables: dict[str, Tables], references: di
             ax.invert_yaxis()
             ax.spines[:].set_visible(False)
     for ax, (kind, measure) in zip(curves.subplots(3, 4).flat, PANELS, strict=True):
-        found = {name: getattr(t, kind) for name, t in tables.items()}
+        frames = {name: getattr(t, kind) for name, t in tables.items()}
         if kind == "joints":
-            found = {name: t[t["kind"] == "tee"] for name, t in found.items()}
-        values = {name: t[measure].dropna() for name, t in found.items()}
+            frames = {name: t[t["kind"] == "tee"] for name, t in frames.items()}
+        values = {name: t[measure].dropna() for name, t in frames.items()}
         bins = np.linspace(*np.percentile(np.concatenate(list(values.values())), [1, 99]), 61)
         for name, own in values.items():
             style = "--" if name in PRESETS else "-"

@@ -55,8 +55,8 @@ def main() -> None:
     own = (memory.MARGIN, memory.SHARPNESS, memory.SLACK)
     constants = itertools.product(MARGINS, SHARPNESSES, SLACKS) if options.choose else [own]
     for memory.MARGIN, memory.SHARPNESS, memory.SLACK in constants:
-        told = np.sum([errors(*one) for one in written], 0)
-        (repeats, before, after), (others, others_before, others_after) = told
+        counts = np.sum([errors(*readings) for readings in written], 0)
+        (repeats, before, after), (others, others_before, others_after) = counts
         print(
             f"margin {memory.MARGIN}, sharpness {memory.SHARPNESS}, slack {memory.SLACK}: "
             f"{repeats} repeats of corrected characters, "

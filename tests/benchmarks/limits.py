@@ -61,11 +61,11 @@ def multiply_adds(precision: str, threads: int = 0, device: str = "cpu") -> floa
     import torch
 
     side = 8192 if device == "cuda" else 2048
-    one = torch.ones(side, side, dtype=getattr(torch, precision), device=device)
+    matrix = torch.ones(side, side, dtype=getattr(torch, precision), device=device)
     multiply = torch._int_mm if precision == "int8" else torch.mm
 
     def work() -> None:
-        multiply(one, one)
+        multiply(matrix, matrix)
         if device == "cuda":
             torch.cuda.synchronize()
 

@@ -182,9 +182,9 @@ def look_alikes(archive: Path, seed: int, preset: str) -> None:
             for kind, strokes in (("KanjiVG", forms[other].strokes), ("hands", lured.drawn)):
                 if match(strokes, *given).accepted:
                     wrong[kind].append(own + other)
-            found = match(right.drawn, *given)
-            if found.alike:
-                refused.append(own + found.alike)
+            judgement = match(right.drawn, *given)
+            if judgement.alike:
+                refused.append(own + judgement.alike)
         print(f"  {len(pairs)} pairs {name}:")
         for kind, taken in wrong.items():
             print(f"    accepted, by {kind:<10}{len(taken) / len(pairs):7.1%}  {' '.join(taken)}")
@@ -197,9 +197,9 @@ def _as_many(pair: tuple[str, str], forms: dict) -> bool:
     return len(forms[own].strokes) == len(forms[other].strokes) and not same
 
 
-def said(found: Match) -> dict:
+def said(judgement: Match) -> dict:
     """The faults that were found, without those that were not."""
-    return {kind: getattr(found, kind) for kind in KINDS if getattr(found, kind)}
+    return {kind: getattr(judgement, kind) for kind in KINDS if getattr(judgement, kind)}
 
 
 if __name__ == "__main__":

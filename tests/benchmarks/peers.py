@@ -82,7 +82,7 @@ def main() -> None:
 def read(archive: Path) -> list[drawing.Drawing]:
     """Drawings of one character each."""
     with zipfile.ZipFile(archive) as bundle, tempfile.TemporaryDirectory() as folder:
-        content = [one for name in bundle.namelist() for one in json.loads(bundle.read(name))]
+        content = [entry for name in bundle.namelist() for entry in json.loads(bundle.read(name))]
         path = Path(folder) / "drawings.json"
         path.write_text(json.dumps([d for d in content if len(d["character"]) == 1]), "utf-8")
         return drawing.read(path)
@@ -92,11 +92,11 @@ def rates(drawings: list[drawing.Drawing], answers: list[str], known: set[str]) 
     """Top-1, top-5 and number of the drawings whose character is known."""
     alike = charset.look_alikes()
     ranks = []
-    for one, answer in zip(drawings, answers, strict=True):
-        if one.character in known:
-            meant = alike.get(one.character, one.character)
-            said = [alike.get(c, c) for c in answer]
-            ranks.append(said.index(meant) if meant in said else TOP)
+    for pen_drawing, answer in zip(drawings, answers, strict=True):
+        if pen_drawing.character in known:
+            meant = alike.get(pen_drawing.character, pen_drawing.character)
+            candidates = [alike.get(c, c) for c in answer]
+            ranks.append(candidates.index(meant) if meant in candidates else TOP)
     ranks = np.array(ranks)
     return (ranks == 0).mean(), (ranks < TOP).mean(), len(ranks)
 
@@ -105,8 +105,8 @@ def ours(drawings: list[drawing.Drawing], model: Path) -> Peer:
     recognizer = Recognizer(model)
     began = time.perf_counter()
     answers = []
-    for one in drawings:
-        image = photos.prepare_ink(drawing.draw(one.strokes), recognizer.size)
+    for pen_drawing in drawings:
+        image = photos.prepare_ink(drawing.draw(pen_drawing.strokes), recognizer.size)
         answers.append("".join(c for c, _ in recognizer.read_normalised(image[None], TOP)[0]))
     seconds = time.perf_counter() - began
     return Peer(answers, seconds, model.stat().st_size, set(recognizer.classes))
@@ -114,9 +114,10 @@ def ours(drawings: list[drawing.Drawing], model: Path) -> Peer:
 
 def zinnia(drawings: list[drawing.Drawing], program: str, model: Path) -> Peer:
     lines = []
-    for one in drawings:
+    for pen_drawing in drawings:
         strokes = "".join(
-            "(" + "".join(f"({x} {y})" for x, y in stroke) + ")" for stroke in squared(one, SIDE)
+            "(" + "".join(f"({x} {y})" for x, y in stroke) + ")"
+            for stroke in squared(pen_drawing, SIDE)
         )
         lines.append(f"(character (width {SIDE})(height {SIDE})(strokes {strokes}))\n")
     command = [program, "-n", str(TOP), "-m", str(model)]
@@ -149,20 +150,20 @@ def kanjidraw(drawings: list[drawing.Drawing]) -> Peer:
     known = {character for of_count in lib.kanji_data().values() for character in of_count}
     began = time.perf_counter()
     answers = []
-    for one in drawings:
-        lines = [[*stroke[0], *stroke[-1]] for stroke in squared(one, 255)]
+    for pen_drawing in drawings:
+        lines = [[*stroke[0], *stroke[-1]] for stroke in squared(pen_drawing, 255)]
         answers.append("".join(k for _, k in list(lib.matches(lines))[:TOP]))
     seconds = time.perf_counter() - began
     return Peer(answers, seconds, Path(lib.DATAFILE).stat().st_size, known)
 
 
-def squared(one: drawing.Drawing, side: int) -> list[list[list[int]]]:
+def squared(pen_drawing: drawing.Drawing, side: int) -> list[list[list[int]]]:
     """Strokes in a square of this side, a twentieth of which stays free at each edge."""
-    points = np.concatenate(one.strokes)
+    points = np.concatenate(pen_drawing.strokes)
     low, high = points.min(0), points.max(0)
     scale = 0.9 * side / max((high - low).max(), 1e-9)
     shift = side / 2 - scale * (low + high) / 2
-    return [np.rint(stroke * scale + shift).astype(int).tolist() for stroke in one.strokes]
+    return [np.rint(stroke * scale + shift).astype(int).tolist() for stroke in pen_drawing.strokes]
 
 
 if __name__ == "__main__":

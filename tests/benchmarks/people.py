@@ -100,17 +100,17 @@ def drawn(characters: str, pen: float, size: int) -> np.ndarray:
 def say(
     name: str, recognizer: Recognizer, images: np.ndarray, labels: list[str], misread: int = 0
 ) -> None:
-    found, answers = scored(recognizer, images, labels)
-    count = found["samples"]
-    alike = binomtest(round(count * found["top1_alike"]), count).proportion_ci(method="wilson")
+    figures, answers = scored(recognizer, images, labels)
+    count = figures["samples"]
+    alike = binomtest(round(count * figures["top1_alike"]), count).proportion_ci(method="wilson")
     words = [
         f"{name}: {count:,} of {len(labels):,} drawings",
-        f"top1 {found['top1']:.2%}",
-        f"top1_alike {found['top1_alike']:.2%} ({100 * alike.low:.2f} to {100 * alike.high:.2f})",
-        f"top5 {found['top5']:.2%}",
-        f"ECE {found['ece']:.4f}",
-        f"sure {found['coverage']:.1%}",
-        f"wrong and sure {found['wrong_and_sure']:.2%}",
+        f"top1 {figures['top1']:.2%}",
+        f"top1_alike {figures['top1_alike']:.2%} ({100 * alike.low:.2f} to {100 * alike.high:.2f})",
+        f"top5 {figures['top5']:.2%}",
+        f"ECE {figures['ece']:.4f}",
+        f"sure {figures['coverage']:.1%}",
+        f"wrong and sure {figures['wrong_and_sure']:.2%}",
     ]
     print(", ".join(words))
     wrong = [f"{c}→{a}" for c, a in zip(labels, answers, strict=True) if a not in ("", c)]

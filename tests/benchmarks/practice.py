@@ -55,17 +55,17 @@ def main() -> None:
     archive = ROOT / "data/external/kanjivg.zip"
     files = {path: real_hands.read(path) for path in options.drawings}
     files = {path: lot.sample(all_, min(options.count, len(all_))) for path, all_ in files.items()}
-    drawn = {one.character for chosen in files.values() for one in chosen}
+    drawn = {drawing.character for chosen in files.values() for drawing in chosen}
     names = drawn | set(lot.sample(charset.alphabet(), OTHERS))
     base = {c.character: c for c in kanjivg.read(kanjivg.release(archive), sorted(names))}
     others = reference.variants(drawn, archive)
     ways = {}
     for name in drawn & set(base):
         model = {"source": "kanjivg", "strokes": [s.ravel().tolist() for s in base[name].strokes]}
-        found = reference.ways([model], base[name].tree.to_json(), others.get(name, ()))
-        ways[name] = [way if isinstance(way[0], int) else thinned(way) for way in found]
+        right_ways = reference.ways([model], base[name].tree.to_json(), others.get(name, ()))
+        ways[name] = [way if isinstance(way[0], int) else thinned(way) for way in right_ways]
     given = {
-        "table": {name: thinned(one.strokes) for name, one in base.items()},
+        "table": {name: thinned(character.strokes) for name, character in base.items()},
         "ways": ways,
         "same": list(charset.LOOK_ALIKES),
         "confused": list(reference.CONFUSED),
@@ -77,9 +77,9 @@ def main() -> None:
         opened(page)
         for path, chosen in files.items():
             lines = [
-                {"character": one.character, "strokes": [s.tolist() for s in one.strokes]}
-                for one in chosen
-                if one.character in base
+                {"character": drawing.character, "strokes": [s.tolist() for s in drawing.strokes]}
+                for drawing in chosen
+                if drawing.character in base
             ]
             told(path.name, page.evaluate(TIMED, given | {"drawings": lines}))
         browser.close()
@@ -88,11 +88,11 @@ def main() -> None:
 def told(name: str, timed: list[dict]) -> None:
     for kind, chosen in (
         ("all", timed),
-        ("accepted", [one for one in timed if one["accepted"]]),
-        ("refused", [one for one in timed if not one["accepted"]]),
+        ("accepted", [timing for timing in timed if timing["accepted"]]),
+        ("refused", [timing for timing in timed if not timing["accepted"]]),
     ):
         if chosen:
-            took = np.percentile([one["took"] for one in chosen], (50, 95))
+            took = np.percentile([timing["took"] for timing in chosen], (50, 95))
             print(
                 f"{name}: {kind:<9}{len(chosen):5} median {took[0]:.1f} ms, 95th {took[1]:.1f} ms"
             )

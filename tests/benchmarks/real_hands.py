@@ -47,12 +47,12 @@ def main() -> None:
     options = parser.parse_args()
     files = {path: read(path) for path in options.drawings}
     chosen = {path: known[:: options.every] for path, known in files.items()}
-    names = {one.character for known in chosen.values() for one in known}
-    every = {one.character for known in files.values() for one in known}
+    names = {pen_drawing.character for known in chosen.values() for pen_drawing in known}
+    every = {pen_drawing.character for known in files.values() for pen_drawing in known}
     archive = ROOT / "data/external/kanjivg.zip"
     references = references_of(names, every if options.alike else set(), archive)
     for path, known in chosen.items():
-        known = [one for one in known if one.character in references]
+        known = [pen_drawing for pen_drawing in known if pen_drawing.character in references]
         if len(deviations(path.name)) > MOST * len(files[path]):
             print(f"{path.name}: more than {MOST:.0%} of its drawings are listed as deviations")
         accepted = judge(path, known, references)
@@ -66,14 +66,14 @@ def references_of(names: set[str], alike: set[str], archive: Path) -> dict[str, 
     base = {c.character: c for c in kanjivg.read(release, sorted(names | alike))}
     others = reference.variants(names, archive)
     looks = matching.Looks({c: base[c].strokes for c in alike & set(base)})
-    found = {}
+    references = {}
     for name in sorted(names & set(base)):
         model = {"source": "kanjivg", "strokes": [s.ravel().tolist() for s in base[name].strokes]}
         ways = reference.ways([model], base[name].tree.to_json(), others.get(name, ()))
         groups = charset.LOOK_ALIKES, reference.CONFUSED
         near = matching.look_alikes(name, looks, *groups) if alike else {}
-        found[name] = base[name].strokes, True, ways, near
-    return found
+        references[name] = base[name].strokes, True, ways, near
+    return references
 
 
 def judge(path: Path, known: list[drawing.Drawing], references: dict) -> list[drawing.Drawing]:
@@ -81,17 +81,17 @@ def judge(path: Path, known: list[drawing.Drawing], references: dict) -> list[dr
     listed = deviations(path.name)
     right, total = collections.Counter(), collections.Counter()
     accepted, refused = [], collections.defaultdict(list)
-    for one in known:
-        found = matching.match(one.strokes, *references[one.character])
-        half = hashlib.sha1(one.character.encode()).digest()[0] % 2
-        kind = "listed" if one.character in listed else half
+    for pen_drawing in known:
+        judgement = matching.match(pen_drawing.strokes, *references[pen_drawing.character])
+        half = hashlib.sha1(pen_drawing.character.encode()).digest()[0] % 2
+        kind = "listed" if pen_drawing.character in listed else half
         total[kind] += 1
-        if found.accepted:
+        if judgement.accepted:
             right[kind] += 1
-            accepted.append(one)
+            accepted.append(pen_drawing)
         else:
-            faults = "+".join(k for k in KINDS if getattr(found, k))
-            refused["listed" if kind == "listed" else faults].append(one.character)
+            faults = "+".join(k for k in KINDS if getattr(judgement, k))
+            refused["listed" if kind == "listed" else faults].append(pen_drawing.character)
     rest = total[0] + total[1]
     print(
         f"{path.name}: {sum(right.values()) / len(known):.1%} of {len(known)}; {total['listed']} "
@@ -110,17 +110,17 @@ def plant(drawings: list[drawing.Drawing], references: dict) -> None:
     rng = np.random.default_rng(1)
     for name, fault in FAULTS.items():
         right = total = 0
-        for one in drawings:
-            given = references[one.character]
-            before = matching.match(one.strokes, *given)
-            if before.way or before.joined or before.split or len(one.strokes) < 2:
+        for pen_drawing in drawings:
+            given = references[pen_drawing.character]
+            before = matching.match(pen_drawing.strokes, *given)
+            if before.way or before.joined or before.split or len(pen_drawing.strokes) < 2:
                 continue
-            drawn, due = fault(one.strokes, rng)
-            found = matching.match(drawn, *given)
-            if found.accepted and found.way:
+            drawn, due = fault(pen_drawing.strokes, rng)
+            judgement = matching.match(drawn, *given)
+            if judgement.accepted and judgement.way:
                 continue
             total += 1
-            right += said(found) == due
+            right += said(judgement) == due
         print(f"  {name:<24}named {right / max(total, 1):.1%} of {total}")
 
 
@@ -133,8 +133,8 @@ def deviations(file: str) -> dict[str, str]:
 def read(archive: Path) -> list[drawing.Drawing]:
     """Drawings of one character each."""
     with zipfile.ZipFile(archive) as bundle, tempfile.TemporaryDirectory() as folder:
-        content = [one for name in bundle.namelist() for one in json.loads(bundle.read(name))]
-        single = [one for one in content if len(one["character"]) == 1]
+        content = [entry for name in bundle.namelist() for entry in json.loads(bundle.read(name))]
+        single = [entry for entry in content if len(entry["character"]) == 1]
         path = Path(folder) / "drawings.json"
         path.write_text(json.dumps(single), "utf-8")
         return drawing.read(path)

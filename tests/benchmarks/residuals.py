@@ -138,11 +138,15 @@ def of_strokes(drawn: np.ndarray, target: np.ndarray) -> dict[str, np.ndarray]:
     """Measures (T,) of strokes (T, POINTS, 2) beside their references; NaN where one does not apply
     to a stroke."""
     shift = (drawn - target).mean(1)
-    one, other = (s - s.mean(1, keepdims=True) for s in (drawn, target))
-    turn = np.arctan2(_cross(other, one).sum(1), (one * other).sum((1, 2)))
+    strokes, other = (s - s.mean(1, keepdims=True) for s in (drawn, target))
+    turn = np.arctan2(_cross(other, strokes).sum(1), (strokes * other).sum((1, 2)))
     cosine, sine = np.cos(turn)[:, None], np.sin(turn)[:, None]
     back = np.stack(
-        [one[..., 0] * cosine + one[..., 1] * sine, one[..., 1] * cosine - one[..., 0] * sine], 2
+        [
+            strokes[..., 0] * cosine + strokes[..., 1] * sine,
+            strokes[..., 1] * cosine - strokes[..., 0] * sine,
+        ],
+        2,
     )
     scale = (back * other).sum((1, 2)) / np.maximum((back**2).sum((1, 2)), 1e-12)
     left = back * scale[:, None, None] - other
@@ -167,19 +171,19 @@ def _bends(few: np.ndarray, fine: np.ndarray, long: np.ndarray) -> dict[str, np.
     """Of strokes (T, FEW, 2) that are long, bool (T,): flicks that the reference lacks, what is
     left out of those that it has (both 0 or 100), and by how much the sharpest corner of bent ones
     is sharper than the reference's."""
-    found = {}
+    measures = {}
     for name, side in (("start", -1), ("end", 1)):
         own, due = (np.abs(_flick(s[:, ::side])) for s in (few, fine))
         added, left_out = long & (due < BENT / 2), long & (due > BENT)
-        found[f"hook at the {name}"] = np.where(added, 100.0 * (own > BENT), np.nan)
-        found[f"no hook at the {name}"] = np.where(left_out, 100.0 * (own < BENT / 2), np.nan)
+        measures[f"hook at the {name}"] = np.where(added, 100.0 * (own > BENT), np.nan)
+        measures[f"no hook at the {name}"] = np.where(left_out, 100.0 * (own < BENT / 2), np.nan)
     own, due = (np.abs(t[:, 1:] + t[:, :-1]).max(1) for t in map(_turning, (few, fine)))
-    found["corner"] = np.where(long & (due > 60), own - due, np.nan)
-    return found
+    measures["corner"] = np.where(long & (due > 60), own - due, np.nan)
+    return measures
 
 
-def _cross(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]
+def _cross(vector: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return vector[..., 0] * other[..., 1] - vector[..., 1] * other[..., 0]
 
 
 def _lengths(lines: np.ndarray) -> np.ndarray:
@@ -225,7 +229,7 @@ def _flick(lines: np.ndarray) -> np.ndarray:
 
 def joints(strokes: np.ndarray) -> Joints:
     """Of a reference's strokes (n, POINTS, 2)."""
-    last, found = POINTS - 1, []
+    last, rows = POINTS - 1, []
     for a, b in itertools.permutations(range(len(strokes)), 2):
         apart = np.linalg.norm(strokes[a][:, None] - strokes[b][None], axis=2)
         if apart.min() > 2 * TOUCH:  # points lie closer than that
@@ -234,13 +238,13 @@ def joints(strokes: np.ndarray) -> Joints:
             foot = nearest(strokes[a, [end]], strokes[[b]])[0][0]
             if np.linalg.norm(foot - strokes[a, end]) < TOUCH:
                 kind = "corner" if apart[end, [0, last]].min() < END else "tee"
-                found.append((a, end, b, int(apart[end].argmin()), kind))
-        one, other = np.unravel_index(apart.argmin(), apart.shape)
+                rows.append((a, end, b, int(apart[end].argmin()), kind))
+        point, other = np.unravel_index(apart.argmin(), apart.shape)
         ends = apart[[0, last]].min(), apart[:, [0, last]].min()
-        if a < b and apart[one, other] < TOUCH and min(ends) > END:
-            found.append((a, int(one), b, int(other), "crossing"))
-    columns = [np.array(column, int) for column in zip(*(f[:4] for f in found), strict=True)]
-    kinds = np.array([f[4] for f in found], object)
+        if a < b and apart[point, other] < TOUCH and min(ends) > END:
+            rows.append((a, int(point), b, int(other), "crossing"))
+    columns = [np.array(column, int) for column in zip(*(f[:4] for f in rows), strict=True)]
+    kinds = np.array([f[4] for f in rows], object)
     return Joints(*(columns or [np.zeros(0, int)] * 4), kinds)
 
 
@@ -257,20 +261,20 @@ def nearest(places: np.ndarray, lines: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return feet[row, best], way / np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
 
 
-def past(lines: np.ndarray, found: Joints) -> np.ndarray:
+def past(lines: np.ndarray, contacts: Joints) -> np.ndarray:
     """How far strokes (n, P, 2) end past the stroke that they should end on, (J,) in lines' units;
     negative where a gap is left. Of corners the distance of the end, and of crossings that of the
     two points that should meet."""
-    if not len(found.stroke):
+    if not len(contacts.stroke):
         return np.zeros(0)
-    place = lines[found.stroke, found.point]
-    inward = lines[found.stroke, np.where(found.point, POINTS * 3 // 4, POINTS // 4)]
-    foot, way = nearest(place, lines[found.other])
+    place = lines[contacts.stroke, contacts.point]
+    inward = lines[contacts.stroke, np.where(contacts.point, POINTS * 3 // 4, POINTS // 4)]
+    foot, way = nearest(place, lines[contacts.other])
     far = np.linalg.norm(place - foot, axis=1)
     short = _cross(way, place - foot) * _cross(way, inward - foot) > 0
-    slip = np.linalg.norm(place - lines[found.other, found.there], axis=1)
-    signed = np.where((found.kind == "tee") & short, -far, far)
-    return np.where(found.kind == "crossing", slip, signed)
+    slip = np.linalg.norm(place - lines[contacts.other, contacts.there], axis=1)
+    signed = np.where((contacts.kind == "tee") & short, -far, far)
+    return np.where(contacts.kind == "crossing", slip, signed)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -280,7 +284,7 @@ def past(lines: np.ndarray, found: Joints) -> np.ndarray:
 def of_parts(drawn: np.ndarray, target: np.ndarray, parts: Sequence[np.ndarray]) -> list[dict]:
     """How each part lies on the whole: its shift, size, lean and rise beside what the reference
     gives it."""
-    found = []
+    measures = []
     for numbers in parts:
         if len(numbers) == len(target):
             continue
@@ -290,7 +294,7 @@ def of_parts(drawn: np.ndarray, target: np.ndarray, parts: Sequence[np.ndarray])
         matrix, _ = affine(due, drawn[numbers])
         (a, b), (c, d) = matrix.T
         x, y = (drawn[numbers] - due).mean((0, 1))
-        found.append(
+        measures.append(
             {
                 "x": 100 * x,
                 "y": 100 * y,
@@ -300,7 +304,7 @@ def of_parts(drawn: np.ndarray, target: np.ndarray, parts: Sequence[np.ndarray])
                 "rise": -np.degrees(np.arctan2(c, a)),
             }
         )
-    return found
+    return measures
 
 
 def within_parts(drawn: np.ndarray, target: np.ndarray, parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -57,16 +57,16 @@ def tau(order: list[int]) -> float:
 def tracing(kanji: dict[str, kanjivg.Character], traced: dict[str, strokes.Strokes]) -> dict:
     counts, taus, matched, directions, types = [], [], [], [], []
     for name, true in kanji.items():
-        found = traced[name]
-        pairs = strokes.paired(found, true.strokes)
-        counts.append(len(found) - len(true.strokes))
+        traced_strokes = traced[name]
+        pairs = strokes.paired(traced_strokes, true.strokes)
+        counts.append(len(traced_strokes) - len(true.strokes))
         taus.append(tau([other for _, other in pairs]))
         matched.append(len(pairs) / len(true.strokes))
-        told = strokes.classify(found)
+        symbols = strokes.classify(traced_strokes)
         for own, other in pairs:
-            a, b = found[own], true.strokes[other]
+            a, b = traced_strokes[own], true.strokes[other]
             directions.append((a[-1] - a[0]) @ (b[-1] - b[0]) > 0)
-            types.append(told[own] == true.types[other])
+            types.append(symbols[own] == true.types[other])
     return {
         "stroke count, mean absolute error": np.abs(counts).mean(),
         "stroke count, mean error": np.mean(counts),
@@ -83,9 +83,9 @@ def shapes(kanji: dict[str, kanjivg.Character]) -> dict:
     """The rules of order and the types, where the strokes themselves are true."""
     taus = [tau(strokes.writing_order(c.strokes)) for c in kanji.values()]
     started = time.perf_counter()
-    told = {n: strokes.classify(c.strokes) for n, c in kanji.items()}
+    symbols = {n: strokes.classify(c.strokes) for n, c in kanji.items()}
     seconds = time.perf_counter() - started
-    right = {n: np.equal(told[n], c.types) for n, c in kanji.items()}
+    right = {n: np.equal(symbols[n], c.types) for n, c in kanji.items()}
     # The courses of strokes.TYPES come from every second kanji, from the second on.
     unseen = np.concatenate([right[n] for n in list(kanji)[::2]])
     return {

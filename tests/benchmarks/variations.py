@@ -55,9 +55,9 @@ def main() -> None:
 
 def figures(folder: Path, archives: list[Path]) -> dict[str, float]:
     """Top-1 of the run in a checkout, look-alikes as one."""
-    told = json.loads((folder / "metrics/evaluate.json").read_text("utf-8"))
-    of = {"test": told["fp32"]["top1_alike"]}
-    for name, hard in told["hard"].items():
+    metrics = json.loads((folder / "metrics/evaluate.json").read_text("utf-8"))
+    of = {"test": metrics["fp32"]["top1_alike"]}
+    for name, hard in metrics["hard"].items():
         (reading,) = (value for value in hard.values() if isinstance(value, dict))
         of[name.partition("-")[2]] = reading["top1_alike"]
     recognizer = Recognizer(folder / "models/exports/fp32.onnx", threads=0)

@@ -36,8 +36,8 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model that has learned nothing, and so answers anything, always the same."""
     path = tmp_path_factory.mktemp("model") / "strict_int8.onnx"
     export.to_onnx(toy.linear(len(TEXT)), 64, 17, path)
-    told = {"temperature": "0.02", "threshold": "0.3", "deciles": TOLD["deciles"]}
-    export.annotate(path, list(TEXT), 64, told)
+    metadata = {"temperature": "0.02", "threshold": "0.3", "deciles": TOLD["deciles"]}
+    export.annotate(path, list(TEXT), 64, metadata)
     return path
 
 

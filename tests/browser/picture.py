@@ -58,20 +58,20 @@ def sheet(run: Path) -> Image.Image:
     font = ImageFont.truetype(font_manager.findfont(font_manager.FontProperties()), 15)
     gap = 8
     size = COLUMNS * (TILE + gap) + gap, ROWS * (TILE + LABEL + gap) + gap
-    found = Image.new("RGB", size, PAPER)
-    draw = ImageDraw.Draw(found)
+    picture = Image.new("RGB", size, PAPER)
+    draw = ImageDraw.Draw(picture)
     for k, (image, top, code) in enumerate(zip(images, answers, rows["codepoint"], strict=True)):
         x, y = gap + k % COLUMNS * (TILE + gap), gap + k // COLUMNS * (TILE + LABEL + gap)
         ink = Image.fromarray(255 - image).resize((TILE, TILE), Image.Resampling.BICUBIC)
-        found.paste(ink.convert("RGB"), (x, y))
-        said, colour = ("?", WRONG)
+        picture.paste(ink.convert("RGB"), (x, y))
+        caption, colour = ("?", WRONG)
         if top:
             (character, probability), *_ = top
             share = f"{100 * probability:.0f} %" if probability < 0.995 else "> 99 %"
-            said = f"{character} {share}"
+            caption = f"{character} {share}"
             colour = INK if character == chr(code) else WRONG
-        draw.text((x + TILE / 2, y + TILE + 4), said, fill=colour, font=font, anchor="ma")
-    return found
+        draw.text((x + TILE / 2, y + TILE + 4), caption, fill=colour, font=font, anchor="ma")
+    return picture
 
 
 def page(height: int) -> Image.Image:

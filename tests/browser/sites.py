@@ -82,15 +82,15 @@ def opened(
     with browser.new_context(viewport={"width": size[0], "height": size[1]}, **settings) as context:
         prepared(context)
         page = context.new_page()
-        found = Shown(page, site, [], [])
-        context.on("request", lambda request: found.requests.append(request.url))
-        page.on("console", lambda m: found.errors.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: found.errors.append(str(error)))
+        shown = Shown(page, site, [], [])
+        context.on("request", lambda request: shown.requests.append(request.url))
+        page.on("console", lambda m: shown.errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: shown.errors.append(str(error)))
         page.goto(site.url)
-        yield found
+        yield shown
         origin = site.url.rsplit("/", 1)[0]
-        assert all(url.removeprefix("blob:").startswith(origin) for url in found.requests)
-        assert not (faultless and found.errors)
+        assert all(url.removeprefix("blob:").startswith(origin) for url in shown.requests)
+        assert not (faultless and shown.errors)
 
 
 def written(page: Page, view: str, strokes: list[np.ndarray]) -> list[np.ndarray]:
@@ -144,10 +144,10 @@ READ = """async (given) => {
 def asked(page: Page, method: str, inputs: list) -> list:
     """What a method of the library gives for each input: strokes, or the bytes of a file."""
     given = [
-        ["image/png", base64.b64encode(one).decode()]
-        if isinstance(one, bytes)
-        else [stroke.tolist() for stroke in one]
-        for one in inputs
+        ["image/png", base64.b64encode(content).decode()]
+        if isinstance(content, bytes)
+        else [stroke.tolist() for stroke in content]
+        for content in inputs
     ]
     return page.evaluate(READ.replace("METHOD", json.dumps(method)), given)
 

@@ -52,8 +52,8 @@ def test_strokes_become_the_same_tensor(shown):
     ]
     dot, level = [np.array([[5.0, 5.0]])], [np.array([[0.0, 3.0], [9.0, 3.0]])]
     given = [*map(shown.site.strokes, TEXT), *scribbles, dot, level]
-    for strokes, found in zip(given, asked(shown.page, "preprocess", given), strict=True):
-        assert np.array_equal(np.reshape(found, (64, 64)), of_strokes(strokes))
+    for strokes, levels in zip(given, asked(shown.page, "preprocess", given), strict=True):
+        assert np.array_equal(np.reshape(levels, (64, 64)), of_strokes(strokes))
 
 
 def see_through(ink: int) -> Image.Image:
@@ -92,8 +92,8 @@ PICTURES = {
 
 
 def test_pictures_become_the_same_tensor(shown):
-    found = asked(shown.page, "preprocess", [png(image) for image in PICTURES.values()])
-    for (name, image), levels in zip(PICTURES.items(), found, strict=True):
+    tensors = asked(shown.page, "preprocess", [png(image) for image in PICTURES.values()])
+    for (name, image), levels in zip(PICTURES.items(), tensors, strict=True):
         there = prepare(Image.open(io.BytesIO(png(image))), 64).astype(int)
         difference = np.abs(np.reshape(levels, (64, 64)) - there)
         # The plane of the paper is cut to whole levels: where it is one to the last digit but one
@@ -111,13 +111,13 @@ def test_jpeg_files_nearly(shown, side, turned):
         image, exif[0x0112] = image.rotate(90), 6
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80, exif=exif)
-    (found,) = asked(shown.page, "preprocess", [buffer.getvalue()])
+    (levels,) = asked(shown.page, "preprocess", [buffer.getvalue()])
     buffer.seek(0)
     path = shown.site.root / "photo.jpg"
     path.write_bytes(buffer.getvalue())
     there = prepare(path, 64)
-    assert likeness(np.reshape(found, (64, 64)), there) > 0.995
-    assert np.abs(np.reshape(found, (64, 64)) - there.astype(int)).mean() < 1.5
+    assert likeness(np.reshape(levels, (64, 64)), there) > 0.995
+    assert np.abs(np.reshape(levels, (64, 64)) - there.astype(int)).mean() < 1.5
 
 
 @pytest.mark.parametrize("kind", ["WEBP", "PNG"])
@@ -139,12 +139,12 @@ def test_turned_as_its_exif_says(shown, kind):
 def test_answers_and_probabilities_are_pythons(shown):
     given = [shown.site.strokes(character) for character in TEXT]
     recognizer = shown.site.recognizer
-    expected = recognizer.read_normalised(np.stack([of_strokes(one) for one in given]), 10)
-    for found, top in zip(asked(shown.page, "recognise", given), expected, strict=True):
-        assert [c["character"] for c in found["candidates"]] == [c for c, _ in top]
-        probabilities = [c["probability"] for c in found["candidates"]]
+    expected = recognizer.read_normalised(np.stack([of_strokes(strokes) for strokes in given]), 10)
+    for answer, top in zip(asked(shown.page, "recognise", given), expected, strict=True):
+        assert [c["character"] for c in answer["candidates"]] == [c for c, _ in top]
+        probabilities = [c["probability"] for c in answer["candidates"]]
         assert probabilities == pytest.approx([p for _, p in top], abs=1e-5)
-        assert found["sure"] == (top[0][1] >= recognizer.threshold)
+        assert answer["sure"] == (top[0][1] >= recognizer.threshold)
 
 
 # --- the view that reads ----------------------------------------------------------------------
@@ -334,18 +334,18 @@ def test_speed_size_and_the_answers_to_real_drawings(browser, real):
             names = [name for name in bundle.namelist() if name.endswith(".png")]
             drawings = [bundle.read(name) for name in names]
         best = [
-            one["candidates"][0]
+            answer["candidates"][0]
             for k in range(0, len(drawings), 100)
-            for one in asked(page, "recognise", drawings[k : k + 100])
+            for answer in asked(page, "recognise", drawings[k : k + 100])
         ]
         rng = np.random.default_rng(1)
         scribbles = [[rng.random((points, 2))] for points in range(20, 60)]
-        of_scribbles = [one["candidates"][0] for one in asked(page, "recognise", scribbles)]
-    found = [one["character"] for one in best]
-    tensors = np.stack([prepare(Image.open(io.BytesIO(one)), 64) for one in drawings])
+        of_scribbles = [answer["candidates"][0] for answer in asked(page, "recognise", scribbles)]
+    characters = [candidate["character"] for candidate in best]
+    tensors = np.stack([prepare(Image.open(io.BytesIO(drawing)), 64) for drawing in drawings])
     expected = [top[0][0] for top in real.recognizer.read_normalised(tensors, 1)]
     labels = [chr(int(re.search(r"U\+(\w+)", name)[1], 16)) for name in names]
-    pairs = zip(names, found, expected, strict=True)
+    pairs = zip(names, characters, expected, strict=True)
     different = [f"{name}: {here}, {there}" for name, here, there in pairs if here != there]
     transferred = sum(
         path.stat().st_size
@@ -361,11 +361,11 @@ def test_speed_size_and_the_answers_to_real_drawings(browser, real):
         "transfer_bytes": transferred,
         "runtime_bytes": sum(path.stat().st_size for path in (real.folder / "ort").iterdir()),
         "drawings": len(drawings),
-        "top1": float(np.mean([a == b for a, b in zip(found, labels, strict=True)])),
+        "top1": float(np.mean([a == b for a, b in zip(characters, labels, strict=True)])),
         "other_answers_than_python": len(different),
-        "plain": float(np.mean([one["probability"] >= 0.9 for one in best])),
+        "plain": float(np.mean([candidate["probability"] >= 0.9 for candidate in best])),
         "scribbles": len(scribbles),
-        "plain_scribbles": sum(one["probability"] >= 0.9 for one in of_scribbles),
+        "plain_scribbles": sum(candidate["probability"] >= 0.9 for candidate in of_scribbles),
         "browser": f"Chromium {browser.version}",
     }
     assert len(drawings) == 2225 and len(different) <= 2, different

@@ -158,6 +158,6 @@ def test_what_is_learned_is_pythons(shown, stand_in, tmp_path):
     ],
 )
 def test_what_cannot_be_learned_is_named(shown, lessons, memory, code):
-    told = TOLD_OF_A_HAND.replace("async (", "(...all) => (async (", 1)
-    told += ")(...all).then(() => '', (error) => error.code)"
-    assert shown.page.evaluate(told, [lessons, [], memory]) == code
+    script = TOLD_OF_A_HAND.replace("async (", "(...all) => (async (", 1)
+    script += ")(...all).then(() => '', (error) => error.code)"
+    assert shown.page.evaluate(script, [lessons, [], memory]) == code

@@ -103,8 +103,8 @@ def test_what_is_chosen_is_shown(shown):
     page.locator("#fewest").fill("1")
     page.locator("#most").fill("1")
     page.locator("[data-do=random]").click()
-    one = [c for c in TEXT if len(shown.site.strokes(c)) == 1]
-    assert page.locator("#character").input_value() in one
+    characters = [c for c in TEXT if len(shown.site.strokes(c)) == 1]
+    assert page.locator("#character").input_value() in characters
     page.locator("#most").fill("0")
     page.locator("[data-do=random]").click()
     wait_said(page, "widen the range", "practise")
@@ -233,8 +233,8 @@ def test_touch_draws_and_does_not_scroll(browser, site):
 def test_a_scribble_is_not_sure(browser, tmp_path, stand_in, site):
     doubtful = tmp_path / "doubtful.onnx"
     shutil.copy2(stand_in, doubtful)
-    told = {"temperature": "10", "threshold": "0.9", "deciles": TOLD["deciles"]}
-    export.annotate(doubtful, list(TEXT), 64, told)
+    metadata = {"temperature": "10", "threshold": "0.9", "deciles": TOLD["deciles"]}
+    export.annotate(doubtful, list(TEXT), 64, metadata)
     for unsure in served(site.root, tmp_path / "demo", doubtful):
         for shown in opened(browser, unsure):
             rng = np.random.default_rng(0)

@@ -28,10 +28,10 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def test_shared_cases(page):
     given = [{**case, "reference": REFERENCES[case["reference"]]} for case in FILE["cases"]]
-    for case, found in zip(FILE["cases"], page.evaluate(ALL, given), strict=True):
-        wrong = {kind: found[kind] for kind in benchmark.KINDS if found[kind]}
+    for case, judgement in zip(FILE["cases"], page.evaluate(ALL, given), strict=True):
+        wrong = {kind: judgement[kind] for kind in benchmark.KINDS if judgement[kind]}
         assert wrong == case["wrong"], case["name"]
-        assert found["accepted"] == case.get("accepted", not case["wrong"])
+        assert judgement["accepted"] == case.get("accepted", not case["wrong"])
 
 
 def faulty(rng: np.random.Generator) -> dict:
@@ -70,14 +70,16 @@ def test_the_same_as_in_python(page):
     rng = np.random.default_rng(0)
     given = [faulty(rng) for _ in range(100)]
     judged = [matching.match(**case) for case in given]
-    assert sum(found.accepted for found in judged) > 5, "some without fault"
-    assert all(sum(bool(getattr(found, kind)) for found in judged) > 0 for kind in benchmark.KINDS)
-    for expected, found in zip(judged, page.evaluate(ALL, given), strict=True):
-        distances = found.pop("distances")
-        told = json.loads(json.dumps(expected._asdict()))
-        if told["differs"]:
-            told["differs"] = dict(zip(("what", "strokes"), told["differs"], strict=True))
-        assert [d is None for d in distances] == [d is None for d in told["distances"]]
-        near = [(a, b) for a, b in zip(distances, told.pop("distances"), strict=True) if b]
+    assert sum(judgement.accepted for judgement in judged) > 5, "some without fault"
+    assert all(
+        sum(bool(getattr(judgement, kind)) for judgement in judged) > 0 for kind in benchmark.KINDS
+    )
+    for expected, judgement in zip(judged, page.evaluate(ALL, given), strict=True):
+        distances = judgement.pop("distances")
+        fields = json.loads(json.dumps(expected._asdict()))
+        if fields["differs"]:
+            fields["differs"] = dict(zip(("what", "strokes"), fields["differs"], strict=True))
+        assert [d is None for d in distances] == [d is None for d in fields["distances"]]
+        near = [(a, b) for a, b in zip(distances, fields.pop("distances"), strict=True) if b]
         assert all(a == pytest.approx(b, abs=1e-9) for a, b in near)
-        assert found == told
+        assert judgement == fields

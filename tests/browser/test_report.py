@@ -57,19 +57,19 @@ def shown(request, browser, report) -> Iterator[Shown]:
 
 @pytest.fixture
 def printed(browser, report) -> Iterator[Shown]:
-    for found in opened(browser, report, PAPER):
-        found.page.emulate_media(media="print")
-        yield found
+    for view in opened(browser, report, PAPER):
+        view.page.emulate_media(media="print")
+        yield view
 
 
 def opened(browser: Browser, report: Path, size: tuple[int, int]) -> Iterator[Shown]:
     with browser.new_page(viewport={"width": size[0], "height": size[1]}) as page:
-        found = Shown(page, [], [])
-        page.on("request", lambda request: found.requests.append(request.url))
-        page.on("console", lambda m: found.errors.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: found.errors.append(str(error)))
+        view = Shown(page, [], [])
+        page.on("request", lambda request: view.requests.append(request.url))
+        page.on("console", lambda m: view.errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: view.errors.append(str(error)))
         page.goto(report.as_uri(), wait_until="load")
-        yield found
+        yield view
 
 
 def too_wide(page: Page) -> list[str]:
@@ -93,11 +93,11 @@ def test_no_sideways_scrolling(shown):
 
 
 def test_every_picture_is_shown_and_described(shown):
-    found = shown.page.eval_on_selector_all(
+    pictures = shown.page.eval_on_selector_all(
         "img", "all => all.map(i => [i.complete, i.naturalWidth, i.alt])"
     )
-    assert len(found) == len(PICTURES)
-    assert all(complete and width > 0 and text for complete, width, text in found)
+    assert len(pictures) == len(PICTURES)
+    assert all(complete and width > 0 and text for complete, width, text in pictures)
 
 
 def test_every_link_leads_to_a_part_of_the_page(shown):

@@ -120,8 +120,8 @@ def misread(path: Path, table: pd.DataFrame, pictures: Sequence[np.ndarray]) -> 
     titles = []
     for row in table.itertuples():
         radicals = (f"+{row.radicals_of_truth}", f"−{row.radicals_of_answer}")
-        told = " ".join(r for r in radicals if len(r) > 1)
-        titles.append(f"{row.truth} → {row.answer} {row.errors}×\n{told}")
+        difference = " ".join(r for r in radicals if len(r) > 1)
+        titles.append(f"{row.truth} → {row.answer} {row.errors}×\n{difference}")
     _sheet(path, titles, pictures, wide=3)
 
 

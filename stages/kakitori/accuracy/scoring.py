@@ -77,11 +77,11 @@ def score(predictions: Predictions, alike: np.ndarray | None = None) -> dict[str
     right = predictions.right
     bins = reliability(predictions.confidences, right)
     gaps = (bins["accuracy"] - bins["confidence"]).abs()
-    found = {}
+    figures = {}
     if alike is not None:
         same = alike[predictions.answers] == alike[predictions.labels]
-        found["top1_alike"] = float(same.mean())
-    return found | {
+        figures["top1_alike"] = float(same.mean())
+    return figures | {
         "top1": float(right.mean()),
         "top5": float((predictions.ranks < 5).mean()),
         "error_rate": float(1 - right.mean()),
@@ -111,7 +111,7 @@ def interval(right: np.ndarray, groups: np.ndarray) -> dict[str, float]:
     rights, counts = table.sum().to_numpy(), table.size().to_numpy()
     if len(counts) < 2:
         return {}
-    found = bootstrap(
+    bounds = bootstrap(
         (rights, counts),
         lambda r, n, axis: r.sum(axis) / n.sum(axis),
         paired=True,
@@ -120,7 +120,7 @@ def interval(right: np.ndarray, groups: np.ndarray) -> dict[str, float]:
         n_resamples=RESAMPLES,
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return {"top1_low": float(found.low), "top1_high": float(found.high)}
+    return {"top1_low": float(bounds.low), "top1_high": float(bounds.high)}
 
 
 def risk_coverage(confidence: np.ndarray, right: np.ndarray) -> pd.DataFrame:
@@ -160,8 +160,8 @@ def confidence(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The probability of each answer, float64 (N,), and whether it is right, bool (N,)."""
     rows = np.arange(len(labels))
-    found = predict(lambda some: logits[some], rows, labels, temperature, background)
-    return found.confidences, found.right
+    predictions = predict(lambda some: logits[some], rows, labels, temperature, background)
+    return predictions.confidences, predictions.right
 
 
 def background(
@@ -200,8 +200,8 @@ def _highest(logits: np.ndarray, temperature: float, threshold: float) -> np.nda
 def accepted(predictions: Predictions, threshold: float) -> dict[str, float]:
     """What a threshold leaves: `threshold`, `coverage`, and `precision` where anything is left."""
     kept = predictions.confidences >= threshold
-    found = {"threshold": threshold, "coverage": float(kept.mean())}
-    return found | ({"precision": float(predictions.right[kept].mean())} if kept.any() else {})
+    figures = {"threshold": threshold, "coverage": float(kept.mean())}
+    return figures | ({"precision": float(predictions.right[kept].mean())} if kept.any() else {})
 
 
 def confusion(answers: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
@@ -238,10 +238,10 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         temperature = math.exp(log_temperature)
         return float(((z / temperature).logsumexp(1) - right / temperature).mean())
 
-    found = minimize_scalar(
+    minimum = minimize_scalar(
         nll, bounds=(np.log(0.05), np.log(20)), method="bounded", options={"xatol": 1e-3}
     )
-    return round(float(np.exp(found.x)), 4)
+    return round(float(np.exp(minimum.x)), 4)
 
 
 def sliced_top1(right: np.ndarray, by: pd.Series) -> dict[str, dict]:

@@ -225,8 +225,8 @@ class Align(Network):
         """Cross-entropy over the classes, of all levels together and of each alone."""
         loss = class_loss(outputs, batch)
         levels = (each.split(self.width, 1) for each in (outputs.features, outputs.classes))
-        for seen, told in zip(*levels, strict=True):
-            loss = loss + self.weight * class_loss(outputs._replace(logits=seen @ told.T), batch)
+        for seen, classes in zip(*levels, strict=True):
+            loss = loss + self.weight * class_loss(outputs._replace(logits=seen @ classes.T), batch)
         return loss
 
     def answering(self, characters: Sequence[str]) -> "Align":
@@ -245,7 +245,7 @@ class Align(Network):
     def encoders(self) -> dict[str, Encoder]:
         """Both sides by themselves. A stroke's course is its POINTS points, x and y, a component's
         box two corners, in sides of a normalised image."""
-        told = {"types": " ".join(TYPES), "components": " ".join(["", *self.numbers])}
+        metadata = {"types": " ".join(TYPES), "components": " ".join(["", *self.numbers])}
         examples = {
             "types": torch.ones(2, MOST, dtype=torch.int64),
             "courses": torch.zeros(2, MOST, 2 * POINTS),
@@ -255,7 +255,7 @@ class Align(Network):
         image = Scaled(folded(self.image), self._lengths().detach())
         return {
             "image": Encoder(image, {"input": torch.zeros(2, 1, self.size, self.size)}, {}),
-            "text": Encoder(Padded(self.text), examples, told),
+            "text": Encoder(Padded(self.text), examples, metadata),
         }
 
     def deployed(self) -> nn.Module:

@@ -148,8 +148,8 @@ class Both(nn.Module):
 def log_sum(x: torch.Tensor) -> torch.Tensor:
     """The logarithm of the sum of exponentials, (B, N) to (B, 1), two halves at a time."""
     while (count := int(x.shape[1])) > 1:
-        one, other, *odd = x.split([count // 2, count // 2, 1][: 2 + count % 2], 1)
-        x = torch.cat([one + F.softplus(other - one), *odd], 1)
+        half, other, *odd = x.split([count // 2, count // 2, 1][: 2 + count % 2], 1)
+        x = torch.cat([half + F.softplus(other - half), *odd], 1)
     return x
 
 

@@ -63,11 +63,11 @@ class Codes:
             for name, code, types in zip(names, book.codes, characters["stroke_types"], strict=True)
         }
         known = set().union(*(facts[name] for name in classes))
-        facts = {name: frozenset(said & known) for name, said in facts.items()}
+        facts = {name: frozenset(columns & known) for name, columns in facts.items()}
 
         same: dict[frozenset[str], list[str]] = {}
-        for name, said in facts.items():
-            same.setdefault(said, []).append(name)
+        for name, columns in facts.items():
+            same.setdefault(columns, []).append(name)
         self.collisions = tuple(tuple(group) for group in same.values() if len(group) > 1)
         trained = set(classes)
         for group in self.collisions:
@@ -75,7 +75,7 @@ class Codes:
                 facts[name] |= {f"#{name}"}
         self.columns = sorted(set().union(*(facts[name] for name in classes)))
         number = {column: k for k, column in enumerate(self.columns)}
-        self.of = {name: sorted(number[f] for f in said) for name, said in facts.items()}
+        self.of = {name: sorted(number[f] for f in columns) for name, columns in facts.items()}
 
     def matrix(self, characters: Sequence[str]) -> torch.Tensor:
         """Float (characters, columns), 0 and 1."""

@@ -101,15 +101,15 @@ class ResNet(Network):
 
     def start_from(self, source: str) -> None:
         """Take over everything but the head; see `pretrained` of build."""
-        found = {k: v for k, v in _read(source).items() if k.split(".")[0] != "fc"}
+        tensors = {k: v for k, v in _read(source).items() if k.split(".")[0] != "fc"}
         own = {k: v.shape for k, v in self.state_dict().items() if k.split(".")[0] != "head"}
         own["conv1.weight"] = torch.Size((64, 3, 7, 7))
         for name in [k for k in own if k.endswith("num_batches_tracked")]:
             del own[name]  # read by nothing, and missing in some files
-            found.pop(name, None)
-        fit = [k for k in own if k in found and found[k].shape == own[k]]
-        if odd := [k for k in own | found if k not in fit]:
-            shape = {k: tuple(v.shape) for k, v in found.items()}
+            tensors.pop(name, None)
+        fit = [k for k in own if k in tensors and tensors[k].shape == own[k]]
+        if odd := [k for k in own | tensors if k not in fit]:
+            shape = {k: tuple(v.shape) for k, v in tensors.items()}
             wrong = [f"{k} {shape.get(k, 'missing')}" for k in odd]
             raise ValueError(
                 f"pretrained: expected the {len(own)} tensors of ResNet-18 in {source}, "
@@ -117,11 +117,11 @@ class ResNet(Network):
             )
         digest = hashlib.sha256()
         for name in sorted(own):
-            digest.update(name.encode() + found[name].contiguous().numpy().tobytes())
+            digest.update(name.encode() + tensors[name].contiguous().numpy().tobytes())
         self.origins = {"pretrained": source, "pretrained_sha256": digest.hexdigest()}
         if self.inputs == 1:
-            found["conv1.weight"] = found["conv1.weight"].sum(1, keepdim=True)
-        self.load_state_dict(found, strict=False)
+            tensors["conv1.weight"] = tensors["conv1.weight"].sum(1, keepdim=True)
+        self.load_state_dict(tensors, strict=False)
 
 
 def _read(source: str) -> dict[str, torch.Tensor]:

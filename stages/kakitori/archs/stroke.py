@@ -119,10 +119,10 @@ class Stroke(Network):
         wrong = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         loss = loss + self.presence * (wrong * asked).sum() / asked.sum().clamp(min=1)
         if self.pixels is not None and batch.partial:
-            found = self._pixels(places[-batch.partial :], labels[-batch.partial :])
+            pixel_logits = self._pixels(places[-batch.partial :], labels[-batch.partial :])
             known = asked[-batch.partial :, 0, None, None]
             numbers = batch.layers.long().masked_fill(~known, NONE)
-            wrong = F.cross_entropy(found, numbers, ignore_index=NONE, reduction="sum")
+            wrong = F.cross_entropy(pixel_logits, numbers, ignore_index=NONE, reduction="sum")
             loss = loss + wrong / (numbers > 0).sum().clamp(min=1)  # paper is soon learned
         return loss
 

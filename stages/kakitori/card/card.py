@@ -100,7 +100,7 @@ def _results(metrics: dict[str, dict]) -> list[EvalResult]:
     writers = "writers never seen" if evaluate["scheme"] == "writer" else "random split, leaks"
 
     def result(split: str, kind: str, value: float, name: str, corpus: str = corpora) -> EvalResult:
-        synthetic = all(one.startswith("synthetic/") for one in corpus.split(", "))
+        synthetic = all(corpus_name.startswith("synthetic/") for corpus_name in corpus.split(", "))
         return EvalResult(
             task_type="image-classification",
             dataset_type=_dataset_id(corpus),
@@ -112,7 +112,7 @@ def _results(metrics: dict[str, dict]) -> list[EvalResult]:
             metric_name=name,
         )
 
-    found = [
+    results = [
         result(
             "train",
             "accuracy",
@@ -124,27 +124,27 @@ def _results(metrics: dict[str, dict]) -> list[EvalResult]:
     for key, (label, file, *_) in FORMATS.items():
         if key in evaluate:
             cell = evaluate[key]
-            found += [
+            results += [
                 result("test", "accuracy", cell["top1"], f"top-1, {label}, {writers}"),
                 result("test", "accuracy", cell["top5"], f"top-5, {label}, {writers}"),
                 result("test", "expected_calibration_error", cell["ece"], f"ECE, {label}"),
             ]
         if key in quantize:
             cell = quantize[key]
-            found.append(result("test", "model_size", cell["bytes"], f"bytes, {file}"))
+            results.append(result("test", "model_size", cell["bytes"], f"bytes, {file}"))
         if "latency_ms" in quantize.get(key, {}):
             name = f"milliseconds an image, one thread, {label}"
-            found.append(result("test", "latency", cell["latency_ms"], name))
+            results.append(result("test", "latency", cell["latency_ms"], name))
     for kind in ("hard", "external"):
         for corpus, cell in evaluate[kind].items():
-            found += [
+            results += [
                 result(
                     "test", "accuracy", cell[key]["top1"], f"top-1, {FORMATS[key].title}", corpus
                 )
                 for key in FORMATS
                 if key in cell
             ]
-    return found
+    return results
 
 
 def _all_synthetic(metrics: dict[str, dict]) -> bool:

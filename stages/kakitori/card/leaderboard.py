@@ -94,15 +94,15 @@ def parse(table: str) -> pd.DataFrame:
     """A leaderboard's CSV, which may be empty; DataError for other columns."""
     words = {"dataset": str, "commit": str}  # of hexadecimal digits, which may look like a number
     if table.strip():
-        found = pd.read_csv(io.StringIO(table), dtype=words)
+        leaderboard = pd.read_csv(io.StringIO(table), dtype=words)
     else:
-        found = pd.DataFrame(columns=COLUMNS)
-    if list(found.columns) != COLUMNS:
+        leaderboard = pd.DataFrame(columns=COLUMNS)
+    if list(leaderboard.columns) != COLUMNS:
         raise DataError(
             f"leaderboard.csv: expected the columns {','.join(COLUMNS)}, found "
-            f"{','.join(map(str, found.columns))}"
+            f"{','.join(map(str, leaderboard.columns))}"
         )
-    return found
+    return leaderboard
 
 
 def merge(table: str, rows: list[dict]) -> pd.DataFrame:

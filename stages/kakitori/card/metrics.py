@@ -39,10 +39,10 @@ def read(root: Path) -> tuple[dict[str, dict], dict]:
 def _check_one_run(metrics: dict[str, dict], model: dict) -> None:
     evaluate, split = metrics["evaluate"], metrics["split"]
     for name in ("evaluate", "train"):
-        if (found := metrics[name]["model"]) != model["model"]:
+        if (architecture := metrics[name]["model"]) != model["model"]:
             raise DataError(
                 f"metrics/{name}.json: expected the metrics of models/model.json's "
-                f"{model['model']}, found those of {found}; {AGAIN}"
+                f"{model['model']}, found those of {architecture}; {AGAIN}"
             )
     if evaluate["classes"] != len(model["classes"]):
         raise DataError(
@@ -71,9 +71,9 @@ def _read(root: Path, name: str) -> dict:
 
     content = (root / name).read_bytes()
     try:
-        found = json.loads(content.decode("utf-8"), parse_constant=refuse)
+        document = json.loads(content.decode("utf-8"), parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{name}: expected JSON, found: {error}; {AGAIN}") from None
-    if not isinstance(found, dict):
-        raise DataError(f"{name}: expected an object, found {type(found).__name__}; {AGAIN}")
-    return renamed(found)
+    if not isinstance(document, dict):
+        raise DataError(f"{name}: expected an object, found {type(document).__name__}; {AGAIN}")
+    return renamed(document)

@@ -123,8 +123,10 @@ def listing(path: Path) -> Listing:
     """`files`, and what was passed over on the way to them."""
     if is_archive(path):
         inside = _inside(path)
-        found = [File(path, name) for name in inside.files if visible(name)]
-        return Listing(found, {f"{path}: {n}": why for n, why in inside.passed_over.items()})
+        visible_files = [File(path, name) for name in inside.files if visible(name)]
+        return Listing(
+            visible_files, {f"{path}: {n}": why for n, why in inside.passed_over.items()}
+        )
     tree = walk(path)
     listed = Listing([], {f"{path}/{name}": why for name, why in tree.passed_over.items()})
     for name in tree.files:
@@ -209,13 +211,13 @@ def _linked(
         elif target in above or link.startswith(f"{target}/"):
             passed_over[name] = "a link to a folder that it is in"
         else:
-            inside = [one for one in below if one.startswith(f"{target}/")]
-            for one in inside:
-                further = name + one[len(target) :]
-                if one in plain:
-                    member[further] = plain[one]
+            inside = [inner_name for inner_name in below if inner_name.startswith(f"{target}/")]
+            for inner_name in inside:
+                further = name + inner_name[len(target) :]
+                if inner_name in plain:
+                    member[further] = plain[inner_name]
                 else:
-                    add(further, one, (*above, target))
+                    add(further, inner_name, (*above, target))
             if not inside:
                 passed_over[name] = "a link to nothing"
 
@@ -293,10 +295,12 @@ def check_memory(what: str, size: int) -> None:
         )
 
 
-def _short(said: str | Exception) -> str:
+def _short(name_or_error: str | Exception) -> str:
     """A name in an archive, or an error, on a line: names may hold anything, errors quote them, and
     tarfile has a line for each compression that a file is not of."""
-    text = shown(said if isinstance(said, str) else " ".join(str(said).split()))
+    text = shown(
+        name_or_error if isinstance(name_or_error, str) else " ".join(str(name_or_error).split())
+    )
     return text if len(text) <= 200 else f"{text[:200]}…"
 
 

@@ -64,8 +64,8 @@ class CasiaFile:
 
 def sources(path: Path, corpus: str) -> list[CasiaFile]:
     """The `.gnt` and `.pot` files in a folder or in archives; [] where there are none."""
-    found = [CasiaFile(corpus, f) for f in archives.files(path) if _suffix(f) in (".gnt", ".pot")]
-    return sorted(found, key=str)
+    files = [CasiaFile(corpus, f) for f in archives.files(path) if _suffix(f) in (".gnt", ".pot")]
+    return sorted(files, key=str)
 
 
 def _suffix(file: archives.File) -> str:

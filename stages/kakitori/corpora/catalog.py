@@ -102,11 +102,11 @@ def passed_over(data: Path, corpus: str, sources: list[Source]) -> list[PassedOv
 
 def all_passed_over(data: Path, sources: list[Source], with_strays: bool) -> list[PassedOver]:
     """The files of the corpora that no source reads; `with_strays` those that are in none too."""
-    found = strays(data) if with_strays else []
+    unread_files = strays(data) if with_strays else []
     for name in dict.fromkeys(source.corpus for source in sources):
         own = [source for source in sources if source.corpus == name]
-        found += passed_over(data, name, own)
-    return found
+        unread_files += passed_over(data, name, own)
+    return unread_files
 
 
 def strays(data: Path) -> list[PassedOver]:
@@ -135,8 +135,8 @@ def _place(data: Path, corpus: str) -> Path:
             f"data.corpora: expected auto, synthetic, or names such as synthetic/ETL9G, raw/ETL1 "
             f"or raw/FOLDER, found {corpus!r}"
         )
-    found = [p for p in _entries(data / place) if _name(p) == name]
-    if not found:
+    entries = [p for p in _entries(data / place) if _name(p) == name]
+    if not entries:
         there = ", ".join(sorted({_name(p) for p in _entries(data / place)})) or "nothing"
         closed = [p for p in strays(data) if p.reason == archives.OTHER_ARCHIVE]
         there += "".join(f", {p.file} ({p.reason})" for p in closed)
@@ -144,12 +144,12 @@ def _place(data: Path, corpus: str) -> Path:
             f"{data / place / name}: expected the files of corpus {corpus} in a folder or archive "
             f"of that name, found {there}; unpack the set there, or take it out of data.corpora"
         )
-    unpacked = [p for p in found if p.is_dir()]
-    if len(unpacked) > 1 or (len(found) > 1 and not unpacked):
+    unpacked = [p for p in entries if p.is_dir()]
+    if len(unpacked) > 1 or (len(entries) > 1 and not unpacked):
         raise DataError(
-            f"{found[1]}: expected corpus {corpus} once, found it also at {found[0]}: keep one"
+            f"{entries[1]}: expected corpus {corpus} once, found it also at {entries[0]}: keep one"
         )
-    return (unpacked or found)[0]
+    return (unpacked or entries)[0]
 
 
 def _entries(folder: Path) -> list[Path]:

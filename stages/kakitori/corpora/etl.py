@@ -44,8 +44,8 @@ def x0201_labels(
     if "mnemonic" in layout.fields and layout.fields["mnemonic"][0] == "a":
         # Only where readers found the code to be wrong: empty, or ( and ) exchanged.
         suspect = np.flatnonzero((codes == 0) | (codes == 0x28) | (codes == 0x29))
-        said = [m.decode("ascii", "replace") for m in field(raw[suspect], layout, "mnemonic")]
-        by_mnemonic = np.array([ord(MNEMONICS.get(m.ljust(2), "\0")) for m in said], np.int32)
+        mnemonics = [m.decode("ascii", "replace") for m in field(raw[suspect], layout, "mnemonic")]
+        by_mnemonic = np.array([ord(MNEMONICS.get(m.ljust(2), "\0")) for m in mnemonics], np.int32)
         empty = (codes[suspect] == 0) & (by_mnemonic > 0)
         swapped = (codes[suspect] > 0) & np.isin(by_mnemonic, (0x28, 0x29))
         swapped &= by_mnemonic != codes[suspect]
@@ -417,7 +417,7 @@ def sources(path: Path, corpus: str, co59: Path) -> list[EtlFile]:
     name = set_name(corpus.rpartition("/")[2])
     numbers = {file.upper(): k + 1 for k, file in enumerate(SETS[name].files)}
     expected = f"{SETS[name].files[0]}…{SETS[name].files[-1]}"
-    found: dict[int, EtlFile] = {}
+    files: dict[int, EtlFile] = {}
     for entry in archives.files(path):
         number = numbers.get(entry.base.upper().replace("-", "_"))
         if entry.base.lower() == "euc_co59.dat" and path.is_dir():
@@ -429,13 +429,13 @@ def sources(path: Path, corpus: str, co59: Path) -> list[EtlFile]:
             )
         elif not number:
             pass
-        elif number in found:
+        elif number in files:
             raise DataError(
                 f"{entry}: expected file {number} of {corpus} once, found it also at "
-                f"{found[number]}"
+                f"{files[number]}"
             )
         else:
-            found[number] = EtlFile(corpus, name, number, entry)
-    if not found:
+            files[number] = EtlFile(corpus, name, number, entry)
+    if not files:
         raise DataError(f"{path}: expected {expected} of corpus {corpus}, found no such file")
-    return [dataclasses.replace(found[n], co59=co59) for n in sorted(found)]
+    return [dataclasses.replace(files[n], co59=co59) for n in sorted(files)]

@@ -108,7 +108,7 @@ def sources(path: Path, corpus: str) -> list[ImageFolder]:
 
 def pictures(path: Path, corpus: str, kuzushiji: bool) -> list[ImageFolder]:
     """The pictures of Kuzushiji-Kanji (below `kkanji…`, which is its own name), or all others."""
-    found = []
+    image_folders = []
     for root, group in itertools.groupby(archives.files(path), lambda file: file.root):
         names = [
             file.name
@@ -118,8 +118,10 @@ def pictures(path: Path, corpus: str, kuzushiji: bool) -> list[ImageFolder]:
         ]
         parts = [tuple(names[k : k + PART]) for k in range(0, len(names), PART)]
         several = len(parts) > 1
-        found += [ImageFolder(corpus, root, part, k * several) for k, part in enumerate(parts, 1)]
-    return found
+        image_folders += [
+            ImageFolder(corpus, root, part, k * several) for k, part in enumerate(parts, 1)
+        ]
+    return image_folders
 
 
 def _is_kuzushiji(name: str) -> bool:

@@ -39,7 +39,7 @@ CLASSES = (
 def sources(path: Path, corpus: str) -> list["folders.ImageFolder | Kuzushiji49"]:
     """Kuzushiji-Kanji (`kkanji.tar`, `kkanji2/U+XXXX/`) and Kuzushiji-49 (`k49-….npz`); else []."""
     files = archives.files(path)
-    found: list[folders.ImageFolder | Kuzushiji49] = list(
+    corpus_sources: list[folders.ImageFolder | Kuzushiji49] = list(
         folders.pictures(path, corpus, kuzushiji=True)
     )
     by_name = {(f.root, f.name): f for f in files}
@@ -51,8 +51,8 @@ def sources(path: Path, corpus: str) -> list["folders.ImageFolder | Kuzushiji49"
             if labels not in by_name:
                 raise DataError(f"{file}: expected {labels[1]!r} beside it, found no such file")
             classes = by_name.get((file.root, beside + "k49_classmap.csv"))
-            found.append(Kuzushiji49(corpus, file, by_name[labels], classes))
-    return sorted(found, key=str)
+            corpus_sources.append(Kuzushiji49(corpus, file, by_name[labels], classes))
+    return sorted(corpus_sources, key=str)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,8 +109,8 @@ class Kuzushiji49:
             return np.array([ord(character) for character in CLASSES], np.int32)
         try:
             rows = csv.DictReader(io.StringIO(self.classes.read().tobytes().decode("utf-8-sig")))
-            found = {int(row["index"]): codepoint_of(row["codepoint"]) for row in rows}
-            codepoints = [found[k] for k in range(len(found))]
+            by_index = {int(row["index"]): codepoint_of(row["codepoint"]) for row in rows}
+            codepoints = [by_index[k] for k in range(len(by_index))]
         except (ValueError, KeyError, TypeError, csv.Error) as error:
             raise DataError(
                 f"{self.classes}: expected columns index and codepoint, found: {error!r}"

@@ -38,12 +38,12 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     try:
         with h5py.File(path) as file:
             content, about = {key: data[:] for key, data in file.items()}, dict(file.attrs)
-        found = ", ".join(content)
+        description = ", ".join(content)
     except OSError as error:
-        content, about, found = {}, {}, " ".join(str(error).split())[:200]
+        content, about, description = {}, {}, " ".join(str(error).split())[:200]
     if not content.keys() >= NEEDED:
         raise DataError(
-            f"{path}: expected {', '.join(sorted(NEEDED))} of characters, found {found}; "
+            f"{path}: expected {', '.join(sorted(NEEDED))} of characters, found {description}; "
             "python stages/synthesize.py writes it anew"
         )
     return content, about

@@ -145,10 +145,10 @@ def sources(path: Path, corpus: str) -> list[UnipenFile]:
     everything = archives.files(path)
     files = [file for file in everything if not _NO_UNIPEN.search(file.name)]
     heads = dict(_heads(files))
-    found = [file for file in files if _HEAD.search(heads.get(file, b""))]
-    others = [file for file in files if file not in set(found)]
+    with_keywords = [file for file in files if _HEAD.search(heads.get(file, b""))]
+    others = [file for file in files if file not in set(with_keywords)]
     hands = [file for file in others if _HANDS_FILE.fullmatch(file.base)]
-    if not found and len(files) == len(everything):
+    if not with_keywords and len(files) == len(everything):
         hands += [file for file in others if _HANDS.search(f"{path.name}/{file.name}")]
     if hands:
         raise DataError(
@@ -158,15 +158,15 @@ def sources(path: Path, corpus: str) -> list[UnipenFile]:
     there = set(everything)
     includes: dict[archives.File, list[archives.File]] = {}
     with_characters = set()
-    for file in found:
+    for file in with_keywords:
         content = memoryview(file.read())
         names = {name.decode("utf-8", "surrogateescape") for name in _INCLUDE.findall(content)}
         meant = (_meant(file, name, there.__contains__) for name in sorted(names))
-        includes[file] = [one for one in meant if one]
+        includes[file] = [target for target in meant if target]
         if _CHARACTERS.search(content):
             with_characters.add(file)
     included = set().union(*includes.values())
-    roots = {file: _closure(file, includes) for file in found if file not in included}
+    roots = {file: _closure(file, includes) for file in with_keywords if file not in included}
     unreached = sorted(included.difference(*roots.values()), key=str)
     if unreached:
         raise DataError(
@@ -177,10 +177,10 @@ def sources(path: Path, corpus: str) -> list[UnipenFile]:
         for file, below in roots.items()
         if with_characters & {file, *below}
     ]
-    if found and not chosen:
+    if with_keywords and not chosen:
         raise DataError(
-            f"{found[0]}: expected segments of type CHARACTER in it or in another file of "
-            f"{corpus}, found none in {len(found)} files with UNIPEN keywords"
+            f"{with_keywords[0]}: expected segments of type CHARACTER in it or in another file of "
+            f"{corpus}, found none in {len(with_keywords)} files with UNIPEN keywords"
         )
     return sorted(chosen, key=str)
 

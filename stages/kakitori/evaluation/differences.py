@@ -25,14 +25,14 @@ class Difference(NamedTuple):
 
 
 def between(
-    one: tuple[Strokes, Collection[str]], other: tuple[Strokes, Collection[str]]
+    character: tuple[Strokes, Collection[str]], other: tuple[Strokes, Collection[str]]
 ) -> Difference:
     """The difference of two characters, each its strokes and its radicals."""
-    (strokes, radicals), (others, its_radicals) = one, other
-    told = [r for r in radicals if r not in its_radicals]
+    (strokes, radicals), (others, its_radicals) = character, other
+    own_radicals = [r for r in radicals if r not in its_radicals]
     others_told = [r for r in its_radicals if r not in radicals]
     if not strokes or not others:  # nobody knows them: nothing to compare
-        return Difference(([], []), (told, others_told))
+        return Difference(([], []), (own_radicals, others_told))
     pairs = paired(strokes, others)
     mine = [k for k in range(len(strokes)) if k not in {i for i, _ in pairs}]
     its = [k for k in range(len(others)) if k not in {j for _, j in pairs}]
@@ -44,7 +44,7 @@ def between(
         ]
         worst = pairs[int(np.argmax(far))]
         mine, its = [worst[0]], [worst[1]]
-    return Difference((mine, its), (told, others_told))
+    return Difference((mine, its), (own_radicals, others_told))
 
 
 def drawn(strokes: Strokes, marked: Sequence[int] = ()) -> np.ndarray:

@@ -43,14 +43,14 @@ class Readers:
         self, images: np.ndarray, labels: np.ndarray, names: tuple[str, ...] = GATED
     ) -> dict[str, scoring.Predictions]:
         """What each makes of images uint8 (N, S, S)."""
-        found = {}
+        predictions = {}
         for name in names:
             export = self.exports.get(name, self.exports["fp32"])  # whose calibration torch has
             logits = export.logits if name in self.exports else self.logits_of(self.model)
-            found[name] = scoring.predict(
+            predictions[name] = scoring.predict(
                 logits, images, labels, export.temperature, export.background
             )
-        return found
+        return predictions
 
     def logits_of(self, model: torch.nn.Module) -> Callable[[np.ndarray], np.ndarray]:
         """Of images uint8 (N, S, S), in the precision that the network was trained in. What its
@@ -121,19 +121,21 @@ def own_sets(readers: Readers, part: data.Part, names: tuple[str, ...] = GATED) 
         }
         if len(known):
             images = part.images[:, 0].numpy()[known]
-            found = readers.predict(images, part.labels.numpy()[known], names)
+            predictions = readers.predict(images, part.labels.numpy()[known], names)
             groups = rows["writer_group"].to_numpy()[labels >= 0]
             result[corpus] |= {
                 name: scoring.score(p, readers.alike) | scoring.interval(p.right, groups)
-                for name, p in found.items()
+                for name, p in predictions.items()
             }
     return result
 
 
 def _some(codepoints: pd.Series) -> str:
     """The first fifty characters among code points, and how many more there are."""
-    found = [chr(c) for c in sorted(set(codepoints))]
-    return "".join(found[:50]) + (f" and {len(found) - 50} more" if len(found) > 50 else "")
+    characters = [chr(c) for c in sorted(set(codepoints))]
+    return "".join(characters[:50]) + (
+        f" and {len(characters) - 50} more" if len(characters) > 50 else ""
+    )
 
 
 def zero_shot(readers: Readers, part: data.Part) -> dict:
@@ -182,15 +184,15 @@ def written_sequences(
     result: dict[str, dict] = {}
     for name, export in zip(("fp32", "int8"), exports, strict=True):
         classes = np.array(list(export.classes))
-        found = [types for types, _ in export.strokes(test.images[:, 0].numpy())]
+        answers = [types for types, _ in export.strokes(test.images[:, 0].numpy())]
         read = sequences.looked_up(classes[predictions[name].answers], known)
         result[name] = {
-            "written": sequences.score(found, written),
+            "written": sequences.score(answers, written),
             "looked_up": sequences.score(read, written),
         }
         if any(unwritten):
-            found = [types for types, _ in export.strokes(unseen.images[:, 0].numpy())]
-            result[name]["written_of_unseen_classes"] = sequences.score(found, unwritten)
+            answers = [types for types, _ in export.strokes(unseen.images[:, 0].numpy())]
+            result[name]["written_of_unseen_classes"] = sequences.score(answers, unwritten)
     return {"sequence": result}
 
 

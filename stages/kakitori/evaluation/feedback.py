@@ -39,7 +39,7 @@ def read(path: Path, classes: list[str], size: int) -> Written:
     return Written(images[known], labels, presence[known].astype(np.int8), slips[known])
 
 
-def score(found: list[Feedback], right: Written) -> dict[str, float | int]:
+def score(feedback: list[Feedback], right: Written) -> dict[str, float | int]:
     """Figures over the characters.
 
     `missing_exact` is the fraction of characters whose missing strokes are all named and no other;
@@ -48,14 +48,14 @@ def score(found: list[Feedback], right: Written) -> dict[str, float | int]:
     """
     missing = [
         set((np.flatnonzero(row[: len(f.presence)] == 0) + 1).tolist())
-        for f, row in zip(found, right.presence, strict=True)
+        for f, row in zip(feedback, right.presence, strict=True)
     ]
-    named = [set(f.missing) for f in found]
-    called = np.array([f.extra is not None for f in found])
+    named = [set(f.missing) for f in feedback]
+    called = np.array([f.extra is not None for f in feedback])
     extra, none = right.slips >= LEAST, right.slips == 0
     both = sum(len(a & b) for a, b in zip(missing, named, strict=True))
     return {
-        "samples": len(found),
+        "samples": len(feedback),
         "missing_exact": float(np.mean([a == b for a, b in zip(missing, named, strict=True)])),
         "missing_precision": both / max(sum(map(len, named)), 1),
         "missing_recall": both / max(sum(map(len, missing)), 1),

@@ -74,12 +74,12 @@ def misread(
     for name, rows in (("confused", pairs), ("worst", worst)):
         pictures, apart = [], []
         for row in rows.itertuples():
-            one, other = forms[row.truth], forms[row.answer]
-            found = differences.between(one, other)
-            apart.append(found)
+            truth, other = forms[row.truth], forms[row.answer]
+            difference = differences.between(truth, other)
+            apart.append(difference)
             drawings = (
                 differences.drawn(form[0], marked)
-                for form, marked in zip((one, other), found.strokes, strict=True)
+                for form, marked in zip((truth, other), difference.strokes, strict=True)
             )
             pictures.append(differences.side_by_side(images[row.example], *drawings))
         listed = rows.drop(columns="example").assign(

@@ -15,12 +15,12 @@ def looked_up(characters: Iterable[str], table: pd.DataFrame) -> list[str]:
     return [types.get(character, "") for character in characters]
 
 
-def score(found: Sequence[str], right: Sequence[str]) -> dict[str, float]:
+def score(answers: Sequence[str], right: Sequence[str]) -> dict[str, float]:
     """Figures over N ≥ 1 sequences, those left out of which nobody knows the right one: `exact`,
     the fraction without an error; `edit_distance`, the mean number of symbols to insert, delete or
     replace (Levenshtein 1966), and `normalised_edit_distance`, the mean of its ratio to the longer
     of both."""
-    pairs = [pair for pair in zip(found, right, strict=True) if pair[1]]
+    pairs = [pair for pair in zip(answers, right, strict=True) if pair[1]]
     return {
         "exact": float(np.mean([a == b for a, b in pairs])),
         "edit_distance": float(np.mean([Levenshtein.distance(*pair) for pair in pairs])),

@@ -32,11 +32,11 @@ def second_opinion(path: Path, images: np.ndarray) -> str:
     (expected,) = open_session(path).run(["logits"], batch)
     if max(entry.version for entry in model.opset_import) < OLDEST:
         model = version_converter.convert_version(model, OLDEST)
-    found = ReferenceEvaluator(model).run(["logits"], batch)[0]
+    logits = ReferenceEvaluator(model).run(["logits"], batch)[0]
     kinds = {node.op_type for node in model.graph.node}
     half = any(t.data_type == onnx.TensorProto.FLOAT16 for t in model.graph.initializer)
     kind = "integer" if "QuantizeLinear" in kinds else "half" if half else "float"
-    difference = np.abs(found - expected).max() / np.abs(expected).max()
+    difference = np.abs(logits - expected).max() / np.abs(expected).max()
     if not difference <= TOLERANCE[kind]:
         raise DataError(
             f"{path}: expected the same logits from ONNX's reference as from ONNX Runtime within "

@@ -87,10 +87,10 @@ def write_encoders(model: Network, opset: int, folder: Path) -> dict[str, dict[s
     """Write the parts of a network that are files of their own, NAME.onnx in `folder`; returns
     `bytes` of each."""
     written = {}
-    for name, (module, inputs, told) in model.encoders().items():
+    for name, (module, inputs, metadata) in model.encoders().items():
         path = folder / f"{name}.onnx"
         export.write(module, inputs, ["vectors"], opset, path)
-        export.tell(path, told)
+        export.tell(path, metadata)
         written[name] = {"bytes": path.stat().st_size}
     return written
 
@@ -108,7 +108,7 @@ def annotate(
     background = scoring.background(logits, strange, temperature, threshold)
     nothing = np.zeros(len(strange), np.int64)  # no answer is right
     answers, _ = scoring.confidence(strange, nothing, temperature, background)
-    told = {
+    metadata = {
         "temperature": str(temperature),
         "threshold": str(threshold),
         "background": str(background),
@@ -116,7 +116,7 @@ def annotate(
         **model.tells,
         **FORMATS[name].session,
     }
-    export.annotate(path, classes, seen.images.shape[-1], told)
+    export.annotate(path, classes, seen.images.shape[-1], metadata)
     return {
         "temperature": temperature,
         "threshold": threshold,

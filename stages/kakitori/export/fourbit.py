@@ -69,11 +69,11 @@ def nearest(blocks: np.ndarray, levels: np.ndarray) -> tuple[np.ndarray, np.ndar
         # How many middles are below: searchsorted takes five times as long for fifteen.
         numbers = sum((shares > middle).view(np.uint8) for middle in middles)
         error = ((levels[numbers] * wide - blocks) ** 2).sum(1, keepdims=True)
-        found = numbers, scale, error
+        candidate = numbers, scale, error
         if best is not None:
             better = error < best[2]
-            found = tuple(np.where(better, a, b) for a, b in zip(found, best, strict=True))
-        best = found
+            candidate = tuple(np.where(better, a, b) for a, b in zip(candidate, best, strict=True))
+        best = candidate
     return best[0], best[1]
 
 

@@ -112,10 +112,10 @@ def to_int8(
             before = work.prepared.read_bytes()
             work.correct_biases(method)
             work.quantise(method, part)
-            found = read(part)
-            there = corrected = found.better_than(best)
+            reading = read(part)
+            there = corrected = reading.better_than(best)
             if corrected:
-                best = found
+                best = reading
             else:
                 work.prepared.write_bytes(before)
         if best.top1 < wanted - tolerance:
@@ -297,7 +297,7 @@ def _rounded(path: Path) -> dict[str, np.ndarray]:
     """The weights of a quantised file as it computes with them, by their names before."""
     graph = onnx.load(path).graph
     tensors = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
-    found = {}
+    weights = {}
     for node in graph.node:
         values = tensors.get(node.input[0]) if node.op_type == "DequantizeLinear" else None
         if values is None or values.dtype != np.int8:
@@ -306,8 +306,8 @@ def _rounded(path: Path) -> dict[str, np.ndarray]:
         if scale.size > 1:
             axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
             scale = scale.reshape([-1 if k == axis else 1 for k in range(values.ndim)])
-        found[node.input[0].removesuffix("_quantized")] = values * scale
-    return found
+        weights[node.input[0].removesuffix("_quantized")] = values * scale
+    return weights
 
 
 def pair_sums(path: Path) -> dict[str, int]:
@@ -317,7 +317,7 @@ def pair_sums(path: Path) -> dict[str, int]:
 
     Raises ValueError where a sum is more than 16 bits hold.
     """
-    found = {}
+    sums = {}
     for graph in _graphs(onnx.load(path).graph):
         for tensor in graph.initializer:
             if tensor.data_type != onnx.TensorProto.INT8 or np.prod(tensor.dims) < 2:
@@ -326,14 +326,14 @@ def pair_sums(path: Path) -> dict[str, int]:
             lowest, highest = (
                 ends.sum() for ends in (weights[:2].clip(max=0), weights[-2:].clip(0))
             )
-            found[tensor.name] = LARGEST_INPUT * int(max(-lowest, highest))
-    for name, largest in found.items():
+            sums[tensor.name] = LARGEST_INPUT * int(max(-lowest, highest))
+    for name, largest in sums.items():
         if largest > LARGEST_SUM:
             raise ValueError(
                 f"expected pairs of products within {LARGEST_SUM:,}, since processors without VNNI "
                 f"add them in 16 bits, found {largest:,} of {name}; its weights need seven bits"
             )
-    return found
+    return sums
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:

@@ -33,8 +33,8 @@ def to_onnx(stages: Stages, size: int, opset: int, first: Path, rest: Path) -> N
     known = handed | {k: torch.from_numpy(v).repeat(2) for k, v in stages.given.items()}
     inputs = {name: known[name] for name in inspect.signature(stages.rest.forward).parameters}
     with torch.no_grad():
-        said = stages.rest.eval()(*inputs.values())._asdict()
-    export.write(stages.rest, inputs, list(said), opset, rest)
+        fields = stages.rest.eval()(*inputs.values())._asdict()
+    export.write(stages.rest, inputs, list(fields), opset, rest)
 
 
 def handed_on(first: Path, stages: Stages, images: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
@@ -60,15 +60,15 @@ def merge(first: Path, rest: Path, stages: Stages, path: Path) -> None:
 
     Raises ValueError where the second takes what the first does not give.
     """
-    one, two = onnx.load(first), onnx.load(rest)
-    handed, taken = [o.name for o in one.graph.output], [i.name for i in two.graph.input]
+    model, two = onnx.load(first), onnx.load(rest)
+    handed, taken = [o.name for o in model.graph.output], [i.name for i in two.graph.input]
     missing = set(taken) - set(handed) - stages.given.keys()
     if missing:
         raise ValueError(
             f"{rest.name}: expected inputs among {', '.join(handed)} of {first.name}, found "
             f"{', '.join(taken)}"
         )
-    one.graph.CopyFrom(compose.add_prefix_graph(one.graph, "first/", rename_inputs=False))
+    model.graph.CopyFrom(compose.add_prefix_graph(model.graph, "first/", rename_inputs=False))
     two.graph.CopyFrom(compose.add_prefix_graph(two.graph, "rest/"))
     # Its inputs are values of the graph around it, which a branch sees.
     sources = [name if name in stages.given else f"first/{name}" for name in taken]
@@ -78,19 +78,19 @@ def merge(first: Path, rest: Path, stages: Stages, path: Path) -> None:
     ]
     runs += two.graph.node
     rest_fields = {"initializer": two.graph.initializer, "value_info": two.graph.value_info}
-    logits = one.graph.output[0]
-    del one.graph.output[1:]
+    logits = model.graph.output[0]
+    del model.graph.output[1:]
     if stages.threshold is None:
-        _ask(one.graph, two.graph, runs, rest_fields, stages)
+        _ask(model.graph, two.graph, runs, rest_fields, stages)
         logits.name = "logits"
-        one.graph.node.append(helper.make_node("Identity", [f"first/{handed[0]}"], ["logits"]))
+        model.graph.node.append(helper.make_node("Identity", [f"first/{handed[0]}"], ["logits"]))
     else:
-        _exit_early(one.graph, runs, rest_fields, stages.threshold)
-    known = {imported.domain for imported in one.opset_import}
-    one.opset_import.extend(i for i in two.opset_import if i.domain not in known)
-    onnx.checker.check_model(one, full_check=True)
+        _exit_early(model.graph, runs, rest_fields, stages.threshold)
+    known = {imported.domain for imported in model.opset_import}
+    model.opset_import.extend(i for i in two.opset_import if i.domain not in known)
+    onnx.checker.check_model(model, full_check=True)
     with outputs.whole(path) as part:
-        onnx.save(one, part)
+        onnx.save(model, part)
 
 
 def _exit_early(graph: onnx.GraphProto, runs: list, fields: dict, threshold: float) -> None:
@@ -138,16 +138,16 @@ def _ask(
         graph.initializer.append(onnx.numpy_helper.from_array(value, name))
     says = list(rest.output)
     silence, nothing = [], []
-    for said in says:
-        kind, rank = said.type.tensor_type.elem_type, len(said.type.tensor_type.shape.dim)
-        name = said.name.replace("rest/", "silent/")
+    for output in says:
+        kind, rank = output.type.tensor_type.elem_type, len(output.type.tensor_type.shape.dim)
+        name = output.name.replace("rest/", "silent/")
         silence.append(helper.make_tensor_value_info(name, kind, [None] * rank))
         empty = np.zeros([0] * rank, helper.tensor_dtype_to_np_dtype(kind))
         value = onnx.numpy_helper.from_array(empty)
         nothing.append(helper.make_node("Constant", [], [name], value=value))
-    names = [said.name.removeprefix("rest/") for said in says]
+    names = [output.name.removeprefix("rest/") for output in says]
     speak = helper.make_graph(runs, "rest", [], says, **fields)
     silent = helper.make_graph(nothing, "silent", [], silence)
     graph.node.append(helper.make_node("If", [ASK], names, then_branch=speak, else_branch=silent))
-    for name, said in zip(names, silence, strict=True):
-        graph.output.append(helper.make_value_info(name, said.type))
+    for name, output in zip(names, silence, strict=True):
+        graph.output.append(helper.make_value_info(name, output.type))

@@ -160,19 +160,19 @@ class Augmenter:
         -------
         Images, and which of them are no characters, bool (B,).
         """
-        chosen, lots, pens = (draws.uniform(1, 1, 1) for _ in range(3))
+        chosen, kinds, pens = (draws.uniform(1, 1, 1) for _ in range(3))
         chosen = chosen < self.settings.nothing
         knots = draws.normal(2, KNOTS**2)
         rows = torch.arange(len(images), device=images.device)
         if images.device.type == "cpu":  # elsewhere the host would have to wait for their number
             rows = chosen.flatten().nonzero()[:, 0]
-        lots, pens, knots = lots[rows], pens[rows], knots[rows]
+        kinds, pens, knots = kinds[rows], pens[rows], knots[rows]
         given = [2 * others(k, rows).float() / 255 - 1 for k in range(4)]
         from_middle = torch.hypot(*self.terms[:, :2].T)
         bowl = 4 * (from_middle - 0.6).clamp(min=0)  # most lines close before they reach the edge
         fields = (knots @ self.terms[:, 3:].T + bowl).view(-1, 2, self.size, self.size)
-        made = torch.where(lots < PIECES, _corners(given), _level_lines(fields, pens))
-        made = torch.where(lots < PIECES + LINES, made, _in_a_row(given[:3]))
+        made = torch.where(kinds < PIECES, _corners(given), _level_lines(fields, pens))
+        made = torch.where(kinds < PIECES + LINES, made, _in_a_row(given[:3]))
         if images.device.type == "cpu":
             images = images.index_copy(0, rows, made)
         else:
@@ -192,10 +192,10 @@ class Augmenter:
         """Where each output pixel is read from: (B, S, S, 2) in [-1, 1]."""
         s = self.settings
         by = 1.0 if strength is None else strength[:, None]
-        lots = by * draws.normal(6)
-        angle = torch.deg2rad(s.rotation * lots[:, 0])
-        scale_x, scale_y = torch.exp(s.scale * lots[:, 1]), torch.exp(s.scale * lots[:, 2])
-        shear = s.shear * lots[:, 3]
+        amounts = by * draws.normal(6)
+        angle = torch.deg2rad(s.rotation * amounts[:, 0])
+        scale_x, scale_y = torch.exp(s.scale * amounts[:, 1]), torch.exp(s.scale * amounts[:, 2])
+        shear = s.shear * amounts[:, 3]
         cos, sin = angle.cos(), angle.sin()
         affine = torch.stack(
             [
@@ -204,13 +204,13 @@ class Augmenter:
             ],
             1,
         )
-        parts = [affine, 2 * s.shift * lots[:, 4:, None]]
+        parts = [affine, 2 * s.shift * amounts[:, 4:, None]]
         if s.elastic:
             coarse = 2 * s.elastic * draws.normal(2, KNOTS**2)
             parts.append(coarse if strength is None else strength[:, None, None] * coarse)
         factors = torch.cat(parts, 2)  # (B, 2, terms)
         field = factors.flatten(0, 1) @ self.terms[:, : factors.shape[2]].T
-        return field.view(len(lots), 2, self.size, self.size).permute(0, 2, 3, 1)
+        return field.view(len(amounts), 2, self.size, self.size).permute(0, 2, 3, 1)
 
 
 def _some(
@@ -288,8 +288,8 @@ def drop_strokes(
     -------
     New images, layers and presence. Where strokes cross, the gap shows in the one that stays.
     """
-    lots = draws.uniform(presence.shape[1])
-    stroke = (lots * (presence > 0)).argmax(1)
+    priorities = draws.uniform(presence.shape[1])
+    stroke = (priorities * (presence > 0)).argmax(1)
     chosen = draws.uniform() < share
     chosen &= (presence > 0).sum(1) > 1
     gone = (layers == (stroke + 1)[:, None, None, None]) & chosen[:, None, None, None]

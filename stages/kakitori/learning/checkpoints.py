@@ -48,12 +48,12 @@ def load(run: str) -> dict | None:
     named. Nothing but tensors, on the host, and plain values is unpickled."""
     for path in sorted((FOLDER / run).glob("*.pt"), reverse=True):
         content = path.read_bytes()
-        expected, found = path.stem.partition("-")[2], _checksum(content)
-        if found == expected:
+        expected, checksum = path.stem.partition("-")[2], _checksum(content)
+        if checksum == expected:
             return torch.load(io.BytesIO(content), "cpu", weights_only=True)
         print(
-            f"train: {path}: expected content of checksum {expected}, found {found}: damaged, the "
-            "one before is taken"
+            f"train: {path}: expected content of checksum {expected}, found {checksum}: damaged, "
+            "the one before is taken"
         )
     return None
 

@@ -43,7 +43,9 @@ def _seconds(device: torch.device) -> dict[torch.dtype, float]:
     precisions = (torch.bfloat16, torch.float32)
     wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     for side in (256, 1024):
-        matrices = {one: torch.ones(side, side, dtype=one, device=device) for one in precisions}
+        matrices = {
+            dtype: torch.ones(side, side, dtype=dtype, device=device) for dtype in precisions
+        }
         quickest = dict.fromkeys(precisions, math.inf)
         for _ in range(10):
             for precision, matrix in matrices.items():

@@ -35,8 +35,10 @@ class Imitation:
         with torch.no_grad(), torch.autocast(images.device.type, torch.bfloat16, half):
             logits = self.teacher(images).logits
         wanted = logits.float()[:, self.columns] / self.temperature
-        found = F.log_softmax(outputs.logits.float() / self.temperature, 1)
-        divergence = F.kl_div(found, F.log_softmax(wanted, 1), log_target=True, reduction="none")
+        log_probabilities = F.log_softmax(outputs.logits.float() / self.temperature, 1)
+        divergence = F.kl_div(
+            log_probabilities, F.log_softmax(wanted, 1), log_target=True, reduction="none"
+        )
         imitation = self.temperature**2 * divergence.sum(1).mean()
         return torch.lerp(loss, imitation, self.share)
 
@@ -72,7 +74,7 @@ class WriterAdversary(nn.Module):
     def forward(self, outputs: Outputs, batch: Batch, groups: torch.Tensor) -> torch.Tensor:
         """The loss for writer groups int64 (B,), the mean over images of a known one (the others
         have -1); mixed and partial ones add nothing to it."""
-        told = self.layers(_Reverse.apply(outputs.features.float()))
+        logits = self.layers(_Reverse.apply(outputs.features.float()))
         known = groups.masked_fill(~batch.pure(), -1)
-        loss = F.cross_entropy(told, known, ignore_index=-1, reduction="sum")
+        loss = F.cross_entropy(logits, known, ignore_index=-1, reduction="sum")
         return self.weight * loss / (groups >= 0).sum().clamp(min=1)

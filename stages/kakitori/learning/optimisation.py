@@ -14,10 +14,10 @@ RISE = 25  # one-cycle begins at so small a part of the peak rate, and ends at i
 def stages(model: nn.Module) -> list[nn.Module]:
     """The parts of a network in the order of its layers, from image to classes: its children, those
     of a Sequential in its place. Without those that have nothing to learn."""
-    found: list[nn.Module] = []
+    modules: list[nn.Module] = []
     for child in model.children():
-        found += stages(child) if isinstance(child, nn.Sequential) else [child]
-    return [module for module in found if any(True for _ in module.parameters())]
+        modules += stages(child) if isinstance(child, nn.Sequential) else [child]
+    return [module for module in modules if any(True for _ in module.parameters())]
 
 
 def optimiser(

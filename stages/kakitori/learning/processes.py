@@ -42,9 +42,9 @@ class Meeting(NamedTuple):
         with contextlib.suppress(ValueError):
             machines, place, *wait = text.split(",")
             host, _, port = place.rpartition(":")
-            found = Meeting(int(machines), host, int(port), *map(int, wait))
-            if found.machines >= 1 and host and 0 < found.port < 2**16 and found.wait >= 1:
-                return found
+            meeting = Meeting(int(machines), host, int(port), *map(int, wait))
+            if meeting.machines >= 1 and host and 0 < meeting.port < 2**16 and meeting.wait >= 1:
+                return meeting
         raise DataError(
             "--machines: expected how many, and the place where they meet, such as "
             f"2,gpu1:29500 or, to wait 60 seconds, 2,gpu1:29500,60; found {text!r}"

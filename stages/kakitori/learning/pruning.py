@@ -22,22 +22,22 @@ def prune(large: Classifier, small: Classifier) -> None:
     looks = [layer[0].weight.square().sum((0, 2, 3)).sqrt() for layer in convolutions[1:]]
     looks.append(_looks(large.head))
     kept = torch.arange(convolutions[0][0].in_channels)
-    for one, other in zip(large.encoder, small.encoder, strict=True):
-        if _is_convolution(one):
-            (convolution, norm, _), (narrow, its_norm, _) = one, other
+    for large_layer, other in zip(large.encoder, small.encoder, strict=True):
+        if _is_convolution(large_layer):
+            (convolution, norm, _), (narrow, its_norm, _) = large_layer, other
             counts = norm.weight.abs() * looks.pop(0)
             chosen = _largest(counts, narrow.out_channels)
             narrow.weight.copy_(convolution.weight[chosen][:, kept])
             _copy_norm(norm, its_norm, chosen)
             kept = chosen
-        elif isinstance(one, SqueezeExcite):
-            squeeze, excite = one.squeeze.weight[:, kept], one.excite.weight[kept]
+        elif isinstance(large_layer, SqueezeExcite):
+            squeeze, excite = large_layer.squeeze.weight[:, kept], large_layer.excite.weight[kept]
             counts = squeeze.flatten(1).norm(dim=1) * excite.flatten(2).norm(dim=(0, 2))
             hidden = _largest(counts, other.squeeze.out_channels)
             other.squeeze.weight.copy_(squeeze[hidden])
-            other.squeeze.bias.copy_(one.squeeze.bias[hidden])
+            other.squeeze.bias.copy_(large_layer.squeeze.bias[hidden])
             other.excite.weight.copy_(excite[:, hidden])
-            other.excite.bias.copy_(one.excite.bias[kept])
+            other.excite.bias.copy_(large_layer.excite.bias[kept])
     head, its_head = large.head, small.head
     if len(head.classifier.bias) != len(its_head.classifier.bias):
         raise ValueError(

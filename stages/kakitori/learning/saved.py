@@ -109,12 +109,12 @@ def _is_model(name: object) -> bool:
     return name in params.known_models()
 
 
-def _are_classes(found: object) -> bool:
-    return isinstance(found, str) and 0 < len(found) == len(set(found))
+def _are_classes(classes: object) -> bool:
+    return isinstance(classes, str) and 0 < len(classes) == len(set(classes))
 
 
-def _short(found: object) -> str:
-    text = " ".join(repr(found).split())
+def _short(field_or_error: object) -> str:
+    text = " ".join(repr(field_or_error).split())
     return text if len(text) <= 100 else f"{text[:100]}…"
 
 

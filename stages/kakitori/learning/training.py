@@ -174,15 +174,15 @@ class Trainer:
             leave=False,
             disable=None if self.group.rank == 0 else True,
         ):
-            told = self._step(order[step * self.batch : (step + 1) * self.batch])
-            totals += told
-            losses.append(told[1])
+            correct_and_loss = self._step(order[step * self.batch : (step + 1) * self.batch])
+            totals += correct_and_loss
+            losses.append(correct_and_loss[1])
             if len(losses) == CHECKED or step == steps - 1:
                 self._check(losses)
                 losses.clear()
         correct, loss = self.group.mean(totals).tolist()
         rate = self.last_rate
-        found = self.group.from_first(self._validate() if self.group.rank == 0 else None)
+        metrics = self.group.from_first(self._validate() if self.group.rank == 0 else None)
         if self.settings.sampling.confused:
             answers = self.group.from_first(self.answers if self.group.rank == 0 else None)
             self.sampler.learn_from(answers, self.validation.labels)
@@ -191,7 +191,7 @@ class Trainer:
                 "epoch": number + 1,
                 "train_loss": loss / steps,
                 "train_top1": correct * self.group.size / (steps * self.batch),
-                **found,
+                **metrics,
                 "learning_rate": rate,
             }
         )
@@ -203,7 +203,7 @@ class Trainer:
         seen = steps * (self.batch + self.partial_batch)
         self.say(
             f"epoch {number + 1}/{self.settings.epochs}: loss {loss / steps:.3f}, "
-            f"validation top-1 {found['val_top1']:.4f}, "
+            f"validation top-1 {metrics['val_top1']:.4f}, "
             f"{seen / (time.perf_counter() - started):.0f} images/s"
         )
 
@@ -232,8 +232,8 @@ class Trainer:
 
     def _check(self, losses: list[torch.Tensor]) -> None:
         """Of the last steps; FloatingPointError where one is no number."""
-        found = torch.stack(losses).tolist()
-        for step, loss in enumerate(found, self.schedule.step - len(found)):
+        host_losses = torch.stack(losses).tolist()
+        for step, loss in enumerate(host_losses, self.schedule.step - len(host_losses)):
             if not math.isfinite(loss):
                 raise FloatingPointError(
                     f"step {step}: expected a finite loss, found {loss}; lower "
@@ -303,14 +303,14 @@ class Trainer:
         if self.partial_batch:
             rows = self.group.rows(self.partial_batch)
             draws = Draws(self.generator, self.partial_batch, rows)
-            lots = torch.randint(
+            indices = torch.randint(
                 len(self.partial.labels),
                 (self.partial_batch,),
                 generator=self.generator,
                 device=self.group.device,
             )[rows]
-            drawn, where = self.partial.images[lots], self.partial.layers[lots]
-            left = self.partial.presence[lots]
+            drawn, where = self.partial.images[indices], self.partial.layers[indices]
+            left = self.partial.presence[indices]
             if settings.augment.drop_strokes:
                 drawn, where, left = drop_strokes(
                     drawn, where, left, settings.augment.drop_strokes, draws
@@ -318,13 +318,13 @@ class Trainer:
             drawn, where = self.augment(drawn, draws, layers=where)
             whole = len(images)
             images = torch.cat([images, drawn])
-            labels = torch.cat([labels, self.partial.labels[lots]])
+            labels = torch.cat([labels, self.partial.labels[indices]])
             presence, layers = left, where[:, 0]
             if share is not None:
                 others = torch.cat([others, labels[whole:]])
-                share = torch.cat([share, share.new_zeros(len(lots))])
+                share = torch.cat([share, share.new_zeros(len(indices))])
             if written is not None:
-                written = F.pad(written, (0, 0, 0, len(lots)), value=NONE)
+                written = F.pad(written, (0, 0, 0, len(indices)), value=NONE)
         side = self._side(len(self.curve))
         if side != images.shape[-1]:
             images = F.interpolate(images, (side, side), mode="area")

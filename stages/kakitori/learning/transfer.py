@@ -28,15 +28,15 @@ def start_from(model: nn.Module, classes: list[str], earlier: Described) -> Take
     Tensors of the same name and shape are taken; of those with a row per class, the rows of the
     characters that both know; the rest stays fresh. DataError when next to nothing fits.
     """
-    state, found = model.state_dict(), earlier.state
+    state, weights = model.state_dict(), earlier.state
     place = {character: row for row, character in enumerate(earlier.classes)}
     rows = [(new, place[c]) for new, c in enumerate(classes) if c in place]
     new, old = torch.tensor(rows, dtype=torch.int64).reshape(-1, 2).T
     taken, by_class = 0, 0
     for name, tensor in state.items():
-        if name not in found:
+        if name not in weights:
             continue
-        theirs = found[name]
+        theirs = weights[name]
         per_class = tensor.ndim and len(tensor) == len(classes) and theirs.ndim
         if per_class and len(theirs) == len(place) and theirs.shape[1:] == tensor.shape[1:]:
             tensor[new] = theirs[old].to(tensor.dtype)
@@ -45,8 +45,10 @@ def start_from(model: nn.Module, classes: list[str], earlier: Described) -> Take
             tensor.copy_(theirs)
             taken += 1
     if taken + by_class < len(state) / 4:
-        other = sorted(n for n in state.keys() & found.keys() if state[n].shape != found[n].shape)
-        shapes = [f"{n} {tuple(found[n].shape)} for {tuple(state[n].shape)}" for n in other[:3]]
+        other = sorted(
+            n for n in state.keys() & weights.keys() if state[n].shape != weights[n].shape
+        )
+        shapes = [f"{n} {tuple(weights[n].shape)} for {tuple(state[n].shape)}" for n in other[:3]]
         raise DataError(
             f"{earlier.path}: expected weights that fit this network, found {taken} of "
             f"{len(state)} tensors of the same name and shape (its model is {earlier.model})"

@@ -98,12 +98,12 @@ def read(path: Path, size: int, classes: str) -> list[Example]:
         about = json.loads(text)
         if about["kakitori"] != KIND:
             raise ValueError(f"kakitori: {about['kakitori']!r}")
-        told = [(str(character), str(packed)) for character, packed in about["examples"]]
+        entries = [(str(character), str(packed)) for character, packed in about["examples"]]
         side = int(about["size"])
-        if len(told) > MOST:
-            raise ValueError(f"{len(told):,} examples, more than {MOST:,}")
+        if len(entries) > MOST:
+            raise ValueError(f"{len(entries):,} examples, more than {MOST:,}")
         # Of another size none is unpacked: little text may be many pixels.
-        some = told if side == size else []
+        some = entries if side == size else []
         examples = [Example(character, _unpacked(packed, side)) for character, packed in some]
     except (ValueError, KeyError, TypeError, RecursionError, zlib.error) as error:
         raise DataError(

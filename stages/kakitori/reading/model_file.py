@@ -82,7 +82,7 @@ class ModelFile:
                 "stroke_counts",
                 "a number of strokes for each class",
                 lambda text: [int(number) for number in text.split()],
-                lambda found: len(found) == len(self.classes) and min(found) > 0,
+                lambda counts: len(counts) == len(self.classes) and min(counts) > 0,
             )
 
     def _says(

@@ -30,38 +30,40 @@ def signals(images: np.ndarray, confidences: np.ndarray) -> dict[str, np.ndarray
     }
 
 
-def reference(found: dict[str, np.ndarray]) -> str:
+def reference(measurements: dict[str, np.ndarray]) -> str:
     """The deciles of each signal, as JSON for a file's metadata."""
     inner = np.linspace(0, 1, BINS + 1)[1:-1]
-    deciles = {name: np.quantile(values, inner).round(6).tolist() for name, values in found.items()}
+    deciles = {
+        name: np.quantile(values, inner).round(6).tolist() for name, values in measurements.items()
+    }
     return json.dumps(deciles, separators=(",", ":"))
 
 
 def is_reference(deciles: str) -> bool:
     """Whether a text is what `reference` gives: of each signal finite numbers that never fall."""
     try:
-        found = json.loads(deciles)
+        content = json.loads(deciles)
     except (ValueError, RecursionError):
         return False
-    if not isinstance(found, dict) or found.keys() != signals(NOTHING, np.zeros(1)).keys():
+    if not isinstance(content, dict) or content.keys() != signals(NOTHING, np.zeros(1)).keys():
         return False
     return all(
         isinstance(edges, list)
         and len(edges) == BINS - 1
         and all(type(edge) in (int, float) and abs(edge) < np.inf for edge in edges)
         and edges == sorted(edges)
-        for edges in found.values()
+        for edges in content.values()
     )
 
 
-def stability(found: dict[str, np.ndarray], deciles: str) -> dict[str, dict]:
+def stability(measurements: dict[str, np.ndarray], deciles: str) -> dict[str, dict]:
     """For each signal its `mean`, the population stability `index` against the reference's deciles
     (Siddiqi 2006: the sum over bins of (p − q) ln (p / q)), and what that says, `verdict`: stable,
     watch or drifted. Few samples scatter: with N of them an index of about 9 / N is chance alone,
     which `chance` says."""
     result = {}
     for name, edges in json.loads(deciles).items():
-        values = found[name]
+        values = measurements[name]
         counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=BINS)
         share = np.maximum(counts / len(values), FLOOR)
         index = float(((share - 1 / BINS) * np.log(share * BINS)).sum())

@@ -113,8 +113,8 @@ class Recognizer:
                 "one without a `sequence`"
             )
         (sequences,) = self._members[0].run(["sequence"], images, batch, {ASK: np.array(True)})
-        found, confidences = decode(sequences, self.stroke_types)
-        return list(zip(found, confidences.tolist(), strict=True))
+        symbols, confidences = decode(sequences, self.stroke_types)
+        return list(zip(symbols, confidences.tolist(), strict=True))
 
     def feedback(self, images: np.ndarray, meant: str, batch: int = 64) -> list[Feedback]:
         """What is wrong with normalised images uint8 (N, S, S) of the character `meant`, or of as

@@ -22,11 +22,11 @@ def model() -> Path:
     """The shipped model; DataError where there is none, or another than model.json is about."""
     path, expected = file(MODEL), about().get("sha256")
     with path.open("rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if found != expected:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+    if digest != expected:
         raise DataError(
             f"{path}: expected the file that {ABOUT} is about (SHA-256 {str(expected)[:12]}…), "
-            f"found {found[:12]}…; install Kakitori anew"
+            f"found {digest[:12]}…; install Kakitori anew"
         )
     return path
 
@@ -62,10 +62,11 @@ def version() -> str:
         package = metadata.version("kakitori")
     except metadata.PackageNotFoundError:
         package = "(a checkout)"
-    found = about()
-    if not found:
+    description = about()
+    if not description:
         return f"kakitori {package}, without a model"
     return (
-        f"kakitori {package}, model {found['model']} of {found['classes']:,} characters, commit "
-        f"{found['commit'][:12]}, data {found['dataset']['fingerprint']}"
+        f"kakitori {package}, model {description['model']} of {description['classes']:,} "
+        f"characters, commit {description['commit'][:12]}, data "
+        f"{description['dataset']['fingerprint']}"
     )

@@ -55,7 +55,7 @@ def decode(probabilities: np.ndarray, types: str) -> tuple[list[str], np.ndarray
     ended = best == len(types)
     lengths = np.where(ended.any(1), ended.argmax(1), steps)
     symbols = np.array([*types, ""])[best]
-    found = ["".join(row[:length]) for row, length in zip(symbols, lengths, strict=True)]
+    sequences = ["".join(row[:length]) for row, length in zip(symbols, lengths, strict=True)]
     counted = np.arange(steps) <= lengths[:, None]
     likeliest = probabilities.max(2).astype(np.float64)
-    return found, np.where(counted, likeliest, 1.0).prod(1)
+    return sequences, np.where(counted, likeliest, 1.0).prod(1)

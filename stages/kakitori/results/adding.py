@@ -92,16 +92,20 @@ def extended(project: Path, additions: Sequence[str]) -> Iterator[Path]:
             f"hiercode, found {described.model}"
         )
     known = onnx.load(project / "models/exports/fp32.onnx", load_external_data=False)
-    told = {prop.key: prop.value for prop in known.metadata_props}
+    metadata = {prop.key: prop.value for prop in known.metadata_props}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "added.onnx"
         export.to_onnx(model, described.size, params.load().quantize.opset, path)
-        export.annotate(path, [*described.classes, *new], described.size, _without_classes(told))
+        export.annotate(
+            path, [*described.classes, *new], described.size, _without_classes(metadata)
+        )
         yield path
 
 
-def _without_classes(told: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in told.items() if key not in ("classes", "size", "range")}
+def _without_classes(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {
+        key: value for key, value in metadata.items() if key not in ("classes", "size", "range")
+    }
 
 
 def added(characters: pd.DataFrame, character: str, sequence: str) -> pd.DataFrame:

@@ -116,14 +116,14 @@ def install(root: Path) -> None:
 def export_of(root: Path) -> Path:
     """The project's export that the page is made for, or the larger one that every architecture
     has; the one that ships where it has neither."""
-    found = next((root / n for n in (COMPACT, FALLBACK) if (root / n).is_file()), None)
-    if found is None and not shipped.about():
+    export = next((root / n for n in (COMPACT, FALLBACK) if (root / n).is_file()), None)
+    if export is None and not shipped.about():
         raise DataError(
             f"{root / COMPACT}: expected an export, found no file, nor {FALLBACK}, nor one that "
             "ships; `dvc exp run -S model=compact` makes the first, `dvc repro` the second, "
             "--model names another"
         )
-    return found or shipped.model()
+    return export or shipped.model()
 
 
 def strokes_for(root: Path, model: Path) -> tuple[bytes, dict]:
@@ -195,10 +195,10 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         try:
             meant = Path(super().translate_path(path))
             meant = (meant / "index.html" if meant == Path(self.directory) else meant).resolve()
-            found = meant.is_relative_to(folder) and meant.is_file()
+            servable = meant.is_relative_to(folder) and meant.is_file()
         except (OSError, RuntimeError, ValueError):  # links in a circle, names that cannot be
-            found = False
-        return str(meant) if found else ""
+            servable = False
+        return str(meant) if servable else ""
 
     def end_headers(self) -> None:
         if self.isolated:

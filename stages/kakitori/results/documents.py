@@ -26,10 +26,10 @@ def tables(root: Path) -> dict[str, dict[str, str]]:
 
     measured, by_hand = {name: read(name) for name in metrics.EXPECTED}, read("by_hand")
     table = leaderboard.parse((root / "metrics/leaderboard.csv").read_text("utf-8"))
-    found = of(measured, by_hand, leaderboard.markdown(table), shipped.about())
+    documents = of(measured, by_hand, leaderboard.markdown(table), shipped.about())
     if runtimes := backends.read(root / "metrics/runtimes.json"):
-        found["docs/runtimes.md"] = {"runtimes": of_runtimes(runtimes)}
-    return found
+        documents["docs/runtimes.md"] = {"runtimes": of_runtimes(runtimes)}
+    return documents
 
 
 def of(
@@ -168,13 +168,13 @@ def of_sets() -> str:
     """The sets of the ETL Character Database: files, records, images, codes, writers."""
     head = "| set | files | record | image | bits | code | what stands for a writer | of these |\n"
     rows = []
-    for name, one in SETS.items():
-        layout, files = LAYOUTS[one.layout], one.files
+    for name, database_set in SETS.items():
+        layout, files = LAYOUTS[database_set.layout], database_set.files
         named = files[0] if len(files) == 1 else f"{len(files)}: {files[0]} … {files[-1]}"
         rows.append(
-            f"| {name} | {named} | {one.layout}, {layout.record:,} bytes "
+            f"| {name} | {named} | {database_set.layout}, {layout.record:,} bytes "
             f"| {layout.width} × {layout.height} at {layout.image} | {layout.bits} "
-            f"| {one.code} | {one.writer} | {one.writers or ''} |\n"
+            f"| {database_set.code} | {database_set.writer} | {database_set.writers or ''} |\n"
         )
     return head + "|---|---|---|---|---|---|---|---|\n" + "".join(rows)
 

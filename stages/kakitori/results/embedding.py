@@ -86,7 +86,7 @@ def by_component(near: np.ndarray, has: pd.DataFrame) -> pd.DataFrame:
     table = has.to_numpy()
     counts = table.sum(0)
     together = (table[near] & table[:, None]).sum((0, 1))
-    found = pd.DataFrame(
+    components = pd.DataFrame(
         {
             "component": has.columns,
             "characters": counts,
@@ -94,9 +94,11 @@ def by_component(near: np.ndarray, has: pd.DataFrame) -> pd.DataFrame:
             "chance": (counts - 1) / (len(table) - 1),
         }
     )
-    found = found[found["characters"] >= max(2, COMMON * len(table))]
-    above = found["neighbours"] - found["chance"]
-    return found.assign(above=above).sort_values(["above", "component"], ascending=[False, True])
+    components = components[components["characters"] >= max(2, COMMON * len(table))]
+    above = components["neighbours"] - components["chance"]
+    return components.assign(above=above).sort_values(
+        ["above", "component"], ascending=[False, True]
+    )
 
 
 def flat(centres: np.ndarray, seed: int) -> np.ndarray:

@@ -100,35 +100,35 @@ class Explainer:
             for name, strokes, radicals in characters.itertuples(index=False)
         }
 
-    def explain(self, image: np.ndarray, one: str, other: str) -> Explanation:
+    def explain(self, image: np.ndarray, character: str, other: str) -> Explanation:
         """Of a normalised image uint8 (S, S) and two classes, the first the one that it shows."""
-        unknown = [c for c in (one, other) if not self.forms[c][0]]
+        unknown = [c for c in (character, other) if not self.forms[c][0]]
         if unknown:
             raise DataError(
                 f"--explain: expected characters whose strokes are known, found {unknown[0]}"
             )
-        targets = [self.classes.index(one), self.classes.index(other)]
+        targets = [self.classes.index(character), self.classes.index(other)]
         before = probabilities(self.network, image[None], self.temperature)[0, targets]
         answer = int(before.argmax())
-        found = differences.between(self.forms[one], self.forms[other]).strokes
+        differing_strokes = differences.between(self.forms[character], self.forms[other]).strokes
         own, theirs = (
             np.stack([resample(stroke, placement.POINTS) for stroke in self.forms[name][0]])
-            for name in (one, other)
+            for name in (character, other)
         )
         courses, others = placement.fitted(own, image), placement.placed(theirs, image)
-        apart = np.concatenate([courses[found[0]], others[found[1]]])
+        apart = np.concatenate([courses[differing_strokes[0]], others[differing_strokes[1]]])
         strokes = placement.stroke_of_pixels(courses, image)
         after = occluded(self.network, image, strokes, len(courses), self.temperature)
         return Explanation(
             image=image,
-            one=one,
+            one=character,
             other=other,
             probabilities=(float(before[0]), float(before[1])),
             maps=grad_cam(self.network, image, targets),
             ink=image >= placement.INK,
             difference=placement.distances(apart, len(image)).min(0) < NEAR,
             strokes=strokes,
-            answer=(one, other)[answer],
+            answer=(character, other)[answer],
             falls=before[answer] - after[:, targets[answer]],
         )
 
@@ -200,41 +200,45 @@ def share(cam: np.ndarray, mask: np.ndarray) -> float | None:
     return float(cam[mask].sum() / cam.sum()) if cam.any() else None
 
 
-def draw(path: Path, found: Explanation) -> None:
+def draw(path: Path, explanation: Explanation) -> None:
     """The strokes, numbered where each lies; both maps over the image; how the probability falls
     without each stroke."""
     figure, (numbered, *overlaid, bars) = plt.subplots(1, 4, figsize=(13, 3.9))
-    count = len(found.falls)
+    count = len(explanation.falls)
     colours = plt.get_cmap("turbo")(np.linspace(0.05, 0.95, count))[:, :3]
-    ink = (found.image / 255.0)[..., None]
-    own = colours[np.maximum(found.strokes.astype(int), 1) - 1]
+    ink = (explanation.image / 255.0)[..., None]
+    own = colours[np.maximum(explanation.strokes.astype(int), 1) - 1]
     numbered.imshow(1 - ink * (1 - own))
     for number, colour in enumerate(colours, 1):
-        places = np.argwhere(found.ink & (found.strokes == number))
+        places = np.argwhere(explanation.ink & (explanation.strokes == number))
         if len(places):
             y, x = places[np.linalg.norm(places - places.mean(0), axis=1).argmin()]
             box = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": colour, "lw": 1}
             numbered.text(x, y, str(number), fontsize=7, ha="center", va="center", bbox=box)
-    numbered.set_title(lettered(f"{found.one}, not {found.other}: its strokes"))
+    numbered.set_title(lettered(f"{explanation.one}, not {explanation.other}: its strokes"))
     for axes, name, p, cam in zip(
-        overlaid, (found.one, found.other), found.probabilities, found.maps, strict=True
+        overlaid,
+        (explanation.one, explanation.other),
+        explanation.probabilities,
+        explanation.maps,
+        strict=True,
     ):
-        axes.imshow(255 - found.image, cmap="gray", vmin=0, vmax=255)
+        axes.imshow(255 - explanation.image, cmap="gray", vmin=0, vmax=255)
         axes.imshow(cam, cmap="inferno", alpha=0.55, vmin=0, vmax=max(cam.max(), 1e-9))
-        axes.contour(found.difference, [0.5], colors="#00c2d1", linewidths=1)
-        on_ink, on_difference = share(cam, found.ink), share(cam, found.difference)
-        told = "nothing speaks for it"
+        axes.contour(explanation.difference, [0.5], colors="#00c2d1", linewidths=1)
+        on_ink, on_difference = share(cam, explanation.ink), share(cam, explanation.difference)
+        evidence = "nothing speaks for it"
         if on_ink is not None:
-            told = f"{on_ink:.0%} on ink, {on_difference:.0%} where they differ"
-        axes.set_title(lettered(f"for {name}, {p:.1%}\n{told}"), fontsize=10)
+            evidence = f"{on_ink:.0%} on ink, {on_difference:.0%} where they differ"
+        axes.set_title(lettered(f"for {name}, {p:.1%}\n{evidence}"), fontsize=10)
     for axes in (numbered, *overlaid):
         axes.axis("off")
-    bars.barh(np.arange(1, count + 1), 100 * found.falls, color=colours)
+    bars.barh(np.arange(1, count + 1), 100 * explanation.falls, color=colours)
     bars.axvline(0, color=INK, linewidth=0.8)
-    bars.set(xlabel=lettered(f"fall of {found.answer} without it, points"), ylabel="stroke")
+    bars.set(xlabel=lettered(f"fall of {explanation.answer} without it, points"), ylabel="stroke")
     bars.invert_yaxis()
     bars.yaxis.get_major_locator().set_params(integer=True)
-    hangs = f"{found.answer} hangs on stroke {found.falls.argmax() + 1}"
+    hangs = f"{explanation.answer} hangs on stroke {explanation.falls.argmax() + 1}"
     bars.set_title(lettered(hangs), fontsize=10)
     figure.tight_layout()
     # Without the creation date and version the same picture is the same file.

@@ -29,10 +29,10 @@ def groups(root: Path) -> dict[str, dict]:
     """The groups of flagship.yaml; SettingsError where they are not those that it may have."""
     over = params.tree(params.read(root / SETTINGS), SETTINGS)
     if not isinstance(over, dict) or not {"both", "student"} <= over.keys() <= {"both", *STEPS}:
-        found = ", ".join(map(str, over)) if isinstance(over, dict) else over
+        content = ", ".join(map(str, over)) if isinstance(over, dict) else over
         raise SettingsError(
             f"{SETTINGS}: expected the groups both, student and, if there is one, teacher, found "
-            f"{found}"
+            f"{content}"
         )
     return over
 
@@ -83,8 +83,8 @@ def cache_of(root: Path) -> Path:
     ask = ["git", "config", "--get", "cache.dir", "--file"]
     for name in (".dvc/config.local", ".dvc/config"):
         done = subprocess.run([*ask, name], cwd=root, capture_output=True, text=True)
-        if told := done.stdout.strip():
-            return (root / ".dvc" / told).resolve()
+        if folder := done.stdout.strip():
+            return (root / ".dvc" / folder).resolve()
     return root / ".dvc/cache"
 
 
@@ -138,8 +138,10 @@ def left(root: Path, folder: Path) -> dict[str, list[str]]:
 
 def epoch(folder: Path) -> int:
     """Epochs of the training that was under way last; 0 where none is."""
-    found = sorted((folder / ".checkpoints").glob("*/*.pt"), key=lambda path: path.stat().st_mtime)
-    return int(found[-1].name.partition("-")[0]) if found else 0
+    checkpoints = sorted(
+        (folder / ".checkpoints").glob("*/*.pt"), key=lambda path: path.stat().st_mtime
+    )
+    return int(checkpoints[-1].name.partition("-")[0]) if checkpoints else 0
 
 
 def uncommitted(root: Path) -> str:
@@ -188,6 +190,8 @@ def _said(folder: Path, program: str, *arguments: str) -> str:
     command = [sys.executable, "-m", "dvc"] if program == "dvc" else [program]
     done = subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        raise DataError(f"{folder}: expected `{program} {arguments[0]}` to end well, found: {said}")
+        last_line = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+        raise DataError(
+            f"{folder}: expected `{program} {arguments[0]}` to end well, found: {last_line}"
+        )
     return done.stdout.strip()

@@ -109,20 +109,20 @@ def _evaluation(text: str, where: str) -> dict:
         raise DataError(f"{where}: expected numbers, found {constant}")
 
     try:
-        found = json.loads(text, parse_constant=refuse)
+        evaluation = json.loads(text, parse_constant=refuse)
     except json.JSONDecodeError as error:
         raise DataError(f"{where}: expected JSON, found: {error}") from None
-    if "dataset" not in found:
-        raise DataError(f"{where}: expected a key dataset, found {', '.join(found)}")
-    return renamed(found)
+    if "dataset" not in evaluation:
+        raise DataError(f"{where}: expected a key dataset, found {', '.join(evaluation)}")
+    return renamed(evaluation)
 
 
 def _tolerances(root: Path, text: str, revision: str) -> params.Gate:
     current = params.load(root / "params.yaml").gate.model_dump()
     try:
-        found = params.tree(text, f"{revision}:params.yaml")["gate"]
+        tolerances = params.tree(text, f"{revision}:params.yaml")["gate"]
         # A tolerance that the base did not have yet comes from here.
-        known = {key: found[key] for key in current if key in found}
+        known = {key: tolerances[key] for key in current if key in tolerances}
         return params.Gate.model_validate(current | known)
     except (ValidationError, KeyError, TypeError, SettingsError):
         raise DataError(

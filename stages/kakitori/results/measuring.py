@@ -44,17 +44,17 @@ class Images(NamedTuple):
 def exports(root: Path) -> dict[str, Path]:
     """The file of each of FORMATS that the finished run at `root` has. DataError for none."""
     folder = root / "models/exports"
-    found = {
+    files = {
         kind: next((p for p in (folder / f"{name}.onnx" for name in names) if p.is_file()), None)
         for kind, names in FORMATS.items()
     }
-    found = {kind: path for kind, path in found.items() if path}
-    if "fp32" not in found:
+    files = {kind: path for kind, path in files.items() if path}
+    if "fp32" not in files:
         raise DataError(
             f"{folder}: expected a finished run's exports, found no fp32.onnx; `dvc repro` makes "
             "them, --run names another folder"
         )
-    return found
+    return files
 
 
 def draw_images(root: Path, samples: int, drawings: int, seed: int) -> Images:
@@ -102,7 +102,7 @@ def measure(root: Path, name: str, files: dict[str, Path], images: Images) -> di
     """What metrics/runtimes.json says of a runtime: `title`, `version` where it is known, and each
     format's figures, `state` and, unless it ran, `why`."""
     runtime = RUNTIMES[name]
-    found: dict = {"title": runtime.title, "formats": {}}
+    measurement: dict = {"title": runtime.title, "formats": {}}
     reason = runtime.lacks()
     if not reason:
         try:
@@ -114,16 +114,16 @@ def measure(root: Path, name: str, files: dict[str, Path], images: Images) -> di
     for kind in runtime.formats:
         if reason or kind not in files:
             why = reason or f"the run has no {kind}; quantize.formats of params.yaml"
-            found["formats"][kind] = {"state": NOT_TRIED, "why": why}
+            measurement["formats"][kind] = {"state": NOT_TRIED, "why": why}
             continue
         try:
             line = _measure(root, name, kind, files, images, command)
         except DataError as error:
             line = {"state": FAILED, "why": str(error)}
         if version := line.pop("version", ""):
-            found["version"] = version
-        found["formats"][kind] = line
-    return found
+            measurement["version"] = version
+        measurement["formats"][kind] = line
+    return measurement
 
 
 def _measure(

@@ -20,7 +20,7 @@ def of_run(root: Path, settings: Settings) -> dict[str, str | bool]:
     """
     evaluate = json.loads((root / "metrics/evaluate.json").read_text("utf-8"))
     model = json.loads((root / "models/model.json").read_text("utf-8"))
-    found = {
+    provenance = {
         "model": evaluate["model"],
         "synthetic": evaluate["synthetic"],
         "corpora": evaluate["dataset"]["corpora"],
@@ -33,20 +33,20 @@ def of_run(root: Path, settings: Settings) -> dict[str, str | bool]:
         ("params.yaml", "scheme", settings.split.scheme),
         ("data/", "fingerprint", data.fingerprint(root)),
     ):
-        if here != found[key]:
+        if here != provenance[key]:
             raise DataError(
-                f"metrics/evaluate.json: expected the {key} of {path}, {here}, found {found[key]}; "
-                "`dvc repro` brings them up to date"
+                f"metrics/evaluate.json: expected the {key} of {path}, {here}, found "
+                f"{provenance[key]}; `dvc repro` brings them up to date"
             )
-    return found
+    return provenance
 
 
 def agrees(root: Path, name: str, top1: float) -> None:
     """Raises DataError when metrics/evaluate.json tells another top-1 of a format than the one
     measured: it is of an earlier model."""
-    told = json.loads((root / "metrics/evaluate.json").read_text("utf-8"))[name]["top1"]
-    if abs(told - top1) > TOLERANCE:
+    recorded_top1 = json.loads((root / "metrics/evaluate.json").read_text("utf-8"))[name]["top1"]
+    if abs(recorded_top1 - top1) > TOLERANCE:
         raise DataError(
             f"metrics/evaluate.json: expected the top-1 of models/, {top1:.4f} ({name}), "
-            f"found {told:.4f}; `dvc repro` brings them up to date"
+            f"found {recorded_top1:.4f}; `dvc repro` brings them up to date"
         )

@@ -68,13 +68,13 @@ def _changes(root: Path, base: str | None, metrics: dict[str, dict]) -> dict:
     revision, old = gate.base_of(root, base)
     if revision is None:
         return {}
-    found = [
+    changes = [
         Change(f"{name} {key}", old[name][key], metrics["evaluate"][name][key])
         for name in GATED
         if name in old
         for key in ("top1", "top5", "nll", "ece")
     ]
-    return {"revision": revision[:12], "verdict": verdict.lines, "figures": found}
+    return {"revision": revision[:12], "verdict": verdict.lines, "figures": changes}
 
 
 def _writers(table: pd.DataFrame) -> list[dict]:

@@ -308,7 +308,7 @@ def _same_sheets(checked: Callable, gray: list[EtlFile], bilevel: list[EtlFile])
 
 def _first_images(files: list[EtlFile]) -> dict[tuple[int, int], np.ndarray]:
     """Images 63 × 64 of some records, by set and code."""
-    found = {}
+    images = {}
     for file in files:
         raw = file.raw()
         labels = file.labels(raw)[0]
@@ -322,8 +322,8 @@ def _first_images(files: list[EtlFile]) -> dict[tuple[int, int], np.ndarray]:
         if frames.shape[2] == 128:
             frames = frames[:, :126].reshape(len(frames), 63, 2, 64, 2).mean((2, 4))
         keys = zip(numbers[wanted].tolist(), labels[wanted].tolist(), strict=True)
-        found |= dict(zip(keys, frames, strict=True))
-    return found
+        images |= dict(zip(keys, frames, strict=True))
+    return images
 
 
 def _polarity(checked: Callable, files: list[EtlFile], raws: list[np.ndarray]) -> Check:

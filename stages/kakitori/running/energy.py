@@ -81,7 +81,7 @@ def equivalents(kwh: float, grid: Grid, each: Mapping[str, Equivalent]) -> dict[
 def savings(inference: Mapping[str, float], grids: Mapping[str, Grid]) -> dict[str, float]:
     """Shares that are saved: by each format against float32, negative where it costs more;
     and by the cleanest grid against the dirtiest."""
-    found = {
+    shares = {
         f"{name}_against_float32": 1 - wh / inference["fp32"]
         for name, wh in inference.items()
         if name != "fp32"
@@ -89,5 +89,5 @@ def savings(inference: Mapping[str, float], grids: Mapping[str, Grid]) -> dict[s
     clean = min(grids, key=lambda name: grids[name].intensity)
     dirty = max(grids, key=lambda name: grids[name].intensity)
     if grids[dirty].intensity > 0:
-        found[f"{clean}_against_{dirty}"] = 1 - grids[clean].intensity / grids[dirty].intensity
-    return found
+        shares[f"{clean}_against_{dirty}"] = 1 - grids[clean].intensity / grids[dirty].intensity
+    return shares

@@ -35,9 +35,9 @@ def run(command: list[str], folder: Path, name: str, packages: tuple[str, ...]) 
     """Run an installer in `folder`, which goes where it fails."""
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
-        said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         shutil.rmtree(folder, ignore_errors=True)
-        why = said[-1][:200] if said else f"status {done.returncode}"
+        why = lines[-1][:200] if lines else f"status {done.returncode}"
         raise DataError(
             f"expected {', '.join(packages)} from {name}, found: {why}; look whether {name} "
             "reaches its registry, and try again"

@@ -372,14 +372,14 @@ def checked(kind: type[Group], raw: Any, prefix: str) -> Any:
         if first["type"] == "missing":
             raise SettingsError(f"params.yaml: {name}: expected a value, found none") from None
         wanted = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-        found = first["input"]
+        setting = first["input"]
         hint = (
             "; write numbers without quotes"
-            if isinstance(found, str) and "number" in wanted
+            if isinstance(setting, str) and "number" in wanted
             else ""
         )
         raise SettingsError(
-            f"params.yaml: {name}: expected {wanted}, found {SHORT.repr(found)}{hint}"
+            f"params.yaml: {name}: expected {wanted}, found {SHORT.repr(setting)}{hint}"
         ) from None
 
 

@@ -92,14 +92,14 @@ def ended_well(name: str) -> Iterator[None]:
     except KeyboardInterrupt:
         sys.exit(f"{name}: interrupted; {_kept()}")
     except Exception as error:
-        said = refusal(error)
-        if said:
+        message = refusal(error)
+        if message:
             outputs.mute()  # what is not yet printed may be what failed
-            sys.exit(f"{name}: {said}; {_kept()}")
+            sys.exit(f"{name}: {message}; {_kept()}")
         if isinstance(error, FileNotFoundError):
             # pyarrow says the path alone, as the error's text; HDF5 says it within.
-            told = re.search(r"name = '(.+?)'", str(error))
-            path = Path(os.fsdecode(error.filename or (told[1] if told else str(error))))
+            match = re.search(r"name = '(.+?)'", str(error))
+            path = Path(os.fsdecode(error.filename or (match[1] if match else str(error))))
             sys.exit(f"{name}: {path}: expected a file, found none; {outputs.remedy(path)}")
         if isinstance(error, OSError) and error.filename is not None:
             sys.exit(f"{name}: {error.filename}: expected a file, found: {error.strerror}")

@@ -49,14 +49,14 @@ def near(index: pd.DataFrame, part: pd.Series, folder: Path) -> pd.DataFrame:
         _differ(table, block, folder) < MOST_LEVELS
         for block in np.array_split(pairs, len(pairs) // 20000 + 1)
     ]
-    found = pairs[np.concatenate(alike)]
+    confirmed_pairs = pairs[np.concatenate(alike)]
     where = table.set_index("sample")["part"]
     return pd.DataFrame(
         {
-            "sample": found[:, 0],
+            "sample": confirmed_pairs[:, 0],
             "part": "train",
-            "kept": found[:, 1],
-            "kept_in": where.loc[found[:, 1]].to_numpy(),
+            "kept": confirmed_pairs[:, 1],
+            "kept_in": where.loc[confirmed_pairs[:, 1]].to_numpy(),
         }
     )
 

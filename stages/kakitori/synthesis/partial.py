@@ -60,9 +60,9 @@ def write(characters: pd.DataFrame, path: Path, writers: int, classes: int, seed
         for writer in range(writers):
             here = slice(writer * len(text), (writer + 1) * len(text))
             source = synthesis.source_of(writer, len(tables))
-            one = page(tables[source], np.random.default_rng([seed, SEED, writer]))
+            writer_page = page(tables[source], np.random.default_rng([seed, SEED, writer]))
             for name in shape:
-                file[name][here] = getattr(one, name)
+                file[name][here] = getattr(writer_page, name)
             file["strokes"][here] = np.bincount(tables[source].character, minlength=len(text))
             file["codepoint"][here] = [ord(c) for c in text]
             file["source"][here], file["writer"][here] = source, writer
@@ -91,10 +91,10 @@ def left_out(table: StrokeTable, rng: np.random.Generator) -> np.ndarray:
     more = rng.random(table.characters) < 1 / 3
     missing = np.where(more, rng.integers(1, np.maximum(count // 2, 1) + 1), 1)
     missing = np.minimum(missing, count - 1)
-    # The strokes with the lowest lots of their character go.
-    lots = rng.random(len(table.character))
-    order = np.lexsort((lots, table.character))
-    rank = np.empty(len(lots), int)
+    # The strokes with the lowest draws of their character go.
+    draws = rng.random(len(table.character))
+    order = np.lexsort((draws, table.character))
+    rank = np.empty(len(draws), int)
     first = np.cumsum(count) - count
-    rank[order] = np.arange(len(lots)) - np.repeat(first, count)
+    rank[order] = np.arange(len(draws)) - np.repeat(first, count)
     return rank >= missing[table.character]

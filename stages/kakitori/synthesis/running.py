@@ -80,16 +80,16 @@ class Runs:
 
 def _places(rule: Rule | Cut, points: np.ndarray, types: str, firsts: Sequence[int]) -> np.ndarray:
     """Strokes of each place where a rule fits, int (G, n)."""
-    found = []
+    places = []
     pattern = re.compile(f"(?={rule.pattern})")  # one may begin within what only looks like one
     count = len(rule.kept) if isinstance(rule, Cut) else len(curves(rule.courses[0], 2).strokes)
     for first, after in itertools.pairwise(firsts):
         for match in pattern.finditer(types[first:after]):
             rows = np.arange(count) + first + match.start()
-            apart = not found or rows[0] > found[-1][-1]
+            apart = not places or rows[0] > places[-1][-1]
             if apart and rule.lies(points[rows]):
-                found.append(rows)
-    return np.array(found, int).reshape(-1, count)
+                places.append(rows)
+    return np.array(places, int).reshape(-1, count)
 
 
 def _links(points: np.ndarray, types: str, firsts: Sequence[int]) -> np.ndarray:

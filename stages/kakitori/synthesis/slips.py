@@ -36,8 +36,8 @@ def write(characters: pd.DataFrame, path: Path, classes: int, seed: int) -> None
             some = [text[k] for k in np.sort(rng.choice(len(text), each, replace=False))]
             forms = sources[synthesis.source_of(writer, len(sources))]
             page = partial.page(StrokeTable.of(forms, some), rng)
-            lots = rng.random(each)
-            pages.append((*page, np.where(rng.random(each) < SHARE, lots, -1)))
+            shares = rng.random(each)
+            pages.append((*page, np.where(rng.random(each) < SHARE, shares, -1)))
             codepoints += [ord(c) for c in some]
         file["codepoint"] = np.array(codepoints, np.int32)
         file["writer"] = np.repeat(np.arange(WRITERS, dtype=np.int32), each)

@@ -86,14 +86,14 @@ class StrokeTable:
         widths = [w for f, ones in zip(chosen, even, strict=True) for w in f.widths or ones]
         points, widths = _placed(strokes, widths)
         firsts = np.concatenate([[0], np.cumsum(counts)]).tolist()
-        found = [_touching(points[a:b]) for a, b in itertools.pairwise(firsts)]
-        shifts = zip(found, firsts[:-1], strict=True)
+        touches = [_touching(points[a:b]) for a, b in itertools.pairwise(firsts)]
+        shifts = zip(touches, firsts[:-1], strict=True)
         return cls(
             points=points,
             bare=_bare(strokes, points),
             widths=widths,
             joints=np.concatenate([j + np.array([a, 0, a]) for (j, _), a in shifts]),
-            meets=np.concatenate([at for _, at in found]).astype("f4"),
+            meets=np.concatenate([at for _, at in touches]).astype("f4"),
             character=np.repeat(np.arange(len(chosen), dtype=np.int32), counts),
             kind=np.array([number[t] for form in chosen for t in form.types], np.int16),
             group=np.array(group, np.int32),

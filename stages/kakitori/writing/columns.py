@@ -14,26 +14,26 @@ Known = tuple[Form, radicals.Component | None]  # how a source writes a characte
 
 def table(
     characters: Iterable[str],
-    found: Mapping[str, Mapping[str, Known]],
+    by_source: Mapping[str, Mapping[str, Known]],
     trees: Mapping[str, radicals.Component],
 ) -> pd.DataFrame:
     """A row per character, which at least one source knows.
 
     Parameters
     ----------
-    found : by source, what it knows of each character.
+    by_source : by source, what it knows of each character.
     trees : decompositions for those where no source of forms has one.
     """
-    rows = pd.DataFrame([_row(c, found, trees.get(c)) for c in characters])
+    rows = pd.DataFrame([_row(c, by_source, trees.get(c)) for c in characters])
     return rows.astype({"codepoint": "int32", "jis": "int32", "stroke_count": "int16"})
 
 
 def _row(
-    character: str, found: Mapping[str, Mapping[str, Known]], tree: radicals.Component | None
+    character: str, by_source: Mapping[str, Mapping[str, Known]], tree: radicals.Component | None
 ) -> dict:
     """What is known of a character: of the first source that has it, and its forms in all; `tree`
     where no source of forms knows one."""
-    forms = {source: known[character] for source, known in found.items() if character in known}
+    forms = {source: known[character] for source, known in by_source.items() if character in known}
     source, (first, _) = next(iter(forms.items()))
     tree = next((known for _, known in forms.values() if known), tree)
     double = character in _double_byte()

@@ -109,8 +109,8 @@ def _read_kanjivg(
         read = map(_read_batch, batches)
     else:
         read = spread(_read_batch, batches, workers, _choose_release, release, variant)
-    found = dict(itertools.chain.from_iterable(read))
-    return {c: found[c] for c in characters if c in found}
+    forms = dict(itertools.chain.from_iterable(read))
+    return {c: forms[c] for c in characters if c in forms}
 
 
 def _choose_release(release: Path, variant: str) -> None:
@@ -119,8 +119,8 @@ def _choose_release(release: Path, variant: str) -> None:
 
 
 def _read_batch(characters: list[str]) -> list[tuple[str, tuple[Form, Component]]]:
-    found = kanjivg.read(_release, characters, _variant)
-    return [(c.character, (_form(c.strokes, c.types), c.tree)) for c in found]
+    entries = kanjivg.read(_release, characters, _variant)
+    return [(c.character, (_form(c.strokes, c.types), c.tree)) for c in entries]
 
 
 # ---------------------------------------------------------------------------------------------

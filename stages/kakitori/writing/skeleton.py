@@ -34,8 +34,8 @@ def _neighbours(skeleton: np.ndarray) -> dict[tuple[int, int], list[tuple[int, i
     }
     graph = {pixel: [] for pixel in zip(columns.tolist(), rows.tolist(), strict=True)}
     pixels = list(graph)
-    for (dx, dy), found in near.items():
-        for k in np.flatnonzero(found).tolist():
+    for (dx, dy), mask in near.items():
+        for k in np.flatnonzero(mask).tolist():
             x, y = pixels[k]
             graph[x, y].append((x + dx, y + dy))
     return graph

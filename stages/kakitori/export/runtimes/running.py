@@ -50,7 +50,7 @@ def run(command: list[str], name: str, work: Path, kind: str) -> dict:
         "PATH": os.pathsep.join([str(home / "bin"), os.environ.get("PATH", "")]),
         "PYTHONPATH": str(outputs.ROOT / "stages") if runner.name == "run_chromium.py" else "",
     }
-    found: dict = {}
+    outcome: dict = {}
     try:
         done = subprocess.run(
             [*command, str(runner), str(work), kind],
@@ -61,26 +61,26 @@ def run(command: list[str], name: str, work: Path, kind: str) -> dict:
             timeout=LIMIT,
         )
     except subprocess.TimeoutExpired:
-        found["why"] = f"it had not ended after {LIMIT} s"
+        outcome["why"] = f"it had not ended after {LIMIT} s"
     else:
         if done.returncode:
             why = last_words(done)
             for place in (work, outputs.ROOT):  # which are of this machine alone
                 why = why.replace(f"{place}{os.sep}", "")
-            found["why"] = why[:300]
+            outcome["why"] = why[:300]
     if (converted := work / "converted.json").is_file():
-        found["files"] = [work / file for file in json.loads(converted.read_text("utf-8"))]
-    if (told := work / "about.json").is_file():
-        found |= json.loads(told.read_text("utf-8"))
+        outcome["files"] = [work / file for file in json.loads(converted.read_text("utf-8"))]
+    if (about := work / "about.json").is_file():
+        outcome |= json.loads(about.read_text("utf-8"))
     if (numbers := work / "logits.npy").is_file():
-        found["logits"] = np.load(numbers)
+        outcome["logits"] = np.load(numbers)
     elif (numbers := work / "logits.f32").is_file():
         count = len(np.load(work / "images.npy", mmap_mode="r"))
-        found["logits"] = np.fromfile(numbers, np.float32).reshape(count, -1)
-    return found
+        outcome["logits"] = np.fromfile(numbers, np.float32).reshape(count, -1)
+    return outcome
 
 
 def last_words(done: subprocess.CompletedProcess) -> str:
     """What a process said last."""
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    return said[-1] if said else f"its process ended with status {done.returncode}"
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return lines[-1] if lines else f"its process ended with status {done.returncode}"

@@ -193,15 +193,15 @@ def components(strokes: Strokes) -> tuple[int, ...]:
     points = framed(strokes, 16)
     numbers = np.zeros(len(strokes), int)
     queue = [np.arange(len(strokes))]
-    found = 0
+    number = 0
     while queue:
         here = queue.pop(0)
         groups = _apart(points[here]) if len(here) > 1 else None
         if groups:
             queue += [here[group] for group in groups]
         else:
-            numbers[here] = found
-            found += 1
+            numbers[here] = number
+            number += 1
     return tuple(numbers.tolist())
 
 

@@ -62,8 +62,8 @@ def look_alikes(
     others = [n for n in strokes if len(strokes[n]) == len(own) and n not in excused]
     by_ink = sorted(others, key=lambda n: float(((looks.of(n)[1] - ink) ** 2).sum()))
     by_stroke = sorted(others, key=lambda n: in_turn(looks.of(n)[0], own))
-    told = set("".join(group for group in confused if character in group))
-    kept = [name for name in others if name in told]
+    confusables = set("".join(group for group in confused if character in group))
+    kept = [name for name in others if name in confusables]
     for name in itertools.chain.from_iterable(zip(by_stroke, by_ink, strict=True)):
         if len(kept) >= ALIKE:
             break
@@ -124,10 +124,10 @@ def difference(fit: Fit, other: Strokes) -> tuple[str, list[int]]:
     fit: the clearest of who is longer than whom, whose end lies on whom, and which stroke has
     another shape."""
     model = fit.target
-    found = [residual(strokes, model) for strokes in (framed(other), fit.drawn)]
-    if not all(np.isfinite(error) for error, _ in found):
+    residuals = [residual(strokes, model) for strokes in (framed(other), fit.drawn)]
+    if not all(np.isfinite(error) for error, _ in residuals):
         return "shape", []
-    theirs, drawn = (_counterparts(f) for _, f in found)
+    theirs, drawn = (_counterparts(f) for _, f in residuals)
     long = [lengths(strokes) for strokes in (model, theirs, drawn)]
     best: tuple[float, str, list[int]] = (0.0, "shape", [])
 
@@ -141,7 +141,7 @@ def difference(fit: Fit, other: Strokes) -> tuple[str, list[int]]:
         for k in range(len(model)):
             if j == k:
                 continue
-            own, its, here = (one[j] - one[k] for one in long)
+            own, its, here = (stroke_lengths[j] - stroke_lengths[k] for stroke_lengths in long)
             # Longer in the one, shorter in the other, and drawn as in the other.
             if own > 0 and its < 0 and here < (own + its) / 2:
                 offer(own - its, "longer", j, k)

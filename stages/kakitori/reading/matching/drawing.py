@@ -67,20 +67,22 @@ def _read_each(path: Path) -> list[Drawing | DataError]:
     drawings = content if several else [content]
     if not drawings:
         raise DataError(f"{path}: expected a drawing or more, found an empty list")
-    found: list[Drawing | DataError] = []
+    outcomes: list[Drawing | DataError] = []
     for k, drawing in enumerate(drawings, 1):
         try:
-            found.append(_drawing(drawing, f"{path}: drawing {k}" if several else f"{path}"))
+            outcomes.append(_drawing(drawing, f"{path}: drawing {k}" if several else f"{path}"))
         except DataError as error:
-            found.append(error)
-    return found
+            outcomes.append(error)
+    return outcomes
 
 
-def _drawing(found: object, where: str) -> Drawing:
-    strokes = found.get("strokes") if isinstance(found, dict) else None
+def _drawing(content: object, where: str) -> Drawing:
+    strokes = content.get("strokes") if isinstance(content, dict) else None
     if not isinstance(strokes, list) or not strokes:
-        raise DataError(f'{where}: expected {{"strokes": [[[x, y], …], …]}}, found {_short(found)}')
-    character = found.get("character")
+        raise DataError(
+            f'{where}: expected {{"strokes": [[[x, y], …], …]}}, found {_short(content)}'
+        )
+    character = content.get("character")
     if isinstance(character, str):
         character = composed(character)
     if character is not None and not (isinstance(character, str) and len(character) == 1):
@@ -99,20 +101,20 @@ def _drawing(found: object, where: str) -> Drawing:
     return Drawing(polylines, character)
 
 
-def _stroke(found: object, where: str) -> np.ndarray:
+def _stroke(content: object, where: str) -> np.ndarray:
     try:
-        points = np.array(found)
+        points = np.array(content)
     except ValueError:  # rows of different lengths
         points = np.empty(0)
     if points.dtype.kind not in "iuf" or points.ndim != 2 or points.shape[1] != 2:
-        raise DataError(f"{where}: expected points [x, y], found {_short(found)}")
+        raise DataError(f"{where}: expected points [x, y], found {_short(content)}")
     if not (np.abs(points) <= FURTHEST).all():
         raise DataError(f"{where}: expected finite numbers up to {FURTHEST:.0e}, found others")
     return points.astype(np.float64)
 
 
-def _short(found: object) -> str:
-    text = json.dumps(found, ensure_ascii=False)
+def _short(content: object) -> str:
+    text = json.dumps(content, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 

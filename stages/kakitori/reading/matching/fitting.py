@@ -131,7 +131,7 @@ def _merges(fit: Fit, wanted: set[str]) -> list[Merge]:
     """The ways to take strokes as parts of one where some are left over, the cheapest first as far
     as that can be told from where the drawing lies."""
     pair = pairing.in_order if "order" in wanted else pairing.freely
-    found = []
+    candidates = []
     for columns, strokes, others in (
         (True, fit.target, fit.placed),
         (False, fit.placed, fit.target),
@@ -146,8 +146,8 @@ def _merges(fit: Fit, wanted: set[str]) -> list[Merge]:
         costs = fit.costs.T if columns else fit.costs
         for (a, b), row in zip(seams, far, strict=True):
             table = _glued(costs, a, b, row)
-            found.append((_price(table.T if columns else table, pair), Merge(a, b, columns)))
-    return [merge for _, merge in sorted(found, key=lambda one: one[0])]
+            candidates.append((_price(table.T if columns else table, pair), Merge(a, b, columns)))
+    return [merge for _, merge in sorted(candidates, key=lambda candidate: candidate[0])]
 
 
 def _price(costs: np.ndarray, pair: Callable) -> float:
@@ -193,14 +193,16 @@ def _wholly(before: Fit, fit: Fit, merge: Merge) -> bool:
     pair = next((p for p in fit.pairs if p[columns] == min(a, b)), None)
     if pair is None or fit.turned[pair] or fit.distances[pair] > JOINED_FAR:
         return False
-    one, whole = fit.placed[pair[0]], fit.target[pair[1]]
+    counterpart, whole = fit.placed[pair[0]], fit.target[pair[1]]
     parts = before.target if columns else before.placed
     if not columns:
-        one, whole = whole, one
+        counterpart, whole = whole, counterpart
     longest = max(lengths(parts[a]), lengths(parts[b]))
-    begins = between(one[0], whole[0]) < between(one[0], whole[POINTS + 1])
-    ends = between(one[POINTS - 1], whole[POINTS - 1]) < between(one[POINTS - 1], whole[POINTS])
-    long = lengths(one) > min(LONGER * longest, np.sqrt(longest * lengths(whole)))
+    begins = between(counterpart[0], whole[0]) < between(counterpart[0], whole[POINTS + 1])
+    ends = between(counterpart[POINTS - 1], whole[POINTS - 1]) < between(
+        counterpart[POINTS - 1], whole[POINTS]
+    )
+    long = lengths(counterpart) > min(LONGER * longest, np.sqrt(longest * lengths(whole)))
     agreeing = int(begins) + int(ends) + int(long)
     return agreeing == 3 or (agreeing == 2 and fit.far < before.far + NEARER)
 
@@ -243,8 +245,8 @@ def _paired(
     return _cheaper(best, priced(pairing.freely, drawn))
 
 
-def _cheaper(one: Fit | None, other: Fit) -> Fit:
-    return other if one is None or other.cost < one.cost - ROUNDING else one
+def _cheaper(fit: Fit | None, other: Fit) -> Fit:
+    return other if fit is None or other.cost < fit.cost - ROUNDING else fit
 
 
 def search(

@@ -90,26 +90,26 @@ def match(
     best: tuple[Match, Fit] | None = None
     for target, orders in _forms(reference, ways):
         fit = fitted(drawing, target, orders, wanted)
-        found = _told(fit, len(drawn), len(target), wanted), fit
-        if best is None or _better(found, best):
-            best = found
-        if found[0].accepted:
+        candidate = _told(fit, len(drawn), len(target), wanted), fit
+        if best is None or _better(candidate, best):
+            best = candidate
+        if candidate[0].accepted:
             break
-    found, fit = best
-    if not (found.accepted and "shape" in wanted):
-        return found
+    judgement, fit = best
+    if not (judgement.accepted and "shape" in wanted):
+        return judgement
     other = taken_for(fit, drawing, alike or {})
     if other is None:
-        return found
+        return judgement
     what, strokes = difference(fit, alike[other])
     numbers = [fit.faults.order.places[fit.columns[j][0]] + 1 for j in strokes]
-    return found._replace(accepted=False, alike=other, differs=(what, numbers))
+    return judgement._replace(accepted=False, alike=other, differs=(what, numbers))
 
 
-def _better(one: tuple[Match, Fit], other: tuple[Match, Fit]) -> bool:
-    if one[0].accepted != other[0].accepted:
-        return one[0].accepted
-    return one[1].cost < other[1].cost - ROUNDING
+def _better(candidate: tuple[Match, Fit], other: tuple[Match, Fit]) -> bool:
+    if candidate[0].accepted != other[0].accepted:
+        return candidate[0].accepted
+    return candidate[1].cost < other[1].cost - ROUNDING
 
 
 def _forms(

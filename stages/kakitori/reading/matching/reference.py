@@ -154,7 +154,7 @@ def read(
     # Only here: a page brings its own.
     from kakitori.reading.characters.charset import LOOK_ALIKES
 
-    looks = matching.Looks({character: one.strokes for character, one in known.items()})
+    looks = matching.Looks({character: reference.strokes for character, reference in known.items()})
     return {
         c: known[c]._replace(alike=matching.look_alikes(c, looks, LOOK_ALIKES, CONFUSED))
         for c in characters
@@ -215,7 +215,7 @@ def unpack(packed: bytes, about: dict) -> dict[str, Reference]:
         count = next(rest)
         return np.array([next(rest) for _ in range(2 * count)]).reshape(-1, 2) / LEVELS
 
-    found = {}
+    references = {}
     for character in about["characters"]:
         source = about["sources"][next(rest)]
         strokes = [stroke() for _ in range(next(rest))]
@@ -228,8 +228,8 @@ def unpack(packed: bytes, about: dict) -> dict[str, Reference]:
             else:
                 numbers = [next(rest) for _ in form]
                 ways.append([k - 256 if k > 127 else k for k in numbers])
-        found[character] = Reference(strokes, source["ordered"], ways, {})
-    return found
+        references[character] = Reference(strokes, source["ordered"], ways, {})
+    return references
 
 
 def variants(
@@ -255,11 +255,11 @@ def variants(
         code, _, form = name.removesuffix(".svg").partition("-")
         if code in wanted and form and form not in INCOMPLETE:
             having.setdefault(form, []).append(wanted[code])
-    found: dict[str, list[kanjivg.Character]] = {}
+    others: dict[str, list[kanjivg.Character]] = {}
     for form, able in having.items():
-        for one in kanjivg.read(release, able, form):
-            found.setdefault(one.character, []).append(one)
-    return found
+        for variant in kanjivg.read(release, able, form):
+            others.setdefault(variant.character, []).append(variant)
+    return others
 
 
 def lines(form: dict) -> list[np.ndarray]:
@@ -283,8 +283,8 @@ def ways(
     known = [(lines(model), orders(tree, len(model["strokes"])))]
     further = [(lines(f), []) for f in forms if f["source"] in TRUE and f is not model]
     further += [
-        (list(one.strokes), orders(json.loads(one.tree.to_json()), len(one.strokes)))
-        for one in others
+        (list(variant.strokes), orders(json.loads(variant.tree.to_json()), len(variant.strokes)))
+        for variant in others
     ]
     for strokes, own in further:
         same = ((order_among(strokes, form), theirs) for form, theirs in known)
@@ -295,18 +295,18 @@ def ways(
             theirs.append(order)
     if few := FEWER.get(tree.get("element", "")):
         known.append(([lines(model)[k] for k in few], []))
-    (_, found), *rest = known
-    return found + [way for strokes, own in rest for way in (strokes, *own)]
+    (_, model_orders), *rest = known
+    return model_orders + [way for strokes, own in rest for way in (strokes, *own)]
 
 
 def order_among(strokes: list[np.ndarray], form: list[np.ndarray]) -> list[int] | None:
     """The numbers in a form of these strokes, if they are the same but for their order."""
     if len(strokes) != len(form):
         return None
-    one, other = (
+    points, other = (
         np.stack([resample(s, shapes.POINTS) for s in lines]) for lines in (strokes, form)
     )
-    far = np.abs(one[:, None] - other[None]).max((2, 3))
+    far = np.abs(points[:, None] - other[None]).max((2, 3))
     order = far.argmin(1).tolist()
     return order if far.min(1).max() < SAME and len(set(order)) == len(order) else None
 
@@ -314,23 +314,23 @@ def order_among(strokes: list[np.ndarray], form: list[np.ndarray]) -> list[int] 
 def orders(tree: dict, count: int) -> list[list[int]]:
     """The other right orders of a character of `count` strokes, by its decomposition as JSON: each
     component that has more than one order in each of them, WAYS at most."""
-    found = [list(range(count))]
+    orderings = [list(range(count))]
     for element, strokes in _components(tree):
         for text in ORDERS.get(element, ()):
             numbers = [int(number.rstrip("r")) for number in text.split()]
             if len(numbers) != len(strokes):
                 continue
             turned = [number.endswith("r") for number in text.split()]
-            for order in list(found):
+            for order in list(orderings):
                 places = [place for place, k in enumerate(order) if k in strokes]
-                if [order[place] for place in places] != strokes or len(found) > WAYS:
+                if [order[place] for place in places] != strokes or len(orderings) > WAYS:
                     continue
                 other = order.copy()
                 for place, k, back in zip(places, numbers, turned, strict=True):
                     other[place] = ~strokes[k] if back else strokes[k]
-                if other not in found:
-                    found.append(other)
-    return found[1:]
+                if other not in orderings:
+                    orderings.append(other)
+    return orderings[1:]
 
 
 def _components(tree: dict) -> Iterator[tuple[str, list[int]]]:

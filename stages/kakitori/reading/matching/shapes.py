@@ -31,19 +31,19 @@ def framed(strokes: Strokes) -> np.ndarray:
     return (points - (low + high) / 2) / (float((high - low).max()) or 1.0)  # 1: a single dot
 
 
-def joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def joined(stroke: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Two strokes as one, and where they meet."""
-    line = resample(np.concatenate([one[:POINTS], other[:POINTS]]), POINTS)
-    return np.concatenate([line, one[POINTS - 1 : POINTS], other[:1]])
+    line = resample(np.concatenate([stroke[:POINTS], other[:POINTS]]), POINTS)
+    return np.concatenate([line, stroke[POINTS - 1 : POINTS], other[:1]])
 
 
 def lengths(strokes: np.ndarray) -> np.ndarray:
     return between(strokes[..., 1:POINTS, :], strokes[..., : POINTS - 1, :]).sum(-1)
 
 
-def between(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def between(places: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Distances of places (…, 2), float64 (…)."""
-    return np.sqrt(((one - other) ** 2).sum(-1))
+    return np.sqrt(((places - other) ** 2).sum(-1))
 
 
 def run_against(drawn: np.ndarray, reference: np.ndarray) -> np.ndarray:
@@ -53,20 +53,20 @@ def run_against(drawn: np.ndarray, reference: np.ndarray) -> np.ndarray:
     Each is laid onto the other's middle and walked forwards and backwards, and the scalar products
     are compared. A ring, a dot or a check mark runs neither way for sure.
     """
-    one = drawn - drawn.mean(1, keepdims=True)
+    centred = drawn - drawn.mean(1, keepdims=True)
     other = reference - reference.mean(1, keepdims=True)
-    along = np.einsum("ipk,jpk->ij", one, other)
-    against = np.einsum("ipk,jpk->ij", one, other[:, ::-1])
-    size = np.sqrt(np.outer((one**2).sum((1, 2)), (other**2).sum((1, 2))))
+    along = np.einsum("ipk,jpk->ij", centred, other)
+    against = np.einsum("ipk,jpk->ij", centred, other[:, ::-1])
+    size = np.sqrt(np.outer((centred**2).sum((1, 2)), (other**2).sum((1, 2))))
     return (against > along + ROUNDING) * (1 + (against - along > CLEARLY * size))
 
 
-def warped_distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def warped_distance(polylines: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Mean distance of polylines (…, P, 2) along the best warping path, float64 (…).
 
     Cells of one antidiagonal depend on the two before alone, so each is computed whole.
     """
-    distance = np.sqrt(((one[..., :, None, :] - other[..., None, :, :]) ** 2).sum(-1))
+    distance = np.sqrt(((polylines[..., :, None, :] - other[..., None, :, :]) ** 2).sum(-1))
     upright = distance[..., ::-1]  # antidiagonals are diagonals here
     count = distance.shape[-1]
     # A column more on the left, so that every cell has one above it.
@@ -90,11 +90,11 @@ def distances(drawn: np.ndarray, target: np.ndarray, turned: np.ndarray, far: fl
     here, there = drawn[:, :POINTS], target[:, :POINTS]
     low, high = (here.min(1)[:, None], here.max(1)[:, None])
     gaps = np.maximum(low - there.max(1), there.min(1) - high).max(2)
-    found = np.full(turned.shape, far)
+    warped_distances = np.full(turned.shape, far)
     i, j = np.nonzero(gaps < far)
     back = turned[i, j].astype(bool)[:, None, None]
-    found[i, j] = warped_distance(here[i], np.where(back, there[j, ::-1], there[j]))
-    return found
+    warped_distances[i, j] = warped_distance(here[i], np.where(back, there[j, ::-1], there[j]))
+    return warped_distances
 
 
 def moved(

@@ -5,31 +5,31 @@ from collections.abc import Sequence
 from kakitori.reading.matching.judging import Match
 
 
-def in_words(found: Match) -> str:
+def in_words(match: Match) -> str:
     """What is wrong, such as "stroke 2 of 4 is missing; strokes 3 and 4 are swapped"."""
-    count = len(found.drawn)
-    said = [
+    count = len(match.drawn)
+    clauses = [
         f"{these(numbers, of)} {what}"
         for numbers, of, what in (
-            (found.missing, f" of {count}", "missing"),
-            (found.extra, " of those drawn", "too many"),
-            *((numbers, "", "joined") for numbers in found.joined),
-            *((numbers, " of those drawn", "one stroke") for numbers in found.split),
-            *((pair, "", "swapped") for pair in found.swapped),
-            (found.early, "", "too early"),
-            (found.late, "", "too late"),
-            (found.reversed, "", "written backwards"),
+            (match.missing, f" of {count}", "missing"),
+            (match.extra, " of those drawn", "too many"),
+            *((numbers, "", "joined") for numbers in match.joined),
+            *((numbers, " of those drawn", "one stroke") for numbers in match.split),
+            *((pair, "", "swapped") for pair in match.swapped),
+            (match.early, "", "too early"),
+            (match.late, "", "too late"),
+            (match.reversed, "", "written backwards"),
         )
         if numbers
     ]
-    if found.alike:
-        said.append(f"it looks like {found.alike}{_what_differs(*found.differs)}")
-    ordered = {"order", "direction"} <= set(found.judged)
+    if match.alike:
+        clauses.append(f"it looks like {match.alike}{_what_differs(*match.differs)}")
+    ordered = {"order", "direction"} <= set(match.judged)
     right = f"all {count} strokes are {'right' if ordered else 'there'}"
     if count == 1:
         right = f"its stroke is {'right' if ordered else 'there'}"
-    words = "; ".join(said) or right
-    if not {"order", "direction"} & set(found.judged):
+    words = "; ".join(clauses) or right
+    if not {"order", "direction"} & set(match.judged):
         words += " (order and direction not judged)"
     return words
 

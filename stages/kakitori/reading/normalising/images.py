@@ -181,7 +181,7 @@ def span(dark: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     length = dark.shape[1]
     pair = dark[:, :-1] & dark[:, 1:]
     pair = np.where(pair.any(1, keepdims=True), pair, dark[:, 1:])
-    found = pair.any(1)
-    first = np.where(found, pair.argmax(1), 0)
-    last = np.where(found, length - pair[:, ::-1].argmax(1), length)
+    inked = pair.any(1)
+    first = np.where(inked, pair.argmax(1), 0)
+    last = np.where(inked, length - pair[:, ::-1].argmax(1), length)
     return first, last

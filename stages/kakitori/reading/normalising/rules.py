@@ -78,10 +78,10 @@ def ruled(mask: np.ndarray) -> Rules:
     sides = (mask, np.ascontiguousarray(mask.T))
     lines = [level_lines(side) for side in sides]
     chosen, box = [], None
-    for side, found in zip(sides, lines, strict=True):
+    for side, side_lines in zip(sides, lines, strict=True):
         width = side.shape[1]
         near = max(width // EDGE, 2)
-        across = [a for a in found if a.first <= near and a.last >= width - 1 - near]
+        across = [a for a in side_lines if a.first <= near and a.last >= width - 1 - near]
         if len(across) == 2 and _is_tied(side & ~drawn(side.shape, [across, []]), across):
             across = []
         chosen.append(across)
@@ -92,9 +92,9 @@ def ruled(mask: np.ndarray) -> Rules:
     if not extends(other) and max(map(len, chosen)) < 2:
         return Rules(np.zeros_like(mask), None)  # 一 from edge to edge
     crossing = np.zeros_like(mask)
-    for part, crossed, found in zip((other, other.T), (crossing, crossing.T), chosen, strict=True):
-        if found:
-            crossed |= _crossing(part, found)
+    for part, crossed, rules in zip((other, other.T), (crossing, crossing.T), chosen, strict=True):
+        if rules:
+            crossed |= _crossing(part, rules)
     return Rules(pixels & ~crossing, box)
 
 
@@ -114,7 +114,7 @@ def level_lines(mask: np.ndarray) -> list[Line]:
     rows = np.convolve(counts, np.ones(5, int), "same") * SEEN >= width
     framed = np.concatenate([[False], rows, [False]])
     changes = np.flatnonzero(framed[1:] != framed[:-1]).tolist()
-    found = []
+    lines = []
     for top, bottom in zip(changes[::2], changes[1::2], strict=True):
         inked = np.flatnonzero(counts[top:bottom])
         if not len(inked):
@@ -122,8 +122,8 @@ def level_lines(mask: np.ndarray) -> list[Line]:
         top, bottom = top + int(inked[0]), top + int(inked[-1]) + 1
         line = _line(thin[top:bottom], mask[top:bottom], top)
         if line:
-            found.append(_extended(line, mask))
-    return found
+            lines.append(_extended(line, mask))
+    return lines
 
 
 def _runs(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
@@ -186,9 +186,9 @@ def _goes_on(there: np.ndarray) -> int:
 def drawn(shape: tuple[int, int], lines: Lines) -> np.ndarray:
     """The lines' pixels, and a pixel on either side."""
     mask = np.zeros(shape, bool)
-    for part, found in zip((mask, mask.T), lines, strict=True):
-        if found:
-            courses = _courses(found, part.shape[1])
+    for part, parallels in zip((mask, mask.T), lines, strict=True):
+        if parallels:
+            courses = _courses(parallels, part.shape[1])
             part |= _bands(part.shape, courses, courses.there)
     return mask
 
@@ -267,7 +267,7 @@ def _box(mask: np.ndarray, lines: Lines) -> tuple[Lines, tuple[int, int, int, in
     height, width = mask.shape
     nothing: tuple[Lines, None] = ([[], []], None)
     near = max(max(mask.shape) // EDGE, 3)
-    best = _largest([[a for a in found if a.is_straight()] for found in lines], near)
+    best = _largest([[a for a in parallels if a.is_straight()] for parallels in lines], near)
     if best is None:
         return nothing
     a, b, c, d = best
@@ -284,11 +284,11 @@ def _box(mask: np.ndarray, lines: Lines) -> tuple[Lines, tuple[int, int, int, in
         tied = _is_tied(other, [a, b]) or _is_tied(other.T, [c, d])
         if not outer or tied or _beyond(best) > near:
             return nothing
-    for found, pair, (first, last) in zip(
+    for parallels, pair, (first, last) in zip(
         lines, pairs, ((left, right), (top, bottom)), strict=True
     ):
-        found = [x for x in found if x not in pair and 10 * x.thickness <= 6 * pen]
-        pair += [x for x in found if x.first <= first + near and x.last >= last - near]
+        parallels = [x for x in parallels if x not in pair and 10 * x.thickness <= 6 * pen]
+        pair += [x for x in parallels if x.first <= first + near and x.last >= last - near]
     return pairs, (top, bottom, left, right)
 
 

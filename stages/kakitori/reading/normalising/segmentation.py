@@ -111,32 +111,32 @@ def borders(mask: np.ndarray) -> np.ndarray:
 def _outer_parts(mask: np.ndarray, full: list[bool]) -> np.ndarray:
     """The parts along the edges that are `full`, upper, lower, left and right, where the rest is a
     character by itself, which does not reach the other edge as 三 does; bool (H, W)."""
-    found = parts.parts_of(mask)
+    pieces = parts.parts_of(mask)
     height, width = mask.shape
-    at = (found.top == 0, found.bottom == height, found.left == 0, found.right == width)
+    at = (pieces.top == 0, pieces.bottom == height, pieces.left == 0, pieces.right == width)
     if all(full):
         outer = np.logical_or.reduce(at)
     else:
-        depths = (found.bottom, height - found.top, found.right, width - found.left)
+        depths = (pieces.bottom, height - pieces.top, pieces.right, width - pieces.left)
         sides = (height, height, width, width)
-        outer = np.zeros(len(found.area), bool)
+        outer = np.zeros(len(pieces.area), bool)
         for here, depth, side, is_full in zip(at, depths, sides, full, strict=True):
             outer |= here & (5 * depth <= side) & is_full
     nothing = np.zeros_like(mask)
-    if outer.all() or EVERY * max(parts.extent(found, ~outer)[2:]) < max(mask.shape):
+    if outer.all() or EVERY * max(parts.extent(pieces, ~outer)[2:]) < max(mask.shape):
         return nothing
     opposite = (at[1], at[0], at[3], at[2])
     if any(
         is_full and (there & ~outer).any() for there, is_full in zip(opposite, full, strict=True)
     ):
         return nothing
-    return found.drawn(outer, mask.shape)
+    return pieces.drawn(outer, mask.shape)
 
 
 def _strips(mask: np.ndarray) -> np.ndarray:
     """Dark strips along the picture's edges. A character that is cut out closely has none: it
     reaches the other edge as well, or goes on from the strip, which is as thick as its strokes."""
-    found, result = np.zeros_like(mask), np.zeros_like(mask)
+    strips, result = np.zeros_like(mask), np.zeros_like(mask)
     depths = []
     for turn in range(4):
         side = np.rot90(mask, turn)
@@ -147,8 +147,8 @@ def _strips(mask: np.ndarray) -> np.ndarray:
     if not any(depths) or all(depth > thin for depth in depths):
         return result
     for turn, depth in enumerate(depths):
-        np.rot90(found, turn)[:depth] = True
-    rest = mask & ~found
+        np.rot90(strips, turn)[:depth] = True
+    rest = mask & ~strips
     if not rest.any():
         return result
     pen = parts.pen_of(rest)

@@ -61,7 +61,7 @@ def walk(root: Path) -> Tree:
                     )
                 inside = sorted((p.name for p in path.iterdir() if visible(p.name)), reverse=True)
                 inner = (*above, here)
-                pending += [(f"{name}/{one}" if name else one, inner) for one in inside]
+                pending += [(f"{name}/{child}" if name else child, inner) for child in inside]
             elif stat.S_ISREG(status.st_mode):
                 files.append(name)
             else:
@@ -118,7 +118,7 @@ def character_of(folder: PurePath) -> int | None:
 def composed(text: str) -> str:
     """Kana with their marks as one character each, が of か and ゛, as macOS does not spell names.
     Nothing else is changed: NFC would make other characters of some kanji."""
-    return _MARKED.sub(lambda found: unicodedata.normalize("NFC", found[0]), text)
+    return _MARKED.sub(lambda match: unicodedata.normalize("NFC", match[0]), text)
 
 
 _MARKED = re.compile("[\u3041-\u30ff][\u3099\u309a]")

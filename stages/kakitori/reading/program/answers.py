@@ -28,23 +28,23 @@ class Reading(NamedTuple):
 
     def words(self) -> str:
         """What is right or wrong with its strokes, if anybody asked."""
-        said = [in_words(self.feedback) if self.feedback else ""]
-        said += [matching.in_words(self.match) if self.match else ""]
-        return ". ".join(filter(None, said))
+        sentences = [in_words(self.feedback) if self.feedback else ""]
+        sentences += [matching.in_words(self.match) if self.match else ""]
+        return ". ".join(filter(None, sentences))
 
 
-def in_words(found: Feedback) -> str:
+def in_words(feedback: Feedback) -> str:
     """What was found wrong, such as "stroke 2 of 4 is missing"."""
-    count, said = len(found.presence), []
-    if found.missing:
-        said.append(f"{matching.these(found.missing, f' of {count}')} missing")
-    if found.extra:
-        left, upper, right, lower = (f"{100 * edge:.0f} %" for edge in found.extra)
-        said.append(
+    count, clauses = len(feedback.presence), []
+    if feedback.missing:
+        clauses.append(f"{matching.these(feedback.missing, f' of {count}')} missing")
+    if feedback.extra:
+        left, upper, right, lower = (f"{100 * edge:.0f} %" for edge in feedback.extra)
+        clauses.append(
             f"a stroke too many from {left} to {right} of the width and {upper} to {lower} of the "
             "height"
         )
-    return "; ".join(said) or f"all {count} strokes are there"
+    return "; ".join(clauses) or f"all {count} strokes are there"
 
 
 class Table:
@@ -67,11 +67,14 @@ class Table:
         if feedback or match:
             print(f"{'':<40}     {read.words()}")
 
-    def summary(self, found: dict) -> None:
-        print(f"{found['samples']} labelled: top-1 {found['top1']:.2%}, top-5 {found['top5']:.2%}")
+    def summary(self, figures: dict) -> None:
+        print(
+            f"{figures['samples']} labelled: top-1 {figures['top1']:.2%}, "
+            f"top-5 {figures['top5']:.2%}"
+        )
 
-    def monitor(self, found: dict[str, dict]) -> None:
-        for name, cell in found.items():
+    def monitor(self, stability: dict[str, dict]) -> None:
+        for name, cell in stability.items():
             print(
                 f"{name.replace('_', ' ')}: mean {cell['mean']:.3f}, stability index "
                 f"{cell['index']:.3f} (chance alone {cell['chance']:.3f}): {cell['verdict']}"
@@ -107,11 +110,11 @@ class Json:
             line["match"] = match._asdict() | {"distances": distances}
         print(json.dumps(line, ensure_ascii=self.ascii))
 
-    def summary(self, found: dict) -> None:
-        print(json.dumps({"summary": found}))
+    def summary(self, figures: dict) -> None:
+        print(json.dumps({"summary": figures}))
 
-    def monitor(self, found: dict[str, dict]) -> None:
-        print(json.dumps({"monitor": found}))
+    def monitor(self, stability: dict[str, dict]) -> None:
+        print(json.dumps({"monitor": stability}))
 
 
 class Csv:
@@ -139,8 +142,8 @@ class Csv:
         empty = [""] * (2 * TOP + 3)
         self.writer.writerow(map(outputs.cell, [file, label or "", *empty, reason]))
 
-    def summary(self, found: dict) -> None:
-        print(json.dumps({"summary": found}), file=sys.stderr)
+    def summary(self, figures: dict) -> None:
+        print(json.dumps({"summary": figures}), file=sys.stderr)
 
-    def monitor(self, found: dict[str, dict]) -> None:
-        print(json.dumps({"monitor": found}), file=sys.stderr)
+    def monitor(self, stability: dict[str, dict]) -> None:
+        print(json.dumps({"monitor": stability}), file=sys.stderr)

@@ -59,13 +59,13 @@ def main(
     except Exception as error:
         # Pictures of --explain have names; what else it writes goes to where answers go.
         writes = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        said = refusal(error, "standard output" if writes else "")
-        if not said and isinstance(error, OSError):
-            said = f"{error.filename or 'files'}: {error.strerror or error}"
-        if not said:
+        message = refusal(error, "standard output" if writes else "")
+        if not message and isinstance(error, OSError):
+            message = f"{error.filename or 'files'}: {error.strerror or error}"
+        if not message:
             raise
         outputs.mute()
-        sys.exit(f"{name}: {tree.shown(said)}")
+        sys.exit(f"{name}: {tree.shown(message)}")
 
 
 def answer(options: Namespace, project: Path | None, explain: Explain | None, name: str) -> None:
@@ -191,14 +191,14 @@ def counted(total: int) -> Iterator[int]:
     """The beginning of each batch; a terminal is told how many images are done, after two seconds.
     Not by tqdm, which the package does without."""
     began, shows = time.monotonic(), sys.stderr.isatty()
-    said = ""
+    progress = ""
     for start in range(0, total, BATCH):
         if shows and time.monotonic() - began > 2:
-            said = f"{start:,} of {total:,} images"
-            print(f"\r{said}", end="", file=sys.stderr, flush=True)
+            progress = f"{start:,} of {total:,} images"
+            print(f"\r{progress}", end="", file=sys.stderr, flush=True)
         yield start
-    if said:
-        print(f"\r{' ' * len(said)}\r", end="", file=sys.stderr, flush=True)
+    if progress:
+        print(f"\r{' ' * len(progress)}\r", end="", file=sys.stderr, flush=True)
 
 
 def report(passed_over: dict[str, str], name: str) -> None:

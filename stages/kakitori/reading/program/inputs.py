@@ -43,23 +43,27 @@ def pen_drawings(files: list[Path], characters: Path, judged: list[str]) -> list
     """The drawings of files of pen strokes, compared with the table `characters` where they say
     what was meant; what is wrong with those that cannot be."""
     drawings = [
-        (f"{file}:{k}", one) for file in files for k, one in enumerate(drawing.read_each(file), 1)
+        (f"{file}:{k}", outcome)
+        for file in files
+        for k, outcome in enumerate(drawing.read_each(file), 1)
     ]
-    meant = {one.character for _, one in drawings if isinstance(one, drawing.Drawing)} - {None}
+    meant = {
+        outcome.character for _, outcome in drawings if isinstance(outcome, drawing.Drawing)
+    } - {None}
     references = reference.read(characters, meant, strict=False) if meant else {}
-    return [_pen_drawing(name, one, references, judged) for name, one in drawings]
+    return [_pen_drawing(name, outcome, references, judged) for name, outcome in drawings]
 
 
 def _pen_drawing(
     name: str,
-    found: drawing.Drawing | DataError,
+    outcome: drawing.Drawing | DataError,
     references: dict[str, reference.Reference],
     judged: list[str],
 ) -> Picture:
     name = tree.shown(name)
-    if isinstance(found, DataError):
-        return Picture(name, None, found)
-    strokes, character = found
+    if isinstance(outcome, DataError):
+        return Picture(name, None, outcome)
+    strokes, character = outcome
     if not character:
         return Picture(name, None, strokes)
     if character not in references:
@@ -97,15 +101,15 @@ def find_pictures(paths: list[Path]) -> tuple[list[Picture], dict[str, str]]:
     for path in paths:
         if path.is_dir():
             inside = tree.walk(path)
-            found = [n for n in inside.files if PurePath(n).suffix.lower() in tree.PICTURES]
-            if not found:
+            names = [n for n in inside.files if PurePath(n).suffix.lower() in tree.PICTURES]
+            if not names:
                 kinds = ", ".join(sorted(tree.PICTURES))
                 raise DataError(f"{tree.shown(path)}: expected images ({kinds}), found none")
             passed_over |= {f"{path / n}": why for n, why in inside.passed_over.items()}
             passed_over |= dict.fromkeys(
-                (f"{path / n}" for n in sorted({*inside.files} - {*found})), "no image by its name"
+                (f"{path / n}" for n in sorted({*inside.files} - {*names})), "no image by its name"
             )
-            for name in found:
+            for name in names:
                 label = label_of(path / name, len(PurePath(name).parts))
                 pictures.append(Picture(tree.shown(path / name), label, path / name))
         elif path.is_file():
@@ -114,8 +118,8 @@ def find_pictures(paths: list[Path]) -> tuple[list[Picture], dict[str, str]]:
             reason = DataError(f"{path}: expected an image or a folder, found a pipe or a device")
             pictures.append(Picture(tree.shown(path), None, reason))
         else:
-            found = "a link to nothing" if path.is_symlink() else "nothing"
-            raise DataError(f"{tree.shown(path)}: expected an image or a folder, found {found}")
+            kind = "a link to nothing" if path.is_symlink() else "nothing"
+            raise DataError(f"{tree.shown(path)}: expected an image or a folder, found {kind}")
     return pictures, passed_over
 
 

@@ -60,9 +60,9 @@ def run(folder: Path, read: Read) -> float:
     logits, taken = [], []
     for image in images:
         started = time.perf_counter()
-        found = read(image)
+        output = read(image)
         taken.append(time.perf_counter() - started)
-        logits.append(np.array(found, np.float32).reshape(-1))
+        logits.append(np.array(output, np.float32).reshape(-1))
     np.save(folder / "logits.npy", np.stack(logits))
     return round(1000 * float(np.median(taken)), 4)
 

@@ -46,13 +46,13 @@ def main() -> None:
         page = browser.new_page()
         page.set_default_timeout(0)
         page.goto(f"http://127.0.0.1:{server.server_port}/")
-        found = page.evaluate(READ)
+        measurement = page.evaluate(READ)
         browser.close()
         server.shutdown()
-    (folder / "logits.f32").write_bytes(base64.b64decode(found["logits"]))
+    (folder / "logits.f32").write_bytes(base64.b64decode(measurement["logits"]))
     about = {
         "version": json.loads((web / "package.json").read_text("utf-8"))["version"],
-        "milliseconds": found["milliseconds"],
+        "milliseconds": measurement["milliseconds"],
     }
     (folder / "about.json").write_text(json.dumps(about))
 

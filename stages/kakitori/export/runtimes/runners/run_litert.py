@@ -39,12 +39,12 @@ def load(files, _kind):
         # It has no room for the scale of a layer that no calibration sample excites.
         kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
         interpreter = opened(experimental_op_resolver_type=kernels)
-    (given,), (found,) = interpreter.get_input_details(), interpreter.get_output_details()
+    (given,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
 
     def read(image):
         interpreter.set_tensor(given["index"], image.reshape(given["shape"]))
         interpreter.invoke()
-        return interpreter.get_tensor(found["index"])
+        return interpreter.get_tensor(output["index"])
 
     return read
 

@@ -33,8 +33,8 @@ def load(files, _kind):
 
     def read(image):
         given = MNN.expr.const(image, image.shape, MNN.expr.NCHW, MNN.expr.float)
-        found = model.forward([MNN.expr.convert(given, MNN.expr.NC4HW4)])[0]
-        return np.array(MNN.expr.convert(found, MNN.expr.NCHW).read())
+        logits = model.forward([MNN.expr.convert(given, MNN.expr.NC4HW4)])[0]
+        return np.array(MNN.expr.convert(logits, MNN.expr.NCHW).read())
 
     return read
 

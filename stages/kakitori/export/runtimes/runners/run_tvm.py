@@ -20,8 +20,8 @@ def load(files, _kind):
     machine = relax.VirtualMachine(tvm.runtime.load_module(str(files[0])), tvm.cpu())
 
     def read(image):
-        found = machine["main"](tvm.runtime.tensor(image))
-        return (found if hasattr(found, "numpy") else found[0]).numpy()
+        output = machine["main"](tvm.runtime.tensor(image))
+        return (output if hasattr(output, "numpy") else output[0]).numpy()
 
     return read
 
