@@ -15,11 +15,11 @@ def said(missing: list[int], count: int, extra: tuple | None = None) -> Feedback
     return Feedback(missing, np.ones(count), extra)
 
 
-def right(presence: list[list[int]], slips: list[int]) -> feedback.Written:
+def right(presence: list[list[int]], slips: list[int]) -> feedback.FeedbackSet:
     rows = np.zeros((len(presence), 32), np.int8)
     rows[:, : len(presence[0])] = presence
     blank = np.zeros((len(presence), 8, 8), np.uint8)
-    return feedback.Written(blank, np.zeros(len(presence), int), rows, np.array(slips))
+    return feedback.FeedbackSet(blank, np.zeros(len(presence), int), rows, np.array(slips))
 
 
 def test_the_figures_are_those_counted_by_hand():

@@ -36,7 +36,7 @@ def own_checkpoints(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / ".checkpoints")
 
 
-def trained(changes: dict, run: str, model=None, seed: int = 0) -> training.Result:
+def trained(changes: dict, run: str, model=None, seed: int = 0) -> training.Trained:
     options = settings(**changes)
     some = partial() if options.sampling.partial else None
     return training.train(model or linear(), parts(), options, seed, run, some)
@@ -67,7 +67,7 @@ def test_the_same_seed_ends_with_the_same_weights():
 
 
 @pytest.fixture(scope="module", params=METHODS.values(), ids=METHODS.keys())
-def whole_run(request, tmp_path_factory) -> tuple[dict, Linear, training.Result]:
+def whole_run(request, tmp_path_factory) -> tuple[dict, Linear, training.Trained]:
     """Changes of the settings, and what a run with them ends with when nothing happens to it."""
     model = linear()
     with pytest.MonkeyPatch.context() as patch:

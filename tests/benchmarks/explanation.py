@@ -65,7 +65,7 @@ def fall(
     erased = explained.image.copy()
     erased.flat[ink[np.argsort(-rank.flat[ink], kind="stable")[: len(ink) // 5]]] = 0
     after = explanation.probabilities(explainer.network, erased[None], explainer.temperature)
-    return explained.probabilities[0] - after[0, explainer.classes.index(explained.one)]
+    return explained.probabilities[0] - after[0, explainer.classes.index(explained.character)]
 
 
 def true_strokes(count: int) -> tuple[int, int]:

@@ -36,7 +36,7 @@ class Published(Network):
         for (before, after), stride, reduction in shapes:
             layers.append(separable(before, after, stride))
             if reduction:
-                layers.append(Attention(after, reduction))
+                layers.append(ChannelAttention(after, reduction))
         self.encoder = nn.Sequential(*layers)
         self.hidden = nn.Sequential(
             nn.Dropout(0.3), nn.Linear(CHANNELS[-1], HIDDEN), nn.ReLU(), nn.Dropout(0.2)
@@ -68,7 +68,7 @@ def separable(channels_in: int, channels: int, stride: int) -> nn.Sequential:
     )
 
 
-class Attention(nn.Module):
+class ChannelAttention(nn.Module):
     """Channel attention as in the paper, without biases."""
 
     def __init__(self, channels: int, reduction: int) -> None:

@@ -9,7 +9,7 @@ from kakitori.card import leaderboard
 from kakitori.errors import DataError
 
 
-class Rule(NamedTuple):
+class Purpose(NamedTuple):
     """Of the models that read validation at most `margin` worse than the best, the one with least
     of `column`."""
 
@@ -18,11 +18,11 @@ class Rule(NamedTuple):
     column: str
 
 
-RULES = (
-    Rule("fewest errors", 0.0, "int8_bytes"),
-    Rule("smallest INT8 file, at most 0.2 points below the best", 0.002, "int8_bytes"),
-    Rule("soonest INT8 answer, at most 1 point below the best", 0.01, "int8_latency_ms"),
-    Rule("least energy of training, at most 1 point below the best", 0.01, "train_kwh"),
+PURPOSES = (
+    Purpose("fewest errors", 0.0, "int8_bytes"),
+    Purpose("smallest INT8 file, at most 0.2 points below the best", 0.002, "int8_bytes"),
+    Purpose("soonest INT8 answer, at most 1 point below the best", 0.01, "int8_latency_ms"),
+    Purpose("least energy of training, at most 1 point below the best", 0.01, "train_kwh"),
 )
 
 
@@ -52,20 +52,20 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def choose(table: pd.DataFrame) -> list[tuple[str, dict]]:
-    """Each rule's use and the row that it takes, from rows of one dataset; of equals the one that
-    reads validation better. Test has no part in it."""
+    """Each purpose's use and the row that it takes, from rows of one dataset; of equals the one
+    that reads validation better. Test has no part in it."""
     if table.empty:
         return []
     best = table["val_top1"].max()
     return [
         (
-            rule.use,
-            table[table["val_top1"] >= best - rule.margin]
-            .sort_values([rule.column, "val_top1"], ascending=[True, False])
+            purpose.use,
+            table[table["val_top1"] >= best - purpose.margin]
+            .sort_values([purpose.column, "val_top1"], ascending=[True, False])
             .iloc[0]
             .to_dict(),
         )
-        for rule in RULES
+        for purpose in PURPOSES
     ]
 
 

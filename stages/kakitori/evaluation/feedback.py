@@ -15,14 +15,14 @@ from kakitori.reading.stroke_answers import Feedback
 LEAST = 30  # pixels of another stroke that show, of some 100, for it to count
 
 
-class Written(NamedTuple):
+class FeedbackSet(NamedTuple):
     images: np.ndarray  # uint8 (N, S, S)
     labels: np.ndarray  # int64 (N,)
     presence: np.ndarray  # int8 (N, 32), 1 for strokes that were written
     slips: np.ndarray  # int64 (N,), pixels of ink of another character's stroke alone
 
 
-def read(path: Path, classes: list[str], size: int) -> Written:
+def read(path: Path, classes: list[str], size: int) -> FeedbackSet:
     """What extract wrote of the classes; DataError for images of another size."""
     with h5py.File(path) as file:
         images, codepoint, presence, slips = (
@@ -36,10 +36,10 @@ def read(path: Path, classes: list[str], size: int) -> Written:
     number = {ord(c): k for k, c in enumerate(classes)}
     known = np.array([c in number for c in codepoint])
     labels = np.array([number[c] for c in codepoint[known]], np.int64)
-    return Written(images[known], labels, presence[known].astype(np.int8), slips[known])
+    return FeedbackSet(images[known], labels, presence[known].astype(np.int8), slips[known])
 
 
-def score(feedback: list[Feedback], right: Written) -> dict[str, float | int]:
+def score(feedback: list[Feedback], right: FeedbackSet) -> dict[str, float | int]:
     """Figures over the characters.
 
     `missing_exact` is the fraction of characters whose missing strokes are all named and no other;

@@ -112,7 +112,7 @@ def _each(change: Callable[[Path, Path], object]) -> Callable[[Trained, Path], d
 def _quantised(source: Trained, path: Path, parts: list[Path]) -> dict:
     wanted = source.read(source.join(parts, source.folder / "float.onnx")).top1
     made: list[Path] = []
-    results: list[int8.Result] = []
+    results: list[int8.Quantised] = []
     for k, part in enumerate(parts):
 
         def read(candidate: Path, k: int = k) -> int8.Read:

@@ -63,7 +63,7 @@ class Read(NamedTuple):
         return (self.top1, -self.nll) > (other.top1, -other.nll)
 
 
-class Result(NamedTuple):
+class Quantised(NamedTuple):
     """What was done: how ranges were found, whether biases were corrected, the layers that stay in
     floats because of what they cost, and what each layer costs by itself where that was measured,
     (layer, top-1, negative log likelihood)."""
@@ -82,7 +82,7 @@ def to_int8(
     methods: Iterable[Method] = ("minmax",),
     wanted: float = 0.0,
     tolerance: float = TOLERANCE,
-) -> Result:
+) -> Quantised:
     """Write a statically quantised copy of an ONNX file: QDQ, weights per channel, LSTMs by the
     range of each input instead of a fixed one.
 
@@ -103,7 +103,7 @@ def to_int8(
         for method in methods:
             work.quantise(method, part)
             if read is None:
-                return Result(method, False, [], [])
+                return Quantised(method, False, [], [])
             tried[method] = read(part)
         method = max(tried, key=lambda m: (tried[m].top1, -tried[m].nll))
         best, corrected, kept, sensitivity = tried[method], False, [], []
@@ -132,7 +132,7 @@ def to_int8(
                 count *= 2
         if not there:
             work.quantise(method, part, without=kept)
-        return Result(method, corrected, kept, sensitivity)
+        return Quantised(method, corrected, kept, sensitivity)
 
 
 class Quantiser:

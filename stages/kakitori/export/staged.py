@@ -60,8 +60,8 @@ def merge(first: Path, rest: Path, stages: Stages, path: Path) -> None:
 
     Raises ValueError where the second takes what the first does not give.
     """
-    model, two = onnx.load(first), onnx.load(rest)
-    handed, taken = [o.name for o in model.graph.output], [i.name for i in two.graph.input]
+    model, second = onnx.load(first), onnx.load(rest)
+    handed, taken = [o.name for o in model.graph.output], [i.name for i in second.graph.input]
     missing = set(taken) - set(handed) - stages.given.keys()
     if missing:
         raise ValueError(
@@ -69,25 +69,25 @@ def merge(first: Path, rest: Path, stages: Stages, path: Path) -> None:
             f"{', '.join(taken)}"
         )
     model.graph.CopyFrom(compose.add_prefix_graph(model.graph, "first/", rename_inputs=False))
-    two.graph.CopyFrom(compose.add_prefix_graph(two.graph, "rest/"))
+    second.graph.CopyFrom(compose.add_prefix_graph(second.graph, "rest/"))
     # Its inputs are values of the graph around it, which a branch sees.
     sources = [name if name in stages.given else f"first/{name}" for name in taken]
     runs = [
         helper.make_node("Identity", [source], [f"rest/{name}"])
         for source, name in zip(sources, taken, strict=True)
     ]
-    runs += two.graph.node
-    rest_fields = {"initializer": two.graph.initializer, "value_info": two.graph.value_info}
+    runs += second.graph.node
+    rest_fields = {"initializer": second.graph.initializer, "value_info": second.graph.value_info}
     logits = model.graph.output[0]
     del model.graph.output[1:]
     if stages.threshold is None:
-        _ask(model.graph, two.graph, runs, rest_fields, stages)
+        _ask(model.graph, second.graph, runs, rest_fields, stages)
         logits.name = "logits"
         model.graph.node.append(helper.make_node("Identity", [f"first/{handed[0]}"], ["logits"]))
     else:
         _exit_early(model.graph, runs, rest_fields, stages.threshold)
     known = {imported.domain for imported in model.opset_import}
-    model.opset_import.extend(i for i in two.opset_import if i.domain not in known)
+    model.opset_import.extend(i for i in second.opset_import if i.domain not in known)
     onnx.checker.check_model(model, full_check=True)
     with outputs.whole(path) as part:
         onnx.save(model, part)

@@ -57,12 +57,12 @@ class Encoder(NamedTuple):
     """A part of a network that is a file of its own.
 
     inputs : by name an example of each, two samples.
-    told : what the file's metadata says.
+    metadata : what the file's metadata says.
     """
 
     module: nn.Module
     inputs: dict[str, torch.Tensor]
-    told: dict[str, str]
+    metadata: dict[str, str]
 
 
 class Batch(NamedTuple):

@@ -149,7 +149,7 @@ def device() -> torch.device:
     return torch.device("cpu")
 
 
-class Group:
+class ProcessGroup:
     """The processes that train together; without torchrun this one alone."""
 
     def __init__(self) -> None:

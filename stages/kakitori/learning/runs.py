@@ -69,7 +69,7 @@ def earlier_models(
 
 
 def write(
-    settings: Settings, classes: list[str], result: training.Result, about: dict[str, str | int]
+    settings: Settings, classes: list[str], result: training.Trained, about: dict[str, str | int]
 ) -> None:
     """The model and what training it has shown; `about` goes into the metrics."""
     saved.write(ROOT / "models/model.safetensors", result.state)

@@ -16,7 +16,7 @@ from kakitori.learning import checkpoints, inference, machine, optimisation, qat
 from kakitori.learning.augment import Augmenter, Draws, drop_strokes
 from kakitori.learning.contract import NONE, Batch, Outputs
 from kakitori.learning.objectives import Imitation, WriterAdversary
-from kakitori.learning.processes import Group, patient
+from kakitori.learning.processes import ProcessGroup, patient
 from kakitori.learning.samples.data import Part, Partial
 from kakitori.learning.sampling import Sampler
 from kakitori.running.params import Train
@@ -25,7 +25,7 @@ CHECKED = 32  # steps, after which the host waits for their losses
 
 
 @dataclasses.dataclass
-class Result:
+class Trained:
     """The best epoch's weights, what it reached, the curve over all epochs, how many images were
     seen in them, and the precision of the matrix products."""
 
@@ -45,7 +45,7 @@ def train(
     run: str,
     partial: Partial | None = None,
     distillation: Imitation | None = None,
-) -> Result:
+) -> Trained:
     """Train on parts["train"], choose the epoch by parts["val"].
 
     Ends early after `patience` epochs without a better validation accuracy. A run with the same
@@ -62,7 +62,7 @@ def train(
     FloatingPointError on a loss that is no number, naming the step.
     MemoryError when a batch does not fit, naming its size.
     """
-    state = Group().furthest(checkpoints.load(run))
+    state = ProcessGroup().furthest(checkpoints.load(run))
     if state:  # a busier machine might choose another
         settings = settings.model_copy(update={"precision": state["precision"]})
     trainer = Trainer(model, parts, settings, seed, partial, distillation)
@@ -95,7 +95,7 @@ class Trainer:
         partial: Partial | None = None,
         distillation: Imitation | None = None,
     ) -> None:
-        self.settings, self.group = settings, Group()
+        self.settings, self.group = settings, ProcessGroup()
         device = self.group.device
         if device.type == "cuda":  # the same machine, the same bytes
             torch.use_deterministic_algorithms(True, warn_only=True)
@@ -142,7 +142,7 @@ class Trainer:
         if self.compiled:
             # One for each of `sides`: of one for all, inductor cannot make code.
             self.forward = torch.compile(self.forward, dynamic=False)
-        self.told = self.group.parallel(self.adversary) if self.adversary else None
+        self.adversary_loss = self.group.parallel(self.adversary) if self.adversary else None
 
     def _look(self) -> Outputs:
         """What the model says of a blank image: how many classes and features it has."""
@@ -261,10 +261,10 @@ class Trainer:
             loss = self.model.loss(outputs, batch)
             if self.distillation:
                 loss = self.distillation(loss, outputs, batch.images)
-            if self.told:
+            if self.adversary_loss:
                 mine = picked[self.group.rows(self.batch)]
                 writers = F.pad(self.writers[mine], (0, len(batch.labels) - len(mine)), value=-1)
-                loss = loss + self.told(outputs, batch, writers)
+                loss = loss + self.adversary_loss(outputs, batch, writers)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             if settings.clip:
@@ -406,15 +406,15 @@ class Trainer:
     def leave(self) -> None:
         """Leave the group, and before it what averages gradients over it: were that the last to
         hold the group, it would wait for its threads with Python's lock, which they want."""
-        self.forward = self.told = None
+        self.forward = self.adversary_loss = None
         gc.collect()
         self.group.end()
 
-    def result(self) -> Result:
+    def result(self) -> Trained:
         best = self.best_epoch()
         self.model.load_state_dict(self.best_state)
         qat.end(self.model)
         state = {k: v.to("cpu").contiguous() for k, v in self.model.state_dict().items()}
         seen = sum(self.steps[: len(self.curve)]) * (self.batch + self.partial_batch)
         curve = pd.DataFrame(self.curve)
-        return Result(state, self.curve[best - 1], curve, seen, self.precision)
+        return Trained(state, self.curve[best - 1], curve, seen, self.precision)

@@ -39,16 +39,16 @@ INK = "#1f3a5f"
 
 
 class Explanation(NamedTuple):
-    """Of an image of the character `one`, which is or could be taken for `other`."""
+    """Of an image of the character `character`, which is or could be taken for `other`."""
 
     image: np.ndarray  # uint8 (S, S), 255 = ink
-    one: str
+    character: str
     other: str
     probabilities: tuple[float, float]  # of both
     maps: np.ndarray  # (2, S, S), Grad-CAM of both, from 0; sum 1, or 0 where nothing speaks for it
     ink: np.ndarray  # bool (S, S)
     difference: np.ndarray  # bool (S, S), on a stroke that only one of them has
-    strokes: np.ndarray  # uint8 (S, S), the number from 1 of the stroke of `one`, 0 for paper
+    strokes: np.ndarray  # uint8 (S, S), the number from 1 of the stroke of `character`, 0 for paper
     answer: str  # the likelier of both
     falls: np.ndarray  # (strokes,), by how much the answer's probability falls without each
 
@@ -61,7 +61,7 @@ class Explanation(NamedTuple):
         }
         rounded = {k: "" if v is None else round(v, 4) for k, v in shares.items()}
         return {
-            "one": self.one,
+            "one": self.character,
             "other": self.other,
             "probability_of_one": round(self.probabilities[0], 4),
             "probability_of_other": round(self.probabilities[1], 4),
@@ -121,7 +121,7 @@ class Explainer:
         after = occluded(self.network, image, strokes, len(courses), self.temperature)
         return Explanation(
             image=image,
-            one=character,
+            character=character,
             other=other,
             probabilities=(float(before[0]), float(before[1])),
             maps=grad_cam(self.network, image, targets),
@@ -215,10 +215,10 @@ def draw(path: Path, explanation: Explanation) -> None:
             y, x = places[np.linalg.norm(places - places.mean(0), axis=1).argmin()]
             box = {"boxstyle": "circle,pad=0.15", "fc": "white", "ec": colour, "lw": 1}
             numbered.text(x, y, str(number), fontsize=7, ha="center", va="center", bbox=box)
-    numbered.set_title(lettered(f"{explanation.one}, not {explanation.other}: its strokes"))
+    numbered.set_title(lettered(f"{explanation.character}, not {explanation.other}: its strokes"))
     for axes, name, p, cam in zip(
         overlaid,
-        (explanation.one, explanation.other),
+        (explanation.character, explanation.other),
         explanation.probabilities,
         explanation.maps,
         strict=True,
