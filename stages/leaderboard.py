@@ -4,8 +4,8 @@
 
 Takes the rows of metrics/leaderboard.csv, of DVC's experiments and of this working tree, the newest
 of each model and dataset; writes metrics/leaderboard.csv, metrics/leaderboard.png (errors against
-bytes, latency and energy) and the table in docs/results.md. The best are those that read validation
-best; test is looked at last.
+bytes, latency and energy) and the table in docs/results.md. The best have the highest validation
+accuracy; test is looked at last.
 """
 
 from kakitori import outputs

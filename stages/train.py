@@ -1,4 +1,4 @@
-"""Train the architecture that `model` names; the epoch that reads validation best is kept.
+"""Train the architecture that `model` names; the epoch with the best validation accuracy is kept.
 
     python stages/train.py
     python stages/train.py --machines 2,HOST:29500     # on each of two, HOST the first

@@ -9,7 +9,7 @@ from tests import committed, tables
 
 SETTINGS = committed.settings()
 CLASSES = list("あいう一二三書林杏木相目")
-# One way to calibrate: which reads best is tested in test_int8.py.
+# One way to calibrate: which is most accurate is tested in test_int8.py.
 QUANTIZE = SETTINGS.quantize.model_copy(update={"calibration": ["minmax"]})
 QUICKER = {  # an export holds every step of these
     "seq2seq": {"steps": 6},

@@ -1,4 +1,4 @@
-"""Two exports on the same writers: which reads better, which answers sooner.
+"""Two exports on the same writers: which is more accurate, which answers sooner.
 
     python tests/benchmarks/compare.py models/exports/int8.onnx OTHER.onnx
 

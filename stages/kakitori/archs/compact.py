@@ -1,4 +1,4 @@
-"""The smallest network that reads nearly as well as the largest: `cnn` with other widths and a head
+"""The smallest network nearly as accurate as the largest: `cnn` with other widths and a head
 of low rank (Sainath et al. 2013), made to be 1.5 MB in INT8 and 0.9 MB in four bits.
 
 Half of cnn's weights tell 3,036 classes apart, each by 512 numbers; here 104 do, made of all

@@ -10,8 +10,8 @@ from kakitori.errors import DataError
 
 
 class Purpose(NamedTuple):
-    """Of the models that read validation at most `margin` worse than the best, the one with least
-    of `column`."""
+    """Of the models whose validation accuracy is at most `margin` below the best, the one with
+    least of `column`."""
 
     use: str
     margin: float
@@ -53,7 +53,7 @@ def read(path: Path) -> pd.DataFrame:
 
 def choose(table: pd.DataFrame) -> list[tuple[str, dict]]:
     """Each purpose's use and the row that it takes, from rows of one dataset; of equals the one
-    that reads validation better. Test has no part in it."""
+    of the better validation accuracy. Test has no part in it."""
     if table.empty:
         return []
     best = table["val_top1"].max()

@@ -1,5 +1,5 @@
-"""Static INT8 of an ONNX file: ranges by the method that reads validation best; where that still
-costs accuracy, biases are corrected, then the layers that suffer most stay in floats.
+"""Static INT8 of an ONNX file: ranges by the method of the best validation accuracy; where that
+still costs accuracy, biases are corrected, then the layers that suffer most stay in floats.
 
 Weights have seven bits. On x86 processors without VNNI (AVX2 alone: most from 2013 to 2019) ONNX
 Runtime's kernels add two products of an input of 0 to 255 and a weight in 16 bits, which saturate;
@@ -53,8 +53,8 @@ Samples = Callable[[], Iterable[dict[str, np.ndarray]]]
 
 
 class Read(NamedTuple):
-    """How a file reads validation samples: the fraction right, and the mean negative log
-    likelihood, which tells two files of one accuracy apart."""
+    """A file's validation accuracy, and the mean negative log likelihood, which tells two files of
+    one accuracy apart."""
 
     top1: float
     nll: float

@@ -216,8 +216,8 @@ class Trainer:
         return len(self.curve) - max(self.best_epoch(), self.sampler.complete_from())
 
     def best_epoch(self) -> int:
-        """The epoch, from 1, that reads validation best: among those with images as large as the
-        last one's, and once weights are rounded, among these."""
+        """The epoch, from 1, of the best validation accuracy: among those with images as large as
+        the last one's, and once weights are rounded, among these."""
         side = self._side(len(self.curve) - 1)
         alike = [e for e in self.curve if self._side(e["epoch"] - 1) == side]
         rounded = [e for e in alike if sum(self.steps[: e["epoch"]]) > self.rounds_from]
