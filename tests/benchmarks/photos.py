@@ -168,11 +168,13 @@ def specks(image: np.ndarray) -> np.ndarray:
     rng = np.random.default_rng(5)
     near = np.asarray(Image.fromarray(image).filter(ImageFilter.MinFilter(9)))
     image, grains = image.copy(), 0
-    while grains < 12:
+    for _ in range(1000):  # a picture may have no free paper
         (y, x), side = rng.integers(2, len(image) - 6, 2), int(rng.integers(1, 4))
         if near[y : y + side, x : x + side].min() > 200:
             image[y : y + side, x : x + side] = rng.integers(20, 120)
             grains += 1
+        if grains == 12:
+            break
     return image
 
 
