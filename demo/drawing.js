@@ -1,4 +1,4 @@
-/** stages/kakitori/reading/matching/drawing.py for a page: the same operations in the same order. */
+/** stages/kakitori/reading/normalising/rendering.py for a page: the same operations in the same order. */
 
 const SIDE = 128;
 const ROOM = 104;

@@ -35,7 +35,7 @@ from kakitori.corpora.source import Samples
 from kakitori.errors import DataError, SettingsError
 from kakitori.reading import memory, monitoring
 from kakitori.reading.matching import drawing
-from kakitori.reading.normalising import photos
+from kakitori.reading.normalising import photos, rendering
 from kakitori.reading.recognizer import Recognizer
 from kakitori.running import params
 from kakitori.synthesis import forms
@@ -198,7 +198,7 @@ def _read_corpus(module: object) -> Callable[[Path], int]:
 def _read_pen(path: Path) -> int:
     drawings = drawing.read(path)
     for pen_drawing in drawings:
-        assert drawing.draw(pen_drawing.strokes).shape == (drawing.SIDE, drawing.SIDE)
+        assert rendering.draw(pen_drawing.strokes).shape == (rendering.SIDE, rendering.SIDE)
     return len(drawings)
 
 

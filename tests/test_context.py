@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from kakitori.errors import DataError
 from kakitori.reading import context, frequency
 from kakitori.reading.characters import charset
-from kakitori.reading.matching import drawing
+from kakitori.reading.normalising import rendering
 from kakitori.reading.normalising.photos import prepare, within
 
 CLASSES = "あへヘりリ0Oo〇い+二こ什け"
@@ -129,13 +129,13 @@ def test_a_frame_smaller_than_the_ink(frame):
 
 def test_strokes_in_a_frame():
     strokes = [np.array([[0.4, 0.5], [0.6, 0.5]])]
-    assert drawing.extent(strokes, 1.0) == pytest.approx(0.2 + 1 / 24)
-    assert drawing.extent([strokes[0] * 5 - 2], 1.0) == pytest.approx(1)
-    drawn = prepare(Image.fromarray(drawing.draw(strokes)), 64)
-    small = within(drawn, drawing.extent(strokes, 1.0), 1.0)
+    assert rendering.extent(strokes, 1.0) == pytest.approx(0.2 + 1 / 24)
+    assert rendering.extent([strokes[0] * 5 - 2], 1.0) == pytest.approx(1)
+    drawn = prepare(Image.fromarray(rendering.draw(strokes)), 64)
+    small = within(drawn, rendering.extent(strokes, 1.0), 1.0)
     assert (small > 100).any(0).sum() < 0.5 * (drawn > 100).any(0).sum()
     with pytest.raises(DataError, match="frame"):
-        within(drawn, drawing.extent(strokes, 0.1), 0.1)
+        within(drawn, rendering.extent(strokes, 0.1), 0.1)
 
 
 def test_shape_tells_the_group_and_the_frame_the_member():

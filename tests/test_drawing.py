@@ -6,6 +6,7 @@ from PIL import Image, ImageDraw
 
 from kakitori.errors import DataError
 from kakitori.reading.matching import drawing
+from kakitori.reading.normalising import rendering
 from kakitori.reading.normalising.photos import prepare_ink
 
 TEN = [np.array([[10.0, 50], [90, 48]]), np.array([[50.0, 10], [52, 60], [49, 95]])]
@@ -13,16 +14,16 @@ TEN = [np.array([[10.0, 50], [90, 48]]), np.array([[50.0, 10], [52, 60], [49, 95
 
 def test_the_same_as_a_much_finer_drawing():
     """Pillow draws the lines at sixteen times the resolution; means of its pixels are the ink."""
-    fine = Image.new("L", (16 * drawing.SIDE,) * 2)
+    fine = Image.new("L", (16 * rendering.SIDE,) * 2)
     pen = ImageDraw.Draw(fine)
-    radius = 8 * drawing.PEN
-    for stroke in drawing.fitted(TEN):
+    radius = 8 * rendering.PEN
+    for stroke in rendering.fitted(TEN):
         points = [tuple(p) for p in (16 * stroke).tolist()]
         pen.line(points, 255, round(2 * radius), "curve")
         for x, y in points:  # the pen is round
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), 255)
     expected = np.asarray(fine.reduce(16)).astype(int)
-    image = drawing.draw(TEN).astype(int)
+    image = rendering.draw(TEN).astype(int)
     assert np.abs(image - expected).max() <= 40, "a tenth of a pixel's area where edges are oblique"
     assert abs(image.sum() - expected.sum()) < 0.01 * expected.sum()
 
@@ -31,7 +32,7 @@ def test_the_same_as_a_much_finer_drawing():
 @pytest.mark.parametrize("shift", [-1000, 0.25])
 def test_units_and_place_do_not_matter(scale, shift):
     moved = [scale * (stroke + shift) for stroke in TEN]
-    assert np.abs(drawing.draw(moved).astype(int) - drawing.draw(TEN)).max() <= 1
+    assert np.abs(rendering.draw(moved).astype(int) - rendering.draw(TEN)).max() <= 1
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_units_and_place_do_not_matter(scale, shift):
 )
 def test_paper_all_around(strokes):
     """prepare tells paper from ink by the rim of the picture, a sixteenth of its side."""
-    ink = drawing.draw([np.array(s) for s in strokes])
+    ink = rendering.draw([np.array(s) for s in strokes])
     assert ink.dtype == np.uint8 and ink.max() == 255
     inner = ink[8:-8, 8:-8].astype(int).sum()
     assert inner == ink.astype(int).sum()
@@ -66,12 +67,12 @@ def test_paper_all_around(strokes):
     ids=["tap", "tap twice", "three dots are no 三", "dots and a stroke", "一"],
 )
 def test_dots_are_told_from_lines(strokes, expected):
-    assert drawing.has_lines([np.array(s, float) for s in strokes]) == expected
+    assert rendering.has_lines([np.array(s, float) for s in strokes]) == expected
 
 
 def test_a_dot_has_the_area_of_the_pen():
-    ink = drawing.draw([np.zeros((1, 2))]).sum() / 255
-    assert ink == pytest.approx(np.pi / 4 * drawing.PEN**2, rel=0.03)
+    ink = rendering.draw([np.zeros((1, 2))]).sum() / 255
+    assert ink == pytest.approx(np.pi / 4 * rendering.PEN**2, rel=0.03)
 
 
 def test_drawings_of_a_file(tmp_path):

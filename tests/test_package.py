@@ -44,9 +44,9 @@ LIBRARY = """
 import kakitori
 from kakitori import Recognizer
 assert kakitori.__file__.startswith({installed!r}), kakitori.__file__
-from kakitori import drawing, matching
+from kakitori import matching, rendering
 stroke = [[0.0, 0.0], [1.0, 0.0]]
-assert drawing.draw([stroke]).any() and matching.match([stroke], [stroke]).accepted
+assert rendering.draw([stroke]).any() and matching.match([stroke], [stroke]).accepted
 recognizer = Recognizer()
 recognizer.learn({image!r}, recognizer.classes[0])
 print(recognizer.read({image!r})[0])

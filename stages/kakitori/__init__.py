@@ -18,6 +18,7 @@ PUBLIC = {
     "Recognizer": "kakitori.reading.recognizer",
     "drawing": "kakitori.reading.matching.drawing",
     "matching": "kakitori.reading.matching",
+    "rendering": "kakitori.reading.normalising.rendering",
 }
 
 

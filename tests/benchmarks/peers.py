@@ -29,7 +29,7 @@ sys.path.insert(0, str(ROOT / "stages"))
 from kakitori.reading import shipped  # noqa: E402
 from kakitori.reading.characters import charset  # noqa: E402
 from kakitori.reading.matching import drawing  # noqa: E402
-from kakitori.reading.normalising import photos  # noqa: E402
+from kakitori.reading.normalising import photos, rendering  # noqa: E402
 from kakitori.reading.recognizer import Recognizer  # noqa: E402
 
 TOP = 5
@@ -106,7 +106,7 @@ def ours(drawings: list[drawing.Drawing], model: Path) -> Peer:
     began = time.perf_counter()
     answers = []
     for pen_drawing in drawings:
-        image = photos.prepare_ink(drawing.draw(pen_drawing.strokes), recognizer.size)
+        image = photos.prepare_ink(rendering.draw(pen_drawing.strokes), recognizer.size)
         answers.append("".join(c for c, _ in recognizer.read_normalised(image[None], TOP)[0]))
     seconds = time.perf_counter() - began
     return Peer(answers, seconds, model.stat().st_size, set(recognizer.classes))

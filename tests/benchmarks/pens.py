@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "stages"))
 
 from kakitori.learning.samples import data  # noqa: E402
-from kakitori.reading.matching import drawing  # noqa: E402
+from kakitori.reading.normalising import rendering  # noqa: E402
 from kakitori.reading.normalising.photos import prepare  # noqa: E402
 from kakitori.reading.recognizer import Recognizer  # noqa: E402
 
@@ -66,9 +66,9 @@ def main() -> None:
     pens = rng.uniform(PENS[0], PENS[-1], options.count)
     drawings = []
     for number, pen in zip(drawn, pens, strict=True):
-        drawing.PEN = drawing.SIDE * pen
+        rendering.PEN = rendering.SIDE * pen
         strokes = [np.reshape(stroke, (-1, 2)) for stroke in table[classes[number]]]
-        drawings.append(prepare(Image.fromarray(255 - drawing.draw(strokes)), recognizer.size))
+        drawings.append(prepare(Image.fromarray(255 - rendering.draw(strokes)), recognizer.size))
     images = np.concatenate([part.images[:, 0].numpy(), np.stack(drawings)])
     labels = np.concatenate([part.labels.numpy(), drawn])
     pens = np.concatenate([np.zeros(len(rows)), pens])

@@ -14,8 +14,8 @@ import pandas as pd
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from kakitori.reading.matching.drawing import draw, has_lines
 from kakitori.reading.normalising.photos import prepare_ink
+from kakitori.reading.normalising.rendering import draw, has_lines
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import demo
 from kakitori.running.params import ROOT

@@ -18,8 +18,7 @@ from kakitori.export.runtimes import environments, running
 from kakitori.export.runtimes.catalogue import FORMATS, RUNTIMES
 from kakitori.learning.samples import data
 from kakitori.reading.formats import renamed
-from kakitori.reading.matching import drawing
-from kakitori.reading.normalising import photos
+from kakitori.reading.normalising import photos, rendering
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import comparing, demo
 
@@ -75,7 +74,7 @@ def draw_images(root: Path, samples: int, drawings: int, seed: int) -> Images:
     known = [k for k, character in enumerate(classes) if len(table.get(character, ()))]
     drawn = np.sort(rng.choice(known, min(drawings, len(known)), replace=False)).astype(np.int64)
     strokes = [[np.asarray(s).reshape(-1, 2) for s in table[classes[k]]] for k in drawn]
-    pictures = [photos.prepare_ink(drawing.draw(s), size) for s in strokes]
+    pictures = [photos.prepare_ink(rendering.draw(s), size) for s in strokes]
     return Images(
         np.stack([*test.images[:, 0].numpy(), *pictures]),
         np.concatenate([test.labels.numpy(), drawn]),

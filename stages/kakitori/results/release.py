@@ -12,8 +12,8 @@ from kakitori import outputs
 from kakitori.card import credits, metrics
 from kakitori.errors import DataError
 from kakitori.reading import context, shipped
-from kakitori.reading.matching import drawing, reference
-from kakitori.reading.normalising import photos
+from kakitori.reading.matching import reference
+from kakitori.reading.normalising import photos, rendering
 from kakitori.reading.recognizer import Recognizer
 from kakitori.results import packing, provenance
 from kakitori.running import params
@@ -187,7 +187,7 @@ def right(
     """Whether each of `characters` is read as itself or as one that looks alike."""
     group = dict(zip(recognizer.classes, context.alike(recognizer.classes), strict=True))
     size = recognizer.size
-    images = [photos.prepare_ink(drawing.draw(strokes[c].strokes), size) for c in characters]
+    images = [photos.prepare_ink(rendering.draw(strokes[c].strokes), size) for c in characters]
     answers = recognizer.read_normalised(np.stack(images), 1)
     return [
         bool(top) and group[top[0][0]] == group[c]

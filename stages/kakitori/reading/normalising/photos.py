@@ -66,7 +66,7 @@ def within(normalised: np.ndarray, extent: float, frame: float) -> np.ndarray:
 
 def prepare_ink(ink: np.ndarray, size: int) -> np.ndarray:
     """The same of ink uint8 (H, W), bright on 0, that nothing else lies beside, such as a drawing's
-    by `drawing.draw`."""
+    by `rendering.draw`."""
     return _normalised(_closely_cropped(ink, ink > 0, ink.size), size)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from kakitori.errors import DataError
 from kakitori.reading import matching
 from kakitori.reading.matching import Match, drawing, reference
-from kakitori.reading.normalising import photos, tree
+from kakitori.reading.normalising import photos, rendering, tree
 from kakitori.reading.normalising.photos import prepare
 
 PAGED = {".tif", ".tiff", ".gif", ".webp", ".png"}  # what may hold more pictures than one
@@ -31,12 +31,12 @@ class Picture(NamedTuple):
             raise self.content
         if isinstance(self.content, Path):
             return prepare(self.content, size, frame)
-        if not drawing.has_lines(self.content):
+        if not rendering.has_lines(self.content):
             return np.zeros((size, size), np.uint8)
-        drawn = photos.prepare_ink(drawing.draw(self.content), size)
+        drawn = photos.prepare_ink(rendering.draw(self.content), size)
         if frame is None:
             return drawn
-        return photos.within(drawn, drawing.extent(self.content, frame), frame)
+        return photos.within(drawn, rendering.extent(self.content, frame), frame)
 
 
 def pen_drawings(files: list[Path], characters: Path, judged: list[str]) -> list[Picture]:
