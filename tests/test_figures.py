@@ -77,7 +77,7 @@ def test_what_the_readme_says_of_the_data():
     kana, kanji = scripts["hiragana"], scripts["kanji"]
     assert f"{extract['classes']:,} classes: {kana} hiragana and {kanji:,} kanji" in README
     assert re.search(r"sixty\s+synthetic writers", README)
-    assert extract["corpora"]["synthetic/ETL9G"]["writer_groups"] == 40
+    assert extract["corpora"]["synthetic/ETL9G"]["writer_groups"] == 60
     assert "Ten test writers are in neither" in RESULTS
     assert split["test"]["writer_groups"] == 10 and not split["leaks_writers"]
 
