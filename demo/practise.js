@@ -22,7 +22,7 @@ export class Practise {
     this.table = null;
     this.character = null;
     this.recent = [...(memory.get("recent") ?? "")];
-    this.said = [];
+    this.remarks = [];
     this.checked = 0;
     this.pad = new Pad(this.find(".pad"), () => this.changed());
     const doing = {
@@ -108,7 +108,7 @@ export class Practise {
   /** Another strictness: what was written is looked at again. */
   judge() {
     this.memory.set("judged", this.judged.join(" "));
-    if (this.said.length) this.check();
+    if (this.remarks.length) this.check();
   }
 
   /** As many strokes as the model has: time to look. */
@@ -238,14 +238,14 @@ export class Practise {
 
   say(remarks) {
     this.checked += 1;
-    this.said = remarks;
+    this.remarks = remarks;
     this.tell();
   }
 
   tell() {
     const list = this.find("#verdict");
     list.replaceChildren(
-      ...this.said.map(({ key, values, strokes, kind = "" }) => {
+      ...this.remarks.map(({ key, values, strokes, kind = "" }) => {
         const item = document.createElement("li");
         item.className = kind;
         item.textContent = text(key, { ...values, strokes: strokes && named(strokes) });

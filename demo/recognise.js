@@ -20,8 +20,8 @@ export class Recognise {
     });
     this.kakitori = this.teach.ready;
     this.asked = 0; // how often; an answer to an earlier question comes too late
-    this.found = null;
-    this.said = { key: "loading" };
+    this.answer = null;
+    this.status = { key: "loading" };
     this.pad = new Pad(section.querySelector(".pad"), () => this.changed());
     for (const what of ["undo", "clear"]) {
       section.querySelector(`[data-do=${what}]`).addEventListener("click", () => this.pad[what]());
@@ -48,7 +48,7 @@ export class Recognise {
     this.list = section.querySelector(".tiles");
     this.list.append(...this.tiles.map((tile) => tile.parentElement));
     language.changed.addEventListener("change", () => this.tell());
-    kakitori.then(() => this.said.key === "loading" && this.say(null), () => this.say(null));
+    kakitori.then(() => this.status.key === "loading" && this.say(null), () => this.say(null));
   }
 
   opened() {
@@ -106,13 +106,13 @@ export class Recognise {
       if (number !== this.asked) return;
       const answer = await kakitori.recognise(input, { top: TOP, frame, ...this.known() });
       if (number !== this.asked) return;
-      this.found = answer;
+      this.answer = answer;
       const { character, probability } = answer.candidates[0];
       const key = !answer.sure ? "unsure" : probability < PLAIN ? "perhaps" : "reads";
       this.say(key, { character, percent: percent(probability) });
     } catch (error) {
       if (number !== this.asked || error.code === "no-simd" || error.code === "not-loaded") return;
-      this.found = null;
+      this.answer = null;
       this.say(error.code ?? "failed", { reason: error.message });
     } finally {
       if (number === this.asked) this.list.setAttribute("aria-busy", "false");
@@ -124,22 +124,22 @@ export class Recognise {
     this.last = null;
     this.teach.about(null);
     this.list.setAttribute("aria-busy", "false");
-    this.found = null;
+    this.answer = null;
     this.say(null);
   }
 
   say(key, values) {
-    this.said = { key, values };
+    this.status = { key, values };
     this.tell();
   }
 
   tell() {
-    const { key, values } = this.said;
+    const { key, values } = this.status;
     this.section.querySelector(".said").textContent = key ? text(key, values) : "";
     const unsure = ["perhaps", "unsure"].includes(key);
     this.section.classList.toggle("unsure", unsure);
     this.tiles.forEach((tile, k) => {
-      const candidate = this.found?.candidates[k];
+      const candidate = this.answer?.candidates[k];
       const [glyph, share] = tile.children;
       tile.disabled = !candidate;
       glyph.textContent = candidate?.character ?? "";
@@ -165,7 +165,7 @@ export class Recognise {
     const glyph = document.createElement("b");
     glyph.lang = "ja";
     tile.append(glyph, document.createElement("small"));
-    tile.addEventListener("click", () => this.copy(this.found.candidates[k].character));
+    tile.addEventListener("click", () => this.copy(this.answer.candidates[k].character));
     document.createElement("li").append(tile);
     return tile;
   }
