@@ -17,7 +17,7 @@ from kakitori.learning.training import Trainer
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUNDS = 5
-WRITERS = 40  # of the data that is made here, as by default
+WRITERS = 40  # of the data that is made here
 
 
 class Bench:
