@@ -189,6 +189,39 @@ def test_the_model_s_widths_are_a_brush_s_alone():
         assert widening == pytest.approx(ratio, rel=0.2)
 
 
+def bar_columns(**habits: object) -> np.ndarray:
+    """How much ink each column has of a bar whose right half a brush pressed twice as hard."""
+    bar = np.array([[0.1, 0.5], [0.5, 0.5], [0.501, 0.5], [0.9, 0.5]], np.float32)
+    widths = np.array([2 / 3, 2 / 3, 4 / 3, 4 / 3], np.float32)
+    table = StrokeTable.of({"一": Form([bar], ("㇐",), (0,), [widths])}, "一")
+    hand = dataclasses.replace(Hand.printed(), **{"pen": 8.0, "brushwork": 1.0} | habits)
+    return draw_page(table, hand, np.random.default_rng(0))[0].astype(float).sum(0)
+
+
+def test_a_soft_brush_is_thinner_where_it_is_thin():
+    """Widths to the power of two, so 1 to 4 in place of 1 to 2, with as much ink."""
+    even, soft = bar_columns(), bar_columns(contrast=2.0)
+    for columns, ratio in ((even, 2.0), (soft, 4.0)):
+        assert columns[80:100].mean() / columns[28:48].mean() == pytest.approx(ratio, rel=0.15)
+    assert soft.sum() == pytest.approx(even.sum(), rel=0.1)
+
+
+def test_a_waist_is_half_way():
+    even, waisted = bar_columns(brushwork=0.0), bar_columns(brushwork=0.0, waist=0.5)
+    ratio = waisted / np.maximum(even, 1)
+    assert ratio[60:68].mean() == pytest.approx(0.5, abs=0.1)
+    assert ratio[18] > 0.85 and ratio[109] > 0.85
+
+
+def test_a_soft_touch_is_a_brush_s_alone():
+    """And of no one who writes as taught, nor of the frozen difficult hands."""
+    for preset in ("plain", "hard", "varied"):
+        hands = [Hand.draw(np.random.default_rng(w), preset) for w in range(60)]
+        soft = [hand for hand in hands if hand.contrast != 1 or hand.waist]
+        assert len(soft) in (range(8, 30) if preset == "varied" else [0])
+        assert all(hand.nib[1] < 1 and hand.flair >= 0.3 for hand in soft)
+
+
 def test_points_lie_closest_where_a_stroke_bends():
     """Of a stroke with one right corner a point lies on it, or within a hundredth."""
     corner = np.array([[0.1, 0.2], [0.83, 0.2], [0.83, 0.6]], np.float32)

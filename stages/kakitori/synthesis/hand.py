@@ -26,6 +26,8 @@ class Hand:
     taper: np.ndarray  # (2,) change of the width at a stroke's start and end
     flair: float  # how much thinner or thicker strokes end by their kind
     brushwork: float  # how far widths follow the model's, where it was written with a brush
+    contrast: float  # power of the widths: thin places of a brush are thinner, thick ones thicker
+    waist: float  # how much thinner strokes are half-way than where a brush is set down and lifted
     unsteadiness: float  # scale of the noise per stroke
     warp: np.ndarray  # (4, 4, 2) displacements of a grid over the square, the same on every page
     looseness: float  # the same kind of warp, anew for each character
@@ -75,6 +77,7 @@ class Hand:
         nib = [rng.normal(0.3, 0.35), rng.uniform(0.35, 0.8)] if brush else [0.0, 1.0]
         if felt and rng.random() < 0.5:
             nib = [rng.normal(0.2, 0.4), rng.uniform(0.7, 1.0)]
+        contrast, waist, dry = _touch(rng.spawn(1)[0], preset, brush)
         return cls(
             slant=rng.normal(0.0, 0.09 * far),
             rise=rng.normal(0.05, 0.05 * far),
@@ -89,6 +92,8 @@ class Hand:
             taper=rng.uniform([-0.35, -0.5], [0.45, 0.25]) * (0.3 if felt else 1.0),
             flair=rng.uniform(0.3, 0.9) if brush else rng.choice([0.0, 0.15, 0.4]) * (not felt),
             brushwork=rng.uniform(0.5, 1.3) if brush else rng.uniform(0.0, 0.5 if felt else 0.3),
+            contrast=contrast,
+            waist=waist,
             unsteadiness=rng.uniform(0.010, 0.040) * far,
             warp=rng.normal(0.0, 0.025 * far, (4, 4, 2)),
             looseness=rng.uniform(0.010, 0.030) * far,
@@ -111,7 +116,7 @@ class Hand:
             running=_running(rng.spawn(1)[0], preset, cursive, brush),
             swaps=rng.choice([0.0, 0.03]),
             darkness=rng.uniform(0.55, 1.0),
-            grain=rng.uniform(0.2, 0.6) if pen == "pencil" else rng.choice([0.0, 0.15]),
+            grain=max(dry, rng.uniform(0.2, 0.6) if pen == "pencil" else rng.choice([0.0, 0.15])),
             bleed=rng.choice([0.0, 0.7], p=[0.8, 0.2]) if felt or brush else 0.0,
             blur=rng.uniform(0.0, 0.9),
             harden=rng.choice([0.0, 0.8], p=[0.8, 0.2]),
@@ -135,6 +140,7 @@ class Hand:
                 "darkness": 1.0,
                 "link": 1.0,
                 "reach": 0.3,
+                "contrast": 1.0,
             },
             centre=np.zeros(2),
             nib=np.array([0.0, 1.0]),
@@ -146,6 +152,15 @@ class Hand:
             parts=np.zeros((PARTS, 4)),
             sides=np.zeros((5, 4)),
         )
+
+
+def _touch(rng: np.random.Generator, preset: str, brush: bool) -> tuple[float, float, float]:
+    """How a soft brush answers to pressure: contrast and waist of its strokes, and how dry it is.
+    Other pens hardly do; those of `hard` are frozen."""
+    if not brush or preset != "varied":
+        return 1.0, 0.0, 0.0
+    dry = rng.choice([0.0, rng.uniform(0.15, 0.5)], p=[0.6, 0.4])
+    return np.exp(rng.uniform(0.0, np.log(2.5))), rng.uniform(0.0, 0.5), dry
 
 
 def _running(rng: np.random.Generator, preset: str, cursive: bool, brush: bool) -> Running | None:

@@ -61,6 +61,9 @@ def pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> Paths
     pressure = hand.pressure * (0.7 * noise(total, 1) + 0.5 * noise(count)[of][:, None])
     widths = _widths(p, kind, hand) * np.exp(pressure)
     widths = widths * np.clip(model, 0.25, 3) ** np.float32(hand.brushwork)
+    if hand.contrast > 1:
+        pressed = widths ** np.float32(hand.contrast)
+        widths = pressed * (widths.mean() / pressed.mean())
     stays = _stays_down(p, of, runs_on, hand, rng)
     if hand.running:
         widths[lifted[order]] = 0
@@ -231,6 +234,7 @@ def _widths(p: np.ndarray, kind: np.ndarray, hand: Hand) -> np.ndarray:
     t = np.linspace(0, 1, POINTS, dtype=np.float32)
     start, end = hand.taper
     profile = 1 + start * np.exp(-t / 0.15) + end * np.exp((t - 1) / 0.2)
+    profile *= 1 - hand.waist * np.sin(np.pi * t) ** 2
     leaving = hand.flair * _LEAVING_OF[kind][:, None] * np.exp((t - 1) / 0.25)
     width = np.maximum(profile + leaving, 0.25)
     angle, ratio = hand.nib
