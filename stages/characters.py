@@ -36,8 +36,9 @@ def main(settings: Settings) -> None:
     trees = {}
     if "kanjivg" not in forms_by_source:  # what it knows of structure is of use anyway
         trees = {c.character: c.tree for c in kanjivg.read(kanjivg.release(archive), wanted)}
-    have = [c for c in wanted if any(c in forms for forms in forms_by_source.values())]
-    without = [c for c in wanted if c not in set(have)]
+    drawn = set().union(*forms_by_source.values())
+    have = [c for c in wanted if c in drawn]
+    without = [c for c in wanted if c not in drawn]
     named = ", ".join(sources)
     if without:
         print(f"characters: {len(without)} without a glyph in {named}: {''.join(without)}")

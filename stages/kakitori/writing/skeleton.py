@@ -1,6 +1,7 @@
 """The skeleton of a glyph as a graph, and the paths that go straight on through its junctions."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -8,6 +9,9 @@ FLARE = 1.5  # half pen widths: so long are those where a stroke's slanted end h
 SPAN = 1.5  # half pen widths, along which a branch tells its direction at a junction
 STRAIGHT_ON = np.cos(np.radians(43))  # branches that differ by less continue through a junction
 CROSSING = np.cos(np.radians(55))  # and the second pair of arms of a crossing by less than this
+
+# To the 8 neighbours of a pixel, straight ones first.
+STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 
 End = tuple[int, int]  # a branch by its number, and its side: 0 where it begins, 1 where it ends
 Path = tuple[np.ndarray, bool, tuple[bool, bool]]  # points, closed, which of its ends are free
@@ -19,26 +23,21 @@ class Branch:
     ends: tuple[int, int]  # node at the first and at the last point
 
 
-def _neighbours(skeleton: np.ndarray) -> dict[tuple[int, int], list[tuple[int, int]]]:
-    """8-neighbours on the skeleton; a diagonal counts only where no straight step leads round."""
-    rows, columns = np.nonzero(skeleton)
-    padded = np.pad(skeleton, 1)
-
-    def there(dx: int, dy: int) -> np.ndarray:
-        return padded[rows + dy + 1, columns + dx + 1]
-
-    straight = {step: there(*step) for step in ((1, 0), (-1, 0), (0, 1), (0, -1))}
-    near = straight | {
-        (dx, dy): there(dx, dy) & ~straight[dx, 0] & ~straight[0, dy]
-        for dx, dy in ((1, 1), (1, -1), (-1, 1), (-1, -1))
-    }
-    graph = {pixel: [] for pixel in zip(columns.tolist(), rows.tolist(), strict=True)}
-    pixels = list(graph)
-    for (dx, dy), mask in near.items():
-        for k in np.flatnonzero(mask).tolist():
-            x, y = pixels[k]
-            graph[x, y].append((x + dx, y + dy))
-    return graph
+def _neighbours(skeleton: np.ndarray) -> tuple[np.ndarray, list[list[int]]]:
+    """Pixels of the skeleton, int (N, 2), column by column, and of each the numbers of its
+    8-neighbours; a diagonal counts only where no straight step leads round."""
+    pixels = np.argwhere(skeleton.T)
+    number = np.full((skeleton.shape[1] + 2, skeleton.shape[0] + 2), -1)
+    x, y = pixels.T + 1
+    number[x, y] = np.arange(len(pixels))
+    near = np.stack([number[x + dx, y + dy] for dx, dy in STEPS], axis=1)
+    there = near >= 0
+    for diagonal, (dx, dy) in enumerate(STEPS[4:], 4):
+        straight = STEPS.index((dx, 0)), STEPS.index((0, dy))
+        there[:, diagonal] &= ~there[:, straight].any(1)
+    flat = near[there].tolist()
+    bounds = np.concatenate([[0], np.cumsum(there.sum(1))]).tolist()
+    return pixels, [flat[a:b] for a, b in itertools.pairwise(bounds)]
 
 
 def skeleton_graph(skeleton: np.ndarray) -> tuple[list[Branch], dict[int, np.ndarray]]:
@@ -47,47 +46,61 @@ def skeleton_graph(skeleton: np.ndarray) -> tuple[list[Branch], dict[int, np.nda
     Returns the branches and, per node, its centre; a closed curve without any node is a branch
     from node -1 to node -1, and a lone pixel a branch of one point.
     """
-    graph = _neighbours(skeleton)
-    node_of: dict[tuple[int, int], int] = {}
+    pixels, near = _neighbours(skeleton)
+    node_of, centres = _nodes(pixels, near)
+    walked = np.zeros(len(pixels), bool)
+    branches, used = [], set()
+
+    def branch(path: list[int], ends: tuple[int, int]) -> None:
+        walked[path] = True
+        branches.append(Branch(pixels[path].astype(float), ends))
+
+    for start in np.flatnonzero(np.array(node_of) >= 0).tolist():
+        if not near[start]:
+            branch([start], (node_of[start],) * 2)
+        for step in near[start]:
+            if node_of[step] == node_of[start] or (start, step) in used:
+                continue
+            path = [start, step]
+            while node_of[path[-1]] < 0:
+                path.append(_onward(near, path))
+            used.update({(path[0], path[1]), (path[-1], path[-2])})
+            branch(path, (node_of[start], node_of[path[-1]]))
+    for start in range(len(pixels)):
+        if walked[start] or node_of[start] >= 0:
+            continue
+        path = [start, near[start][0]]
+        while path[-1] != start:
+            path.append(_onward(near, path))
+        branch(path, (-1, -1))
+    return branches, centres
+
+
+def _nodes(pixels: np.ndarray, near: list[list[int]]) -> tuple[list[int], dict[int, np.ndarray]]:
+    """Of each pixel the node that it belongs to, -1 for none; and the nodes' centres."""
+    node_of = [-1] * len(near)
     centres: dict[int, np.ndarray] = {}
-    junctions = {p for p, near in graph.items() if len(near) > 2}
-    for pixel in sorted(p for p, near in graph.items() if len(near) != 2):
-        if pixel in node_of:
+    for pixel, beside in enumerate(near):
+        if len(beside) == 2 or node_of[pixel] >= 0:
             continue
         cluster, queue = [], [pixel]
         node_of[pixel] = len(centres)
         while queue:
             p = queue.pop()
             cluster.append(p)
-            if p in junctions:
-                for q in graph[p]:
-                    if q in junctions and q not in node_of:
+            if len(near[p]) > 2:
+                for q in near[p]:
+                    if len(near[q]) > 2 and node_of[q] < 0:
                         node_of[q] = len(centres)
                         queue.append(q)
-        centres[len(centres)] = np.mean(cluster, axis=0)
-    branches, used = [], set()
-    for start in sorted(node_of):
-        if not graph[start]:
-            branches.append(Branch(np.array([start], float), (node_of[start],) * 2))
-        for step in graph[start]:
-            if node_of.get(step) == node_of[start] or (start, step) in used:
-                continue
-            path = [start, step]
-            while path[-1] not in node_of:
-                ahead = [p for p in graph[path[-1]] if p != path[-2]]
-                path.append(ahead[0])
-            used.update({(path[0], path[1]), (path[-1], path[-2])})
-            branches.append(Branch(np.array(path, float), (node_of[start], node_of[path[-1]])))
-    on_branch = {tuple(p) for b in branches for p in b.points.astype(int).tolist()}
-    for start in sorted(p for p in graph if p not in on_branch and p not in node_of):
-        if start in on_branch:
-            continue
-        path = [start, graph[start][0]]
-        while path[-1] != start:
-            path.append(next(p for p in graph[path[-1]] if p != path[-2]))
-        on_branch.update(path)
-        branches.append(Branch(np.array(path, float), (-1, -1)))
-    return branches, centres
+        centres[len(centres)] = pixels[cluster].mean(0)
+    return node_of, centres
+
+
+def _onward(near: list[list[int]], path: list[int]) -> int:
+    """The pixel after the last one of a path, which has two neighbours."""
+    first, second = near[path[-1]]
+    return second if first == path[-2] else first
 
 
 def _degrees(branches: list[Branch]) -> dict[int, int]:

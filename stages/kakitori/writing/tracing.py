@@ -35,9 +35,7 @@ def trace(ink: np.ndarray) -> Strokes:
     """
     size = ink.shape[0]
     thickness = cv2.distanceTransform(np.pad(ink, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
-    skeleton = cv2.ximgproc.thinning(
-        ink.astype(np.uint8) * 255, thinningType=cv2.ximgproc.THINNING_GUOHALL
-    ).astype(bool)
+    skeleton = _thinned(ink)
     for _ in range(4):  # pruning one spur can bare another
         branches, nodes = skeleton_graph(skeleton)
         spurs = find_spurs(branches, nodes, thickness, SPUR * size)
@@ -46,9 +44,7 @@ def trace(ink: np.ndarray) -> Strokes:
         for branch in spurs:
             x, y = branch.points.astype(int).T
             skeleton[y, x] = False
-        skeleton = cv2.ximgproc.thinning(
-            skeleton.astype(np.uint8) * 255, thinningType=cv2.ximgproc.THINNING_GUOHALL
-        ).astype(bool)
+        skeleton = _thinned(skeleton)
     else:
         branches, nodes = skeleton_graph(skeleton)
     paths = join_through_junctions(branches, nodes, thickness)
@@ -60,6 +56,17 @@ def trace(ink: np.ndarray) -> Strokes:
     strokes = _cut_combs(_join_overshoots(strokes, TIP * size), TIP * size)
     strokes = [((_simplify(s) + 0.5) / size).astype(np.float32) for s in strokes]
     return [strokes[i] for i in writing_order(strokes)]
+
+
+def _thinned(ink: np.ndarray) -> np.ndarray:
+    """The skeleton of ink, bool (R, R), looked for where there is some alone."""
+    x, y, width, height = cv2.boundingRect(ink.view(np.uint8))
+    here = np.s_[max(y - 1, 0) : y + height + 1, max(x - 1, 0) : x + width + 1]
+    skeleton = np.zeros_like(ink)
+    skeleton[here] = cv2.ximgproc.thinning(
+        255 * ink[here].astype(np.uint8), thinningType=cv2.ximgproc.THINNING_GUOHALL
+    )
+    return skeleton
 
 
 def _resample(points: np.ndarray, spacing: float) -> np.ndarray:
