@@ -19,10 +19,10 @@ SAMPLE_TEXT = "あきのゆ書東機識愛永飛国一人口職"  # easy and har
 
 
 def main(settings: Settings) -> None:
-    characters = pd.read_parquet(ROOT / "data/characters.parquet")
     chosen, seed = settings.synthesize, settings.seed
     everyone = range(min(chosen.writers, 100))
-    page = "".join(characters["character"][::15][:200])
+    copybooks = synthesis.Copybooks(pd.read_parquet(ROOT / "data/characters.parquet"))
+    page = "".join(copybooks.characters[::15][:200])
     sheets = {
         "writers": (everyone[:40], SAMPLE_TEXT, len(SAMPLE_TEXT)),
         "one_character": (everyone, SAMPLE_TEXT[4], 10),
@@ -33,14 +33,14 @@ def main(settings: Settings) -> None:
         outputs.whole_folder(ROOT / "data/synthetic") as folder,
     ):
         for name, (writers, text, columns) in sheets.items() if chosen.writers else ():
-            sheet = synthesis.contact_sheet(characters, seed, writers, text, chosen.preset)
+            sheet = synthesis.contact_sheet(copybooks, seed, writers, text, chosen.preset)
             sheet = synthesis.folded(sheet, columns)
             Image.fromarray(255 - sheet).save(plots / f"{name}.png")
-        rate = synthesis.write_corpora(characters, folder, chosen, seed)
+        rate = synthesis.write_corpora(copybooks, folder, chosen, seed)
         if chosen.partial_writers:
             path = folder / "partial.h5"
-            partial.write(characters, path, chosen.partial_writers, chosen.classes, seed)
-            slips.write(characters, folder / "feedback.h5", chosen.classes, seed)
+            partial.write(copybooks, path, chosen.partial_writers, chosen.classes, seed)
+            slips.write(copybooks, folder / "feedback.h5", chosen.classes, seed)
     print(f"synthesize: {chosen.writers} writers, {rate:,.0f} images/s")
 
 

@@ -14,6 +14,7 @@ from kakitori.reading.characters.strokes import Form
 from kakitori.synthesis import partial, slips
 from kakitori.synthesis.hand import Hand
 from kakitori.synthesis.handwriting import draw_layers, draw_page
+from kakitori.synthesis.synthesis import Copybooks
 from kakitori.synthesis.table import StrokeTable
 
 BARS = [[0.1, y, 0.9, y] for y in (0.1, 0.4, 0.7)] + [[0.5, 0.05, 0.5, 0.95]]
@@ -42,7 +43,7 @@ def characters() -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def written(characters, tmp_path_factory):
     folder = tmp_path_factory.mktemp("partial")
-    assert partial.write(characters, folder / "partial.h5", 3, 3036, seed=0) == 120
+    assert partial.write(Copybooks(characters), folder / "partial.h5", 3, 3036, seed=0) == 120
     (folder / "shards").mkdir()
     extracted(folder, folder / "shards", 64)
     assert [path.name for path in (folder / "shards").iterdir()] == ["partial.h5"]
@@ -102,7 +103,7 @@ def test_characters_with_a_stroke_too_few_or_too_many_are_read_as_written(
 ):
     path, known = tmp_path / "shards/feedback.h5", etl9_characters()[:40:2]
     path.parent.mkdir()
-    slips.write(characters, tmp_path / "feedback.h5", 3036, seed=0)
+    slips.write(Copybooks(characters), tmp_path / "feedback.h5", 3036, seed=0)
     extracted(tmp_path, path.parent, size)
     samples = feedback.read(path, known, size)
     assert samples.images.shape == (10 * 20, size, size) and samples.images.any((1, 2)).all()

@@ -59,7 +59,9 @@ def data(tmp_path_factory, characters):
     """A data folder with every handwritten set."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "synthetic").mkdir()
-    synthesis.write_corpora(characters, folder / "synthetic", settings(), seed=0)
+    synthesis.write_corpora(
+        synthesis.Copybooks(characters), folder / "synthetic", settings(), seed=0
+    )
     return folder
 
 
@@ -78,7 +80,7 @@ def test_characters_of_several_sets_are_one_class():
 
 
 def test_bytes_do_not_depend_on_the_number_of_processes(tmp_path, data, characters):
-    synthesis.write_corpora(characters, tmp_path, settings(workers=2), seed=0)
+    synthesis.write_corpora(synthesis.Copybooks(characters), tmp_path, settings(workers=2), seed=0)
     assert digest(tmp_path) == digest(data / "synthetic")
     assert (tmp_path / "ETL9G/ETL9G_01").stat().st_size == 4 * CLASSES * 8199
     assert (tmp_path / "ETL9B/ETL9B_1").stat().st_size == (1 + WRITERS * CLASSES) * 576
@@ -174,7 +176,7 @@ def test_hard_writers_are_the_same_in_every_run(tmp_path, characters):
         folder = tmp_path / str(seed) / "synthetic"
         folder.mkdir(parents=True)
         chosen = settings(sets=["ETL9G"], writers=1 + seed, hard_writers=2, preset=preset)
-        synthesis.write_corpora(characters, folder, chosen, seed)
+        synthesis.write_corpora(synthesis.Copybooks(characters), folder, chosen, seed)
     digests, other = (digest(tmp_path / s / "synthetic") for s in "01")
     assert digests["ETL9G-hard2/ETL9G_01"] == other["ETL9G-hard2/ETL9G_01"]
     assert digests["ETL9G/ETL9G_01"] != other["ETL9G/ETL9G_01"]
@@ -211,7 +213,7 @@ def test_faint_sheets_of_etl4_are_read(tmp_path, characters):
     """Paper at levels 4–5 and ink at 6–9, as audits report: stretched like any other."""
     (tmp_path / "synthetic").mkdir()
     chosen = settings(sets=["ETL4"], writers=10)
-    synthesis.write_corpora(characters, tmp_path / "synthetic", chosen, seed=0)
+    synthesis.write_corpora(synthesis.Copybooks(characters), tmp_path / "synthetic", chosen, seed=0)
     (source,) = catalog.sources(tmp_path, "synthetic/ETL4")
     faint = layouts.decode(np.ascontiguousarray(source.raw()[-51:, 216:]), source.layout) // 17
     assert faint.min() >= 4 and faint.max() <= 9

@@ -92,7 +92,9 @@ class Bench:
             workers=0,
         )
         (folder / "synthetic").mkdir(parents=True)
-        return synthesis.write_corpora(self.characters, folder / "synthetic", settings, 0)
+        return synthesis.write_corpora(
+            synthesis.Copybooks(self.characters), folder / "synthetic", settings, 0
+        )
 
     def sources(self, writers: int) -> list:
         from kakitori.corpora import catalog

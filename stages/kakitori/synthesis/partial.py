@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from kakitori import outputs
 from kakitori.reading.characters.strokes import MOST
@@ -27,7 +26,7 @@ class Page(NamedTuple):
     presence: np.ndarray
 
 
-def write(characters: pd.DataFrame, path: Path, writers: int, classes: int, seed: int) -> int:
+def write(copybooks: synthesis.Copybooks, path: Path, writers: int, classes: int, seed: int) -> int:
     """Write `writers` pages of ETL9's characters with one or more strokes left out of each that has
     more than one.
 
@@ -41,13 +40,12 @@ def write(characters: pd.DataFrame, path: Path, writers: int, classes: int, seed
     -------
     How many samples there are.
     """
-    sources = synthesis.glyph_forms(characters)
-    text = synthesis.text_of("ETL9G", set(characters["character"]), classes)
-    tables = [StrokeTable.of(forms, text) for forms in sources.values()]
+    text = synthesis.text_of("ETL9G", set(copybooks.characters), classes)
+    tables = copybooks.tables(text)
     total = writers * len(text)
     shape = {"frames": SCAN, "layers": SCAN, "presence": (MOST,)}
     with outputs.hdf5(path, total * (2 * SCAN[0] * SCAN[1] + MOST + 11)) as file:
-        file.attrs["sources"] = ", ".join(sources)
+        file.attrs["sources"] = ", ".join(copybooks.forms)
         for name, rest in shape.items():
             file.create_dataset(name, (total, *rest), np.uint8, compression="lzf")  # mostly paper
         for name, kind in (  # eleven bytes

@@ -4,7 +4,6 @@ model says of them is measured."""
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from kakitori import outputs
 from kakitori.reading.characters.strokes import MOST
@@ -18,15 +17,15 @@ SHARE = 0.5  # of the characters that get a stroke of another one
 SAMPLES = 60  # characters of each writer, drawn among ETL9's
 
 
-def write(characters: pd.DataFrame, path: Path, classes: int, seed: int) -> None:
+def write(copybooks: synthesis.Copybooks, path: Path, classes: int, seed: int) -> None:
     """Write SAMPLES characters by each of WRITERS, of the first `classes` of ETL9.
 
     The file is HDF5, N samples: `frames`, `layers`, `codepoint`, `presence` and `writer` as
     partial.write has them; `added` float64, which stroke of the writer's character before it is to
     be put in, as a share of those that show there, -1 for none.
     """
-    sources = list(synthesis.glyph_forms(characters).values())
-    text = synthesis.text_of("ETL9G", set(characters["character"]), classes)
+    sources = list(copybooks.forms.values())
+    text = synthesis.text_of("ETL9G", set(copybooks.characters), classes)
     each = min(SAMPLES, len(text))
     frame = SCAN[0] * SCAN[1]
     with outputs.hdf5(path, WRITERS * each * (2 * frame + MOST + 16)) as file:

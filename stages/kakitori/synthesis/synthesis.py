@@ -42,18 +42,35 @@ class _Stack:
     seed: int
 
 
-def write_corpora(characters: pd.DataFrame, folder: Path, settings: Synthesize, seed: int) -> float:
+class Copybooks:
+    """What writers learn from: each glyph source's way to write every character, and tables of
+    texts in these ways, each text's made once."""
+
+    def __init__(self, characters: pd.DataFrame) -> None:
+        """`characters` : as characters.parquet has them."""
+        self.characters = tuple(characters["character"])
+        self.forms = glyph_forms(characters)
+        self._tables: dict[tuple[str, ...], list[StrokeTable]] = {}
+
+    def tables(self, text: tuple[str, ...]) -> list[StrokeTable]:
+        """A table of the text for each source."""
+        if text not in self._tables:
+            self._tables[text] = [StrokeTable.of(known, text) for known in self.forms.values()]
+        return self._tables[text]
+
+
+def write_corpora(copybooks: Copybooks, folder: Path, settings: Synthesize, seed: int) -> float:
     """Write the requested sets below `folder`: each in the hands of as many writers as the settings
     ask for, and at most of those that the official set has; and the difficult writers of
     ETL9G-hard2, who stay the same whatever `seed` and the other settings are.
 
-    The bytes depend on `characters`, `seed` and the settings alone, not on the number of processes.
+    The bytes depend on `copybooks`, `seed` and the settings alone, not on the number of processes.
 
     Returns
     -------
     Images written per second, all files included; 0 when no writer was asked for.
     """
-    stacks = _stacks(set(characters["character"]), settings, seed)
+    stacks = _stacks(set(copybooks.characters), settings, seed)
     jobs = []
     for number, stack in enumerate(stacks):
         for name in stack.names:
@@ -66,12 +83,7 @@ def write_corpora(characters: pd.DataFrame, folder: Path, settings: Synthesize, 
     if not jobs:
         return 0.0
     started = time.perf_counter()
-    sources = glyph_forms(characters).values()
-    of_text = {
-        text: [StrokeTable.of(known, text) for known in sources]
-        for text in {stack.text: None for stack in stacks}
-    }
-    tables = [of_text[stack.text] for stack in stacks]
+    tables = [copybooks.tables(stack.text) for stack in stacks]
     workers = min(settings.workers or os.cpu_count() or 1, len(jobs))
     done = spread(_write, jobs, workers, _start, stacks, tables, folder)
     images = sum(tqdm(done, total=len(jobs), desc="synthesize", unit="writer", disable=None))
@@ -132,13 +144,12 @@ def source_of(writer: int, sources: int) -> int:
 
 
 def contact_sheet(
-    characters: pd.DataFrame, seed: int, writers: range, text: str, preset: str
+    copybooks: Copybooks, seed: int, writers: range, text: str, preset: str
 ) -> np.ndarray:
     """Characters by writers, one row each: uint8 (rows, columns) levels 0–255, 255 = ink."""
-    have = set(characters["character"])
-    shown = [c for c in text if c in have] or characters["character"].head(len(text)).tolist()
-    rows = characters[characters["character"].isin(shown)]
-    tables = [StrokeTable.of(known, shown) for known in glyph_forms(rows).values()]
+    have = set(copybooks.characters)
+    shown = [c for c in text if c in have] or copybooks.characters[: len(text)]
+    tables = copybooks.tables(tuple(shown))
     drawn = [
         np.hstack(list(write_page(tables[source_of(w, len(tables))], seed, w, 0, preset)))
         for w in writers
