@@ -2,10 +2,11 @@
 
     python stages/audit.py
 
-Reads training and validation by the INT8 export, the quickest, and takes from `evaluate` what it
-saw on test; writes metrics/plots/audit/: audit.csv, largest margin of the answer over the label
-first (Northcutt et al. 2021), and a contact sheet. Training images are among them: a network that
-has seen a wrong label a few times, distorted anew each time, often contradicts it still.
+Reads by the INT8 export, the quickest, validation and of training what was misread in the last
+epoch, and takes from `evaluate` what it saw on test; writes metrics/plots/audit/: audit.csv,
+largest margin of the answer over the label first (Northcutt et al. 2021), and a contact sheet. A
+network that has seen a wrong label a few times, distorted anew each time, often contradicts it
+still.
 """
 
 import pandas as pd
@@ -24,6 +25,8 @@ def main(settings: Settings) -> None:
     export = Recognizer(ROOT / "models/exports/int8.onnx", threads=0)
     classes = list(export.classes)
     index = data.placed_index(ROOT)
+    doubtful = index["sample"].isin(pd.read_parquet(ROOT / "data/doubtful.parquet")["sample"])
+    index = index[doubtful | (index["part"] != "train")]
     tables = [pd.read_parquet(ROOT / "data/contradicted.parquet")]
     for name in PARTS:
         part = data.load_part(ROOT, index, name, classes)

@@ -4,7 +4,8 @@
     python stages/train.py --machines 2,HOST:29500     # on each of two, HOST the first
 
 Reads shards, characters and split; writes models/model.safetensors, models/model.json,
-metrics/train.json and the learning curve. A killed run goes on where it was.
+metrics/train.json, the learning curve, and which samples it still misread at last, for audit. A
+killed run goes on where it was.
 """
 
 from kakitori.running import threads  # noqa: F401, before torch
@@ -52,7 +53,8 @@ def main(settings: Settings) -> None:
     except (FloatingPointError, MemoryError) as error:
         raise DataError(str(error)) from None
     if processes.first():
-        runs.write(settings, classes, result, {**size, **origins})
+        samples = parts["train"].rows["sample"]
+        runs.write(settings, classes, samples, result, {**size, **origins})
         checkpoints.forget(run)
 
 

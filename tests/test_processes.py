@@ -39,7 +39,8 @@ def train(kind: str, folder: Path) -> dict:
         transfer={"freeze": 0.3},
     )
     result = training.train(model, parts(), options, 0, "run", partial())
-    return {"state": result.state, "curve": result.curve.to_dict("list")}
+    about = {"curve": result.curve.to_dict("list"), "doubtful": result.doubtful}
+    return {"state": result.state, **about}
 
 
 def in_one(kind: str, folder: Path, monkeypatch) -> dict:
@@ -72,6 +73,7 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path, monkeypatch):
         assert ((counterpart - tensor).abs().max() / tensor.abs().max()).item() < 1e-4, name
     for column in ("train_loss", "val_loss", "train_top1"):
         assert two["curve"][column] == pytest.approx(single["curve"][column], rel=1e-4)
+    assert torch.equal(two["doubtful"], single["doubtful"])
 
 
 def test_with_batch_norm_they_learn_alike(tmp_path, monkeypatch):

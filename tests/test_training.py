@@ -60,6 +60,23 @@ def test_figures_of_a_run():
     assert result.curve["learning_rate"].iloc[-1] < 0.05 * 0.02
 
 
+def test_what_was_misread_in_the_last_epoch_is_doubtful():
+    """Two wrong labels, and of all samples as many as the curve says."""
+    data, wrong = parts(), [3, 50]
+    data["train"].labels[wrong] = 3 - data["train"].labels[wrong]
+    result = training.train(linear(), data, settings(learning_rate=0.02), 0, "run")
+    assert result.doubtful[wrong].all()
+    share = 1 - result.curve["train_top1"].iloc[-1]
+    assert result.doubtful.float().mean().item() == pytest.approx(share) and share < 0.1
+
+
+def test_what_the_last_epoch_did_not_see_is_doubtful():
+    """Seven batches of 13 are in each of two epochs, and five samples are not."""
+    result = trained({"learning_rate": 0.02, "batch": 13}, "run")
+    right = result.curve["train_top1"].iloc[-1] * 7 * 13
+    assert (~result.doubtful).sum().item() == round(right)
+
+
 def test_the_same_seed_ends_with_the_same_weights():
     first = trained({}, "a").state
     assert same(first, trained({}, "b").state)
@@ -85,6 +102,7 @@ def test_an_interrupted_run_ends_as_if_it_had_not_been(whole_run, share):
     result = trained(changes, "killed", resumed)
     assert resumed.seen < uninterrupted.seen, "it did not start again from the beginning"
     assert same(whole.state, result.state)
+    assert torch.equal(whole.doubtful, result.doubtful)
     pd.testing.assert_frame_equal(whole.curve, result.curve)
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pandas as pd
 import torch
 from torch import nn
 
@@ -69,10 +70,16 @@ def earlier_models(
 
 
 def write(
-    settings: Settings, classes: list[str], result: training.Trained, about: dict[str, str | int]
+    settings: Settings,
+    classes: list[str],
+    samples: pd.Series,
+    result: training.Trained,
+    about: dict[str, str | int],
 ) -> None:
-    """The model and what training it has shown; `about` goes into the metrics."""
+    """The model and what training it on `samples` has shown; `about` goes into the metrics."""
     saved.write(ROOT / "models/model.safetensors", result.state)
+    doubtful = samples[result.doubtful.numpy()].to_frame()
+    outputs.write_parquet(ROOT / "data/doubtful.parquet", doubtful)
     outputs.write_json(
         ROOT / "models/model.json",
         {

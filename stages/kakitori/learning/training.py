@@ -27,13 +27,15 @@ CHECKED = 32  # steps, after which the host waits for their losses
 @dataclasses.dataclass
 class Trained:
     """The best epoch's weights, what it reached, the curve over all epochs, how many images were
-    seen in them, and the precision of the matrix products."""
+    seen in them, the precision of the matrix products, and which samples, bool (N,), were misread
+    in the last epoch, distorted as they were, or did not come in it."""
 
     state: dict[str, torch.Tensor]
     best: dict
     curve: pd.DataFrame
     images_seen: int
     precision: torch.dtype
+    doubtful: torch.Tensor
 
 
 @patient()
@@ -132,6 +134,7 @@ class Trainer:
         self.release = optimisation.Release(model, settings, total)
         self.ema = copy.deepcopy(self.model) if settings.ema else None
         self.rounding = False
+        self.doubtful = torch.ones(len(self.training.labels), dtype=torch.bool, device=device)
         self.curve: list[dict] = []
         self.best_state: dict[str, torch.Tensor] = {}
         self.compiled = machine.pays(settings.compile, device, total)
@@ -165,6 +168,7 @@ class Trainer:
         if hasattr(self.model, "progress") and self.model.progress(number, self.settings.epochs):
             self._wrap()
         self.model.train()
+        self.doubtful.fill_(True)
         order = self.sampler.order(number, self.generator)
         totals = torch.zeros(2, device=self.group.device)  # right answers, loss
         losses = []
@@ -181,6 +185,9 @@ class Trainer:
                 self._check(losses)
                 losses.clear()
         correct, loss = self.group.mean(totals).tolist()
+        if self.group.size > 1:  # each has seen its own rows
+            everyone = self.group.all_of(self.doubtful.cpu())
+            self.doubtful.copy_(torch.stack(everyone).all(0))
         rate = self.last_rate
         metrics = self.group.from_first(self._validate() if self.group.rank == 0 else None)
         if self.settings.sampling.confused:
@@ -283,8 +290,9 @@ class Trainer:
             optimisation.follow(self.ema, self.model, self.settings.ema if step else 0.0)
         whole = self.group.rows(self.batch)
         logits = outputs.logits.detach()[: whole.stop - whole.start]
-        right = (logits.argmax(1) == batch.labels[: len(logits)]).sum()
-        return torch.stack([right.float(), loss.detach().float()])
+        right = logits.argmax(1) == batch.labels[: len(logits)]
+        self.doubtful[picked[whole]] = ~right
+        return torch.stack([right.sum().float(), loss.detach().float()])
 
     def _batch(self, picked: torch.Tensor) -> Batch:
         """This process's rows of a batch, distorted: whole characters, then partial ones."""
@@ -380,6 +388,7 @@ class Trainer:
             "generator": self.generator.get_state(),
             "global_generators": self.group.all_of(self._random.get_rng_state()),
             "rounding": self.rounding,
+            "doubtful": self.doubtful.cpu(),
             "precision": machine.name_of(self.precision),
             "last_rate": self.last_rate,
             "curve": self.curve,
@@ -399,6 +408,7 @@ class Trainer:
         self.generator.set_state(state["generator"])
         numbers = state["global_generators"]  # of another number of processes: of some of them
         self._random.set_rng_state(numbers[self.group.rank % len(numbers)])
+        self.doubtful.copy_(state["doubtful"])
         self.last_rate, self.curve, self.best_state = (
             state[name] for name in ("last_rate", "curve", "best")
         )
@@ -417,4 +427,5 @@ class Trainer:
         state = {k: v.to("cpu").contiguous() for k, v in self.model.state_dict().items()}
         seen = sum(self.steps[: len(self.curve)]) * (self.batch + self.partial_batch)
         curve = pd.DataFrame(self.curve)
-        return Trained(state, self.curve[best - 1], curve, seen, self.precision)
+        doubtful = self.doubtful.cpu()
+        return Trained(state, self.curve[best - 1], curve, seen, self.precision, doubtful)
