@@ -93,6 +93,20 @@ def test_images_side_by_side_are_convolved_as_alone(count, side, stride):
     torch.testing.assert_close(beside, values_and_gradients())
 
 
+def test_channel_attention_is_the_same_in_either_order_of_the_memory():
+    attention = blocks.SqueezeExcite(6, 2).double()
+    x = torch.randn(5, 6, 4, 3, dtype=torch.double, requires_grad=True)
+
+    def values_and_gradients() -> tuple[torch.Tensor, ...]:
+        y = attention(x)
+        return y, *torch.autograd.grad((y**3).sum(), (x, *attention.parameters()))
+
+    attention.train()
+    along = values_and_gradients()
+    attention.eval()
+    torch.testing.assert_close(along, values_and_gradients())
+
+
 def test_noise_on_features_is_for_training_alone():
     images = batch_of(4).images
     for noise, differ in ((0.0, False), (0.5, True)):

@@ -100,8 +100,14 @@ class SqueezeExcite(nn.Module):
         self.excite = nn.Conv2d(hidden, channels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        summary = F.adaptive_avg_pool2d(x, 1)
-        return x * F.hardsigmoid(self.excite(F.relu(self.squeeze(summary))))
+        if self.training:  # the same in the order of the memory: its gradients take half the time
+            places = x.permute(0, 2, 3, 1).flatten(1, 2)
+            gate = self._gate(places.mean(1)[:, :, None, None]).flatten(1)
+            return (places * gate[:, None]).unflatten(1, x.shape[2:]).permute(0, 3, 1, 2)
+        return x * self._gate(F.adaptive_avg_pool2d(x, 1))
+
+    def _gate(self, summary: torch.Tensor) -> torch.Tensor:
+        return F.hardsigmoid(self.excite(F.relu(self.squeeze(summary))))
 
 
 def encoder(channels: Sequence[int], reduction: int = 8) -> nn.Sequential:
