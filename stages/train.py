@@ -40,11 +40,8 @@ def main(settings: Settings) -> None:
     origins |= model.origins
 
     run = runs.key(settings, origins)
-    weights = settings.data.mix.weights
-    parts = {
-        p: data.load_part(ROOT, index, p, classes, weights, model.learns_order)
-        for p in ("train", "val")
-    }
+    weights = settings.data.mix.weights, model.learns_order, options.sampling.scripts
+    parts = {p: data.load_part(ROOT, index, p, classes, *weights) for p in ("train", "val")}
     partial = None
     if options.sampling.partial:
         partial = data.load_partial(ROOT / "data/shards/partial.h5", classes, settings.data.size)

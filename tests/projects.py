@@ -30,7 +30,13 @@ TINY = {
         "classes": 60,
         "workers": 1,  # each imports for a second
     },
-    "train": {"epochs": 7, "batch": 24, "learning_rate": 0.006},
+    "train": {
+        "epochs": 7,
+        "batch": 24,
+        "learning_rate": 0.006,
+        "sampling": dict.fromkeys(("balance", "confused", "curriculum", "partial"), 0.0)
+        | {"scripts": {}},  # the first classes are all hiragana
+    },
     "quantize": {
         "calibration_samples": 128,
         "calibration": ["minmax"],  # test_int8.py tries every kind

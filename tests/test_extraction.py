@@ -40,6 +40,11 @@ def test_pen_strokes_keep_their_order_in_the_shard(tmp_path):
     types = [[list(TYPES)[n] for n in row if n != NONE] for row in part.written.tolist()]
     assert types == [["㇐", "㇑"], ["㇐"]]
 
+    index["codepoint"], weights = list(map(ord, "十の")), {"raw/kuchibue": 2.0}
+    chosen = tmp_path, index.assign(part="train"), "train", ["の", "十"], weights, False
+    assert data.load_part(*chosen).weights.tolist() == [2, 2]
+    assert data.load_part(*chosen, {"hiragana": 5, "latin": 9}).weights.tolist() == [2, 10]
+
 
 def test_hashes_tell_equal_images_and_those_that_look_alike():
     rng = np.random.default_rng(0)

@@ -76,7 +76,7 @@ def test_a_missing_setting_is_named():
 @pytest.mark.parametrize("written", ["5e-05", "5.0e-05", "0.00005", "5E-5"])
 def test_a_number_is_one_however_it_is_written(written):
     """DVC writes 5e-05 for 0.00005, which YAML 1.1 reads as text."""
-    text = TEXT.replace("learning_rate: 0.006 ", f"learning_rate: {written} ")
+    text = TEXT.replace("learning_rate: 0.011 ", f"learning_rate: {written} ")
     assert params.parse(text).train.learning_rate == 0.00005
 
 

@@ -12,9 +12,10 @@ WORST = 64  # confused pairs that come more often
 class Sampler:
     """Draws a part's samples epoch by epoch.
 
-    A sample's weight is what `data.mix.weights` says of its corpus, times its class's: classes of
-    few samples come more often (`sampling.balance`), those outside the curriculum not yet, those
-    that validation confuses most more often, and more distorted (`sampling.confused`).
+    A sample's weight is what `data.mix.weights` says of its corpus and `sampling.scripts` of its
+    script, times its class's: classes of few samples come more often (`sampling.balance`), those
+    outside the curriculum not yet, those that validation confuses most more often, and more
+    distorted (`sampling.confused`).
     """
 
     def __init__(self, part: Part, classes: int, settings: Train) -> None:

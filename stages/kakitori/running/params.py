@@ -33,6 +33,7 @@ Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 
 
+Script = Literal["digit", "latin", "hiragana", "katakana", "kanji", "symbol"]
 SetName = Literal[  # the handwritten ones
     "ETL1", "ETL3", "ETL4", "ETL5", "ETL6", "ETL7", "ETL8B", "ETL8G", "ETL9B", "ETL9G", "ALPHABET"
 ]
@@ -117,6 +118,7 @@ class Sampling(Group):
     confused: NotNegative
     curriculum: Share
     partial: Annotated[float, Field(ge=0, le=0.5)]
+    scripts: dict[Script, Positive]
 
 
 class Transfer(Group):

@@ -12,6 +12,7 @@ import torch
 
 from kakitori.errors import DataError
 from kakitori.learning.samples import shards
+from kakitori.reading.characters.charset import script
 from kakitori.reading.characters.strokes import MOST, TYPES, classify
 
 COLUMNS = ("sample", "shard", "row", "codepoint", "corpus", "writer_group", "sheet", "quality")
@@ -107,19 +108,22 @@ def load_part(
     classes: list[str],
     weights: dict[str, float] | None = None,
     order: bool = False,
+    scripts: dict[str, float] | None = None,
 ) -> Part:
-    """The samples of a part; `weights` by corpus, 1 where it names none; with `order` what each
-    writer's pen drew, stroke by stroke."""
+    """The samples of a part; `weights` by corpus, times `scripts` by script, 1 where they name
+    none; with `order` what each writer's pen drew, stroke by stroke."""
     rows = index[index["part"] == part]
     images = shards.load_images(root / "data/shards", rows)
     labels = _labels(rows["codepoint"].to_numpy(), classes)
     corpus = rows["corpus"].astype("category").cat
     weight = np.array([(weights or {}).get(c, 1.0) for c in corpus.categories], np.float64)
+    codepoints, of = np.unique(rows["codepoint"], return_inverse=True)
+    by_script = np.array([(scripts or {}).get(script(c), 1.0) for c in codepoints.tolist()])
     return Part(
         torch.from_numpy(images)[:, None],
         torch.from_numpy(labels),
         rows,
-        torch.from_numpy(weight[corpus.codes]),
+        torch.from_numpy(weight[corpus.codes] * by_script[of]),
         _written(shards.load_strokes(root / "data/shards", rows)) if order else None,
     )
 
