@@ -38,3 +38,9 @@ def test_figures_of_people_s_drawings_by_hand():
     assert figures["wrong_and_sure"] == pytest.approx(1 / 3)
     # Bins of a fifteenth: 0.9 right, 0.8 wrong, 0.7 wrong, each alone in its own.
     assert figures["ece"] == pytest.approx((0.1 + 0.8 + 0.7) / 3)
+
+
+def test_drawings_of_one_script_alone():
+    labels = ["あ", "木", "ア", "い", "あ"]
+    assert people.of("hiragana", labels) == [0, 3, 4]
+    assert people.of("木", labels) == [1] and people.of("", labels) == [0, 1, 2, 3, 4]

@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("font", type=Path)
     parser.add_argument("--model", type=Path, default=ROOT / "models/exports/int8.onnx")
     parser.add_argument("--candidates", default="")
+    parser.add_argument("--only", default="", help="of these alone, as --candidates takes them")
     options = parser.parse_args()
     recognizer = Recognizer(options.model, threads=0, candidates=options.candidates)
     font = ImageFont.truetype(str(options.font), SIDE * 3 // 4)
@@ -39,6 +40,7 @@ def main() -> None:
     may = context.allowed(options.candidates, recognizer.classes)
     characters = [c for c, known in zip(recognizer.classes, may, strict=True) if known]
     characters = [character for character in characters if ord(character) in letters]
+    characters = [characters[k] for k in people.of(options.only, characters)]
     images = []
     for character in characters:
         drawing = Image.new("L", (SIDE, SIDE), 255)

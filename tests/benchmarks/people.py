@@ -3,6 +3,7 @@
     python tests/benchmarks/people.py tomoe.zip kanjicanvas.zip
     python tests/benchmarks/people.py --candidates katakana omniglot-katakana.zip
     python tests/benchmarks/people.py --prior text tomoe.zip
+    python tests/benchmarks/people.py --only hiragana tomoe.zip     # among all that may be answered
     python tests/benchmarks/people.py --strokes 令入富 --pens 0.02 0.04 0.07
     python tests/benchmarks/people.py --test 5000 --prior text    # drawn as often as in text
 
@@ -15,6 +16,7 @@ prior as often as the prior says.
 """
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("archives", nargs="*", type=Path)
     parser.add_argument("--model", type=Path, default=ROOT / "models/exports/int8.onnx")
     parser.add_argument("--candidates", default="")
+    parser.add_argument("--only", default="", help="drawings of these alone, as --candidates takes")
     parser.add_argument("--prior", default="")
     parser.add_argument("--misread", type=int, default=0, help="so many of them are named")
     parser.add_argument("--strokes", default="", metavar="CHARACTERS")
@@ -49,7 +52,9 @@ def main() -> None:
     )
     for archive in options.archives:
         images, labels = read(archive, recognizer.size)
-        say(archive.name, recognizer, images, labels, options.misread)
+        rows = of(options.only, labels)
+        labels = [labels[k] for k in rows]
+        say(archive.name, recognizer, images[rows], labels, options.misread)
     for pen in options.pens if options.strokes else ():
         images = drawn(options.strokes, pen, recognizer.size)
         say(f"pen of {pen:.0%}", recognizer, images, list(options.strokes), options.misread)
@@ -68,6 +73,13 @@ def read(archive: Path, size: int) -> tuple[np.ndarray, list[str]]:
         images += [chunk.images for chunk in samples.chunks]
         labels += [chr(point) for point in samples.codepoint]
     return np.concatenate(images), labels
+
+
+def of(only: str, labels: list[str]) -> list[int]:
+    """Which drawings are of characters of `only`, as Recognizer's candidates are written."""
+    known = "".join(dict.fromkeys(labels))
+    wanted = set(itertools.compress(known, context.allowed(only, known)))
+    return [k for k, label in enumerate(labels) if label in wanted]
 
 
 def tested(count: int, classes: str, weights: np.ndarray) -> tuple[np.ndarray, list[str]]:
