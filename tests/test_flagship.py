@@ -32,12 +32,15 @@ TAUGHT = {
 
 
 def of_then(chosen: dict, then: dict) -> dict:
-    """Settings without those that have come since and are switched off."""
-    return {
-        key: of_then(value, then[key]) if isinstance(value, dict) and key in then else value
-        for key, value in chosen.items()
-        if value or key in then
-    }
+    """Settings without those that have come since and change nothing: are off, or weigh by one."""
+    kept = {}
+    for key, value in chosen.items():
+        if isinstance(value, dict):
+            value = of_then(value, then.get(key, {}))
+        one = value == 1 and value is not True
+        if key in then or (value and not one):
+            kept[key] = value
+    return kept
 
 
 def test_the_settings_of_what_ships(tmp_path):
