@@ -222,6 +222,59 @@ def test_a_soft_touch_is_a_brush_s_alone():
         assert all(hand.nib[1] < 1 and hand.flair >= 0.3 for hand in soft)
 
 
+def test_learners_pass_the_stroke_that_they_should_end_on():
+    """T: the upright's upper end is 0.1 above the level stroke, where others end on it or below."""
+    level = np.array([[0.1, 0.2], [0.9, 0.2]], np.float32)
+    upright = np.array([[0.5, 0.2], [0.5, 0.9]], np.float32)
+    table = StrokeTable.of({"丁": form_of([level, upright])}, "丁" * 40)
+    above = {}
+    for gap in (0.0, -0.1, 0.05):
+        hand = dataclasses.replace(Hand.printed(), gap=gap, closing=1.0)
+        points = pen_paths(table, hand, np.random.default_rng(0)).points
+        above[gap] = np.median(points[::2, :, 1].mean(1) - points[1::2, 0, 1])
+    assert above[0.0] == pytest.approx(0, abs=0.01)
+    assert above[-0.1] == pytest.approx(0.1 * 0.9, abs=0.03)  # of a frame in which it is 0.9 large
+    assert above[0.05] == pytest.approx(-0.05 * 0.9, abs=0.02)
+
+
+def test_nobody_passes_an_end_by_more_than_a_share_of_the_stroke():
+    level = np.array([[0.1, 0.2], [0.9, 0.2]], np.float32)
+    short = np.array([[0.5, 0.2], [0.5, 0.3]], np.float32)
+    table = StrokeTable.of({"丁": form_of([level, short])}, "丁" * 40)
+    hand = dataclasses.replace(Hand.printed(), gap=-0.2, closing=1.0)
+    points = pen_paths(table, hand, np.random.default_rng(0)).points
+    assert (points[::2, :, 1].mean(1) - points[1::2, 0, 1]).max() < 0.06
+
+
+def test_a_corner_may_be_two_strokes_that_cross():
+    corner = np.array([[0.1, 0.2], [0.7, 0.2], [0.7, 0.8]], np.float32)
+    table = StrokeTable.of({"フ": form_of([corner]), "一": form_of(LEVEL)}, "フ一" * 10)
+    whole = pen_paths(table, Hand.printed(), np.random.default_rng(0))
+    hand = dataclasses.replace(Hand.printed(), breaks=0.08)
+    broken = pen_paths(table, hand, np.random.default_rng(0))
+    assert ((broken.widths == 0).sum(1) == [1, 0] * 10).all(), "the pen is lifted once, at corners"
+    at = (broken.widths[::2] == 0).argmax(1)
+    right = broken.points[range(0, 20, 2), at, 0] - whole.points[::2, :, 0].max(1)
+    up = whole.points[::2, :, 1].min(1) - broken.points[range(0, 20, 2), at + 1, 1]
+    for past in (right, up):  # the level half goes on to the right, the other begins further up
+        assert 0.03 < np.median(past) < 0.12  # one that would leave the frame is moved
+
+
+def test_some_learners_write_as_varied_writers_do():
+    """All others: one in four passes ends, and nobody of any other preset does."""
+    drawn = {
+        preset: [Hand.draw(np.random.default_rng(w), preset) for w in range(200)]
+        for preset in ("plain", "varied", "learners", "hard")
+    }
+    passing = {preset: sum(h.gap < 0 for h in hands) for preset, hands in drawn.items()}
+    assert passing == {"plain": 0, "varied": 0, "learners": passing["learners"], "hard": 0}
+    assert 30 <= passing["learners"] <= 70
+    for learner, varied in zip(drawn["learners"], drawn["varied"], strict=True):
+        assert learner.pen == varied.pen
+        assert (learner.gap < 0) or learner.slant == varied.slant
+        assert not (learner.gap < 0 and learner.running)
+
+
 def test_points_lie_closest_where_a_stroke_bends():
     """Of a stroke with one right corner a point lies on it, or within a hundredth."""
     corner = np.array([[0.1, 0.2], [0.83, 0.2], [0.83, 0.6]], np.float32)

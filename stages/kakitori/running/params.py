@@ -59,7 +59,7 @@ class Data(Group):
 
 class Synthesize(Group):
     glyphs: str | list[str]
-    preset: Literal["plain", "varied", "hard"]
+    preset: Literal["plain", "varied", "learners", "hard"]
     sets: list[SetName]
 
     @field_validator("sets")

@@ -38,7 +38,8 @@ class Hand:
     overshoot: float  # strokes end later (or sooner) than the model's
     brevity: float  # log of how long strokes are, beside the size of the character
     closing: float  # how far ends follow the stroke that they should end on
-    gap: float  # by how much they stay short of it
+    gap: float  # by how much they stay short of it, or pass it where it is negative
+    breaks: float  # how far a bent stroke's two halves pass its corner, where each is drawn alone
     bare: float  # chance that a stroke begins without the small hook of a brush
     hook: float  # chance that a stroke ends in a flick
     rounding: float  # sigma of the filter that rounds corners
@@ -60,8 +61,12 @@ class Hand:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, preset: str = "varied") -> "Hand":
-        """A writer of a preset: `plain`, who writes as taught with a fine pen; `varied`, anyone;
-        `hard`, whose hand is hurried and whose pen and scanner are bad."""
+        """A writer of a preset: `plain`, who writes as taught with a fine pen; `varied`, anyone who
+        can write; `learners`, the same writers, some of whom are only learning to; `hard`, whose
+        hand is hurried and whose pen and scanner are bad."""
+        if preset == "learners":
+            hand = cls.draw(rng, "varied")
+            return _learning(hand, rng.spawn(1)[0])
         # Some write as in print, some far from it.
         far = rng.choice(
             {"plain": [0.4, 0.5], "varied": [0.6, 0.8, 1.0], "hard": [1.1, 1.4]}[preset]
@@ -105,6 +110,7 @@ class Hand:
             brevity=rng.normal(-0.06, 0.06) * far,
             closing=rng.uniform(0.4, 1.0),
             gap=rng.choice([0.0, rng.uniform(0.005, 0.045)]) * far,
+            breaks=0.0,  # learners alone
             bare=rng.choice([0.2, 0.6, 1.0]),
             hook=rng.choice([0.0, 0.05], p=[0.7, 0.3]),
             rounding=rng.uniform(0.035, 0.065) if cursive else rng.uniform(0.005, 0.045),
@@ -161,6 +167,24 @@ def _touch(rng: np.random.Generator, preset: str, brush: bool) -> tuple[float, f
         return 1.0, 0.0, 0.0
     dry = rng.choice([0.0, rng.uniform(0.15, 0.5)], p=[0.6, 0.4])
     return np.exp(rng.uniform(0.0, np.log(2.5))), rng.uniform(0.0, 0.5), dry
+
+
+def _learning(hand: Hand, rng: np.random.Generator) -> Hand:
+    """A hand, one in four of them of somebody who has not learned where strokes end: they pass, at
+    either end, the stroke that they should end on; and half of these people draw the two sides of
+    a corner as two strokes. None of them writes 行書."""
+    if rng.random() > 0.25:
+        return hand
+    return dataclasses.replace(
+        hand,
+        gap=-rng.uniform(0.02, 0.09),
+        closing=1.0,
+        breaks=rng.choice([0.0, rng.uniform(0.02, 0.09)]),
+        rounding=min(hand.rounding, 0.02),
+        joining=0.0,
+        flow=0.0,
+        running=None,
+    )
 
 
 def _running(rng: np.random.Generator, preset: str, cursive: bool, brush: bool) -> Running | None:

@@ -9,6 +9,7 @@ from kakitori.synthesis.hand import Hand
 from kakitori.synthesis.running import NEVER, redrawn
 from kakitori.synthesis.table import POINTS, StrokeTable
 
+PAST = 0.3  # of a stroke's length, or a corner's side: no further does anybody write past an end
 SHORTEST = 0.1  # of the square: shorter strokes are no less steady than such
 
 # How the pen leaves a stroke of each type: -1 runs out thin, 1 stops with pressure.
@@ -64,6 +65,8 @@ def pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> Paths
     if hand.contrast > 1:
         pressed = widths ** np.float32(hand.contrast)
         widths = pressed * (widths.mean() / pressed.mean())
+    if hand.breaks:
+        p, widths = _broken(p, widths, hand.breaks, rng.spawn(1)[0])
     stays = _stays_down(p, of, runs_on, hand, rng)
     if hand.running:
         widths[lifted[order]] = 0
@@ -177,8 +180,10 @@ def _closed(p: np.ndarray, table: StrokeTable, hand: Hand, noise) -> np.ndarray:
 
     way = p[stroke, point] - p[stroke, np.where(point > 0, POINTS - 4, 3)]
     way /= np.linalg.norm(way, axis=1, keepdims=True) + 1e-6
-    # People leave a gap or none; they hardly ever write past the other stroke.
+    # Who can write leaves a gap or none, and hardly ever writes past the other stroke.
     short = hand.gap * np.abs(1 + 0.7 * noise(len(stroke), 1)) + 0.008 * noise(len(stroke), 1)
+    if hand.gap < 0:
+        short = np.maximum(short, -PAST * _lengths(p)[stroke, None])
     due = table.points[stroke, point] - foot(table.points) - short * way
     end = 2 * stroke + (point > 0)
     count = np.bincount(end, minlength=2 * len(p)).clip(1)
@@ -228,6 +233,11 @@ def _rounded(p: np.ndarray, sigma: float) -> np.ndarray:
     return p
 
 
+def _lengths(p: np.ndarray) -> np.ndarray:
+    """Of strokes (T, POINTS, 2), along themselves: (T,)."""
+    return np.linalg.norm(np.diff(p, axis=1), axis=2).sum(1)
+
+
 def _widths(p: np.ndarray, kind: np.ndarray, hand: Hand) -> np.ndarray:
     """Relative pen width along strokes (T, POINTS): pressed or light where they begin and end, by
     the direction where the nib is broad."""
@@ -245,6 +255,29 @@ def _widths(p: np.ndarray, kind: np.ndarray, hand: Hand) -> np.ndarray:
         across = step[..., 1] * np.cos(angle) - step[..., 0] * np.sin(angle)
         width = width * np.sqrt(ratio**2 + (1 - ratio**2) * across**2)
     return width.astype(np.float32)
+
+
+def _broken(
+    p: np.ndarray, widths: np.ndarray, past: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Strokes whose sharpest corner is where two lines cross: the pen is lifted there."""
+    ways = p[:, 3:] - p[:, :-3]
+    ways /= np.linalg.norm(ways, axis=2, keepdims=True) + 1e-6
+    before, after = ways[:, :-3], ways[:, 3:]  # at all points but three at either end
+    cosine = (before * after).sum(2)
+    at = cosine.argmin(1)
+    length = _lengths(p)
+    # No small hook, nor where a stroke turns back on itself.
+    row = np.flatnonzero((np.abs(cosine[np.arange(len(p)), at]) < 0.7) & (length > 0.25))
+    at = at[row]
+    by = past * np.abs(1 + 0.7 * rng.standard_normal((2, len(row), 1), np.float32))
+    by = np.minimum(by, PAST * length[row, None] / 2)
+    corner = p[row, at + 3]
+    p, widths = p.copy(), widths.copy()
+    p[row, at + 3] = corner + by[0] * before[row, at]
+    p[row, at + 4] = corner - by[1] * after[row, at]
+    widths[row, at + 3] = 0
+    return p, widths
 
 
 def _stays_down(
