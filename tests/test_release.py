@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import softmax
+from sklearn.metrics import log_loss
 
 from kakitori.errors import DataError
 from kakitori.reading import shipped
 from kakitori.reading.matching import reference
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import packing, release
+from kakitori.results import calibration, packing, release
 from kakitori.running import params
+from kakitori.synthesis.synthesis import Copybooks
 
 ROOM = 10_000_000  # bytes: the tiny project's network is as wide as any
 
@@ -85,6 +88,39 @@ def test_figures_and_settings_are_the_runs(finished, released):
     settings = params.load(finished.root / "params.yaml")
     assert about["settings"]["train"]["epochs"] == settings.training().epochs == 7
     assert about["settings"]["synthesize"]["sets"] == ["ETL9G"]
+
+
+def test_how_sure_it_is_was_fitted_to_many_writers(finished, released):
+    """Not to the validation part: another temperature in the file, the same answers."""
+    about, own = read(released), Recognizer(finished.root / "models/exports/int8.onnx")
+    ships, fitted = Recognizer(released / "model.onnx"), about["calibration"]
+    assert fitted["writers"] == 70 and fitted["samples"] == 70 * 60  # all that it knows
+    assert ships.temperature == fitted["temperature"] != own.temperature
+    assert ships.threshold == pytest.approx(fitted["threshold"])
+    images, labels = calibration.written(ships, copybooks(finished), "varied")
+    np.testing.assert_array_equal(ships.logits(images[:50]), own.logits(images[:50]))
+    again, _ = calibration.written(ships, copybooks(finished), "varied")
+    np.testing.assert_array_equal(images, again)
+    shares = np.bincount(labels, minlength=60)
+    assert len(images) == fitted["samples"] and shares.min() == shares.max() == 70
+
+    # As scikit-learn's loss says, no other temperature fits them better.
+    logits = ships.logits(images)
+    losses = {
+        factor: log_loss(labels, softmax(logits / (ships.temperature * factor), 1))
+        for factor in (0.8, 1.0, 1.25)
+    }
+    assert losses[1.0] == min(losses.values())
+    test = json.loads((finished.root / "metrics/evaluate.json").read_text("utf-8"))["int8"]
+    ours = about["figures"]["test"]
+    assert ours["top1"] == test["top1"] and ours["nll"] != test["nll"]
+    assert calibration.measured(finished.root, finished.root / "models/exports/int8.onnx")[
+        "test"
+    ] == pytest.approx({key: test[key] for key in ("ece", "nll")})
+
+
+def copybooks(finished) -> Copybooks:
+    return Copybooks(pd.read_parquet(finished.root / "data/characters.parquet"))
 
 
 def test_a_release_that_cannot_be(finished, tmp_path):

@@ -165,7 +165,7 @@ class Trainer:
         """One pass, then a look at validation; both become a line of the curve."""
         started, number = time.perf_counter(), len(self.curve)
         steps = self.steps[number]
-        if hasattr(self.model, "progress") and self.model.progress(number, self.settings.epochs):
+        if self.model.progress(number, self.settings.epochs):
             self._wrap()
         self.model.train()
         self.doubtful.fill_(True)

@@ -15,7 +15,7 @@ from kakitori.reading import context, shipped
 from kakitori.reading.matching import reference
 from kakitori.reading.normalising import photos, rendering
 from kakitori.reading.recognizer import Recognizer
-from kakitori.results import packing, provenance
+from kakitori.results import calibration, packing, provenance
 from kakitori.running import params
 from kakitori.writing import kanjivg
 
@@ -39,7 +39,8 @@ is under the MIT licence.
 
 
 def write(root: Path, folder: Path, largest: int = LARGEST) -> dict:
-    """Put the model of the finished run at `root` into `folder`, whole or not at all.
+    """Put the model of the finished run at `root` into `folder`, whole or not at all. Where all its
+    data are synthetic, how sure it is of its answers is fitted anew (calibration.py).
 
     Parameters
     ----------
@@ -70,8 +71,6 @@ def write(root: Path, folder: Path, largest: int = LARGEST) -> dict:
         "model": settings.model,
         "classes": len(recognizer.classes),
         "size": recognizer.size,
-        "bytes": export.stat().st_size,
-        "sha256": hashlib.sha256(export.read_bytes()).hexdigest(),
         "commit": commit(root),
         "dataset": measured["evaluate"]["dataset"],
         "glyphs": measured["evaluate"]["glyphs"].split(", "),
@@ -83,6 +82,10 @@ def write(root: Path, folder: Path, largest: int = LARGEST) -> dict:
     }
     with outputs.whole_folder(folder) as part:
         shutil.copyfile(export, part / shipped.MODEL)
+        if origin["synthetic"]:
+            about |= calibrated(about["figures"], root, part / shipped.MODEL, table, settings)
+        content = (part / shipped.MODEL).read_bytes()
+        about |= {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         outputs.write_json(part / shipped.ABOUT, about)
         (part / shipped.STROKES).write_bytes(packed)
         outputs.write_json(part / shipped.CHARACTERS, characters)
@@ -132,6 +135,19 @@ def figures(measured: dict[str, dict], origin: dict) -> dict:
         "strangers_sure": quantize["strangers_sure"],
         "largest_pair_sum": quantize["largest_pair_sum"],
     }
+
+
+def calibrated(
+    figures: dict, root: Path, path: Path, characters: pd.DataFrame, settings: params.Settings
+) -> dict:
+    """Fit an ONNX file anew; what model.json then says of its calibration, and `figures` with those
+    that follow from it."""
+    fitted = calibration.fit(path, characters, settings.synthesize.preset)
+    figures = figures | {"strangers_sure": fitted.pop("strangers_sure")}
+    for name, changed in calibration.measured(root, path).items():
+        if name in figures:
+            figures[name] = figures[name] | changed
+    return {"calibration": fitted, "figures": figures}
 
 
 def chosen(settings: params.Settings) -> dict:
