@@ -65,7 +65,7 @@ def main(settings: Settings) -> None:
                 "temperature": scoring.fit_temperature(reference, labels),
             },
         }
-        source = formats.Trained(model, size, options, calibration, (images, labels), Path(between))
+        source = formats.Floats(model, size, options, calibration, (images, labels), Path(between))
         made, sensitivity = exporting.make(names, source, seen, classes, folder)
         outputs.write_csv(plots / "sensitivity.csv", sensitivity)
         rows = [{"name": k} | {c: made[k][key] for c, key in COLUMNS.items()} for k in names]

@@ -158,7 +158,7 @@ def exported(model, tmp_path_factory) -> Path:
     gray = np.zeros((4, SIZE, SIZE), np.uint8)
     settings = committed.settings().quantize
     read = gray, np.zeros(4, np.int64)
-    source = formats.Trained(model, SIZE, settings, gray, read, folder)
+    source = formats.Floats(model, SIZE, settings, gray, read, folder)
     assert len(list(formats.make(["fp32", "int8", "int4"], source, folder))) == 3
     return folder
 

@@ -56,9 +56,9 @@ def settled(model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def source_of(model: nn.Module, folder: Path) -> formats.Trained:
+def source_of(model: nn.Module, folder: Path) -> formats.Floats:
     folder.mkdir(exist_ok=True)
-    return formats.Trained(model, 64, QUANTIZE, IMAGES[:16], (IMAGES, LABELS), folder)
+    return formats.Floats(model, 64, QUANTIZE, IMAGES[:16], (IMAGES, LABELS), folder)
 
 
 def answers(path: Path, images: np.ndarray, precision: str) -> np.ndarray:
@@ -78,7 +78,7 @@ def digests(folder: Path) -> dict[str, str]:
 class Exported(NamedTuple):
     name: str
     model: nn.Module
-    source: formats.Trained
+    source: formats.Floats
 
 
 @pytest.fixture(scope="module", params=VARIANTS, ids=NAMES)
@@ -125,7 +125,7 @@ def test_every_repair_of_int8(exported, tmp_path, monkeypatch, caplog):
     assert "out-of-range" not in caplog.text
 
 
-def exported_again(model: nn.Module, first: formats.Trained, folder: Path) -> formats.Trained:
+def exported_again(model: nn.Module, first: formats.Floats, folder: Path) -> formats.Floats:
     """The same bytes as the first time."""
     again = source_of(model, folder)
     assert [p.read_bytes() for p in first.parts] == [p.read_bytes() for p in again.parts]

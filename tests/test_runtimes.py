@@ -11,7 +11,7 @@ import onnx
 import pytest
 
 from kakitori.errors import DataError
-from kakitori.export.formats import Trained
+from kakitori.export.formats import Floats
 from kakitori.export.runtimes import converting, environments, running
 from kakitori.export.runtimes.catalogue import FORMATS as KINDS
 from kakitori.export.runtimes.catalogue import RUNTIMES
@@ -206,7 +206,7 @@ def test_a_format_of_another_runtime_is_converted_and_read(tmp_path, monkeypatch
     monkeypatch.setattr(running, "RUNNERS", tmp_path)
     (tmp_path / "run_ncnn.py").write_text(f"FILES = {works}\n{RUNNER}")
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 64)).astype(np.uint8)
-    source = object.__new__(Trained)  # without the file of all heads, which nothing here reads
+    source = object.__new__(Floats)  # without the file of all heads, which nothing here reads
     net = made("compact", {"channels": [8, 8, 8, 8, 8], "rank": 8})
     source.model, source.size, source.folder = net, 64, tmp_path / "between"
     source.calibration, source.validation = images, (images, np.array([0, 1, 0]))

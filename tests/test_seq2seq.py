@@ -159,7 +159,7 @@ def exported(tmp_path_factory) -> tuple[Seq2Seq, Path]:
     images = noise([0] * 3).images
     gray = ((images[:, 0] + 1) * 127.5).round().byte().numpy()
     read = gray, np.zeros(3, np.int64)
-    source = formats.Trained(net, SIZE, QUANTIZE, gray, read, folder)
+    source = formats.Floats(net, SIZE, QUANTIZE, gray, read, folder)
     assert len(list(formats.make(["fp32", "int8"], source, folder))) == 2
     return net, folder
 

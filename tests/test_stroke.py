@@ -167,7 +167,7 @@ def exported(net, tmp_path_factory) -> tuple[Batch, Path]:
     batch, folder = page(60, 9), tmp_path_factory.mktemp("exports")
     gray = ((batch.images[:, 0] + 1) * 127.5).round().byte().numpy()
     read = gray, batch.labels.numpy()
-    source = formats.Trained(net, SIZE, QUANTIZE, gray, read, folder)
+    source = formats.Floats(net, SIZE, QUANTIZE, gray, read, folder)
     assert len(list(formats.make(["fp32", "int8", "int4"], source, folder))) == 3
     return batch, folder
 

@@ -38,7 +38,7 @@ class Seen(NamedTuple):
 
 
 def make(
-    names: list[str], source: formats.Trained, seen: Seen, classes: list[str], folder: Path
+    names: list[str], source: formats.Floats, seen: Seen, classes: list[str], folder: Path
 ) -> tuple[dict[str, dict], pd.DataFrame]:
     """Make each format's files in `folder`. Returns what metrics/quantize.json says of each, and of
     `encoders` where there are any, and what each layer loses by INT8 alone, a row per format and

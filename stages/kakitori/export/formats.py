@@ -21,7 +21,7 @@ from kakitori.reading.sessions import in_turns, open_session
 from kakitori.running.params import Quantize
 
 
-class Trained:
+class Floats:
     """A network as the float32 ONNX files that other formats are made of: one, or two of a network
     in stages."""
 
@@ -96,10 +96,10 @@ def logits_of(path: Path, images: np.ndarray) -> np.ndarray:
     return logits
 
 
-def _each(change: Callable[[Path, Path], object]) -> Callable[[Trained, Path], dict]:
+def _each(change: Callable[[Path, Path], object]) -> Callable[[Floats, Path], dict]:
     """A format that is a change of each part by itself."""
 
-    def make(source: Trained, path: Path) -> dict:
+    def make(source: Floats, path: Path) -> dict:
         made = [source.folder / f"changed-{k}.onnx" for k in range(len(source.parts))]
         for part, changed in zip(source.parts, made, strict=True):
             change(part, changed)
@@ -109,7 +109,7 @@ def _each(change: Callable[[Path, Path], object]) -> Callable[[Trained, Path], d
     return make
 
 
-def _quantised(source: Trained, path: Path, parts: list[Path]) -> dict:
+def _quantised(source: Floats, path: Path, parts: list[Path]) -> dict:
     wanted = source.read(source.join(parts, source.folder / "float.onnx")).top1
     made: list[Path] = []
     results: list[int8.Quantised] = []
@@ -143,16 +143,16 @@ def _quantised(source: Trained, path: Path, parts: list[Path]) -> dict:
     }
 
 
-def to_strict(source: Trained, path: Path) -> dict:
+def to_strict(source: Floats, path: Path) -> dict:
     shutil.copyfile(source.strict, path)
     return {}
 
 
-def to_int8(source: Trained, path: Path) -> dict:
+def to_int8(source: Floats, path: Path) -> dict:
     return _quantised(source, path, source.parts)
 
 
-def to_strict_int8(source: Trained, path: Path) -> dict:
+def to_strict_int8(source: Floats, path: Path) -> dict:
     return _quantised(source, path, [source.strict])
 
 
@@ -175,7 +175,7 @@ def check(names: list[str], model: nn.Module, name: str) -> None:
             )
 
 
-def make(names: Iterable[str], source: Trained, folder: Path) -> Iterator[tuple[str, Path, dict]]:
+def make(names: Iterable[str], source: Floats, folder: Path) -> Iterator[tuple[str, Path, dict]]:
     """Make the ONNX file of each format in `folder`; yields its name, path, and what there is to
     say of it."""
     for name in names:

@@ -10,7 +10,7 @@ import numpy as np
 from kakitori import outputs
 from kakitori.errors import DataError
 from kakitori.export import export
-from kakitori.export.formats import Trained
+from kakitori.export.formats import Floats
 from kakitori.export.runtimes import environments, running
 from kakitori.export.runtimes.catalogue import RUNTIMES
 from kakitori.reading.formats import FORMATS
@@ -28,7 +28,7 @@ def check(names: Iterable[str]) -> None:
                 raise DataError(f"params.yaml: quantize.formats: {name}: {error}") from None
 
 
-def make(name: str, source: Trained, folder: Path) -> tuple[np.ndarray, dict]:
+def make(name: str, source: Floats, folder: Path) -> tuple[np.ndarray, dict]:
     """Write a format's files into `folder`; returns the runtime's logits of the validation samples,
     float32 (N, C), and `bytes`, `version` and `latency_ms` of an image on one thread.
 
