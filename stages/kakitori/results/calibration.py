@@ -1,9 +1,8 @@
 """How sure what ships may be of its answers, fitted to the hands of writers of no run.
 
-A run validates with a few writers. Which of them write badly decides its temperature and its
-threshold: with the same data one of four who is misread often made one that was sure of 73 % of
-clean drawings out of one that was sure of 93 %. Synthetic writers cost nothing, so a file that
-ships is fitted to many.
+A run validates with a few writers, and whoever of them writes badly decides its temperature and its
+threshold: one of four, of whom 80 % is read, left a file that was sure of 73 % of a person's clean
+drawings and is sure of 95 % since. Synthetic writers cost nothing, so what ships is fitted to many.
 """
 
 from pathlib import Path
