@@ -35,12 +35,18 @@ def main() -> None:
     parser.add_argument("--only", default="", help="of these alone, as --candidates takes them")
     options = parser.parse_args()
     recognizer = Recognizer(options.model, threads=0, candidates=options.candidates)
-    font = ImageFont.truetype(str(options.font), SIDE * 3 // 4)
-    letters = get_font(str(options.font)).get_charmap()
-    may = context.allowed(options.candidates, recognizer.classes)
+    people.say(options.font.name, recognizer, *read(options.font, recognizer, options.only), 100)
+
+
+def read(path: Path, recognizer: Recognizer, only: str = "") -> tuple[np.ndarray, list[str]]:
+    """A font's characters that may be answered, those of `only` if that is not empty: normalised
+    images uint8 (N, S, S), and which they are."""
+    font = ImageFont.truetype(str(path), SIDE * 3 // 4)
+    letters = get_font(str(path)).get_charmap()
+    may = context.allowed(recognizer.candidates, recognizer.classes)
     characters = [c for c, known in zip(recognizer.classes, may, strict=True) if known]
     characters = [character for character in characters if ord(character) in letters]
-    characters = [characters[k] for k in people.of(options.only, characters)]
+    characters = [characters[k] for k in people.of(only, characters)]
     images = []
     for character in characters:
         drawing = Image.new("L", (SIDE, SIDE), 255)
@@ -48,8 +54,7 @@ def main() -> None:
         images.append(prepare(drawing, recognizer.size))
     inked = [image.any() for image in images]  # some fonts have blanks for what they lack
     characters = list(itertools.compress(characters, inked))
-    images = list(itertools.compress(images, inked))
-    people.say(options.font.name, recognizer, np.stack(images), characters, 100)
+    return np.stack(list(itertools.compress(images, inked))), characters
 
 
 if __name__ == "__main__":
