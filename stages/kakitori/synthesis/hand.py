@@ -40,6 +40,7 @@ class Hand:
     closing: float  # how far ends follow the stroke that they should end on
     gap: float  # by how much they stay short of it, or pass it where it is negative
     breaks: float  # how far a bent stroke's two halves pass its corner, where each is drawn alone
+    serifs: float  # short lines across a stroke's ends, as print has them
     bare: float  # chance that a stroke begins without the small hook of a brush
     hook: float  # chance that a stroke ends in a flick
     rounding: float  # sigma of the filter that rounds corners
@@ -110,7 +111,8 @@ class Hand:
             brevity=rng.normal(-0.06, 0.06) * far,
             closing=rng.uniform(0.4, 1.0),
             gap=rng.choice([0.0, rng.uniform(0.005, 0.045)]) * far,
-            breaks=0.0,  # learners alone
+            breaks=0.0,  # learners alone, like serifs
+            serifs=0.0,
             bare=rng.choice([0.2, 0.6, 1.0]),
             hook=rng.choice([0.0, 0.05], p=[0.7, 0.3]),
             rounding=rng.uniform(0.035, 0.065) if cursive else rng.uniform(0.005, 0.045),
@@ -170,20 +172,21 @@ def _touch(rng: np.random.Generator, preset: str, brush: bool) -> tuple[float, f
 
 
 def _learning(hand: Hand, rng: np.random.Generator) -> Hand:
-    """A hand, one in four of them of somebody who has not learned where strokes end: they pass, at
-    either end, the stroke that they should end on; and half of these people draw the two sides of
-    a corner as two strokes. None of them writes 行書."""
-    if rng.random() > 0.25:
+    """A hand, or what has become of it where its writer has not learned to write by hand, and never
+    in 行書. Half of them pass, at either end, the stroke that it should end on, and half of these
+    draw the two sides of a corner as two strokes; two in five copy the serifs of print."""
+    passes, copies = rng.random(2) < [0.5, 0.4]
+    habits: dict[str, float] = {}
+    if passes:
+        habits = {"gap": -rng.uniform(0.02, 0.09), "closing": 1.0}
+        habits["breaks"] = rng.choice([0.0, rng.uniform(0.02, 0.09)])
+    if copies:
+        habits["serifs"] = rng.uniform(0.03, 0.08)
+    if not habits:
         return hand
+    rounding = min(hand.rounding, 0.02)
     return dataclasses.replace(
-        hand,
-        gap=-rng.uniform(0.02, 0.09),
-        closing=1.0,
-        breaks=rng.choice([0.0, rng.uniform(0.02, 0.09)]),
-        rounding=min(hand.rounding, 0.02),
-        joining=0.0,
-        flow=0.0,
-        running=None,
+        hand, **habits, rounding=rounding, joining=0.0, flow=0.0, running=None
     )
 
 

@@ -58,6 +58,8 @@ def pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> Paths
     if hand.flow:
         p = _flowing(p, of, hand.flow)
     p = _rounded(p, hand.rounding)
+    if hand.serifs:
+        p = _with_serifs(p, hand.serifs, rng.spawn(1)[0])
 
     pressure = hand.pressure * (0.7 * noise(total, 1) + 0.5 * noise(count)[of][:, None])
     widths = _widths(p, kind, hand) * np.exp(pressure)
@@ -121,7 +123,7 @@ def _shaped(table: StrokeTable, hand: Hand, rng: np.random.Generator, noise) -> 
     effort = (hand.unsteadiness * loose * np.exp(0.3 * noise(count)))[of][:, None]
     middle = p.mean(1, keepdims=True)
     local = p - middle
-    length = np.linalg.norm(np.diff(p, axis=1), axis=2).sum(1, keepdims=True)
+    length = _lengths(p)[:, None]
     # The hand misses a place by as much, however far it is: short strokes turn and shrink most.
     short = effort / np.maximum(length, SHORTEST)
     angle = (0.5 * short * noise(total, 1))[..., None]
@@ -222,7 +224,7 @@ def _flowing(p: np.ndarray, of: np.ndarray, flow: float) -> np.ndarray:
 def _rounded(p: np.ndarray, sigma: float) -> np.ndarray:
     """Strokes (T, POINTS, 2) smoothed along themselves, the more the quicker they are drawn: long
     ones more than short ones, which have less to lose."""
-    length = np.linalg.norm(np.diff(p, axis=1), axis=2).sum(1)
+    length = _lengths(p)
     spacing = np.maximum(length, 1e-3) / (POINTS - 1)
     reach = np.minimum(sigma * (0.6 + 0.4 * length), 0.12 * length)
     # A pass of (1 2 1) / 4 has a variance of half a step.
@@ -278,6 +280,30 @@ def _broken(
     p[row, at + 4] = corner - by[1] * after[row, at]
     widths[row, at + 3] = 0
     return p, widths
+
+
+def _with_serifs(p: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
+    """Strokes (T, POINTS, 2) whose ends turn aside, as those of brush-like print: seven in ten
+    begin further up or left, and half of those that end to the right end above or below."""
+    count = len(p)
+    along = np.linalg.norm(np.diff(p, axis=1, prepend=p[:, :1]), axis=2).cumsum(1)
+    length = along[:, -1:]
+    for start in (True, False):
+        way = p[:, 4] - p[:, 0] if start else p[:, -1] - p[:, -5]
+        way = way / (np.linalg.norm(way, axis=1, keepdims=True) + 1e-6)
+        across = np.stack([way[:, 1], -way[:, 0]], 1)
+        if start:
+            turned = rng.random(count, np.float32) < 0.7
+            across *= np.where(across.sum(1, keepdims=True) > 0, -1, 1)
+        else:
+            turned = (rng.random(count, np.float32) < 0.5) & (way[:, 0] > 0.8)
+            across *= rng.choice([-1, 1], (count, 1))
+        by = size * np.abs(1 + 0.4 * rng.standard_normal((count, 1), np.float32))
+        by = turned[:, None] * np.minimum(by, PAST * length)
+        far = along if start else length - along
+        near = np.clip(1 - far / np.maximum(by, 1e-3), 0, 1)
+        p = p + (near * by)[..., None] * across[:, None]
+    return p.astype(np.float32)
 
 
 def _stays_down(
