@@ -49,6 +49,27 @@ def test_specks_do_not_set_the_box():
     assert extent(normalise(dirty[None], 64)[0][top:bottom, left:right][None][0])[1] == bottom - top
 
 
+@pytest.mark.parametrize("noise", [0, 2, 5, 9])
+@pytest.mark.parametrize("pixels", [2, 3])
+def test_a_full_stop_on_noisy_paper_is_a_dot(noise, pixels):
+    """Of so few rows that those after the darkest are noise: it neither sets the box nor shows."""
+    rng = np.random.default_rng(0)
+    frames = np.abs(rng.normal(0, noise, (40, 64, 64))).clip(max=50).astype(np.uint8)
+    frames[:, 40 : 40 + pixels, 20 : 20 + pixels] = 200
+    for image in normalise(frames, 64):
+        top, bottom, left, right = extent(image)
+        assert max(bottom - top, right - left) <= 8 and abs(top + bottom - 64) <= 4
+        assert image.max() >= 250 and (image > 60).mean() < 0.02
+
+
+def test_specks_do_not_set_the_scale_of_faint_writing():
+    faint = cross(64, 64, (32, 32), 16) // 5
+    specked = faint.copy()
+    specked[2, 3] = specked[60, 61] = 255
+    clean, dirty = normalise(np.stack([faint, specked]), 64)
+    assert dirty[16:48, 16:48].max() == clean.max() >= 250
+
+
 def test_small_marks_in_a_frame_stay_smaller():
     small = cross(64, 64, (32, 32), 8)[None]
     top, bottom, *_ = extent(normalise(small, 64, framed=True)[0])

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -242,6 +243,30 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         nll, bounds=(np.log(0.05), np.log(20)), method="bounded", options={"xatol": 1e-3}
     )
     return round(float(np.exp(minimum.x)), 4)
+
+
+class Sureness(NamedTuple):
+    """What a Recognizer needs to say how sure it is: see `fit_temperature`, `threshold` and
+    `background`; and the share of strangers that reach the threshold all the same."""
+
+    temperature: float
+    threshold: float
+    background: float
+    strangers_sure: float
+
+
+def fit_sureness(
+    logits: np.ndarray, labels: np.ndarray, strange: np.ndarray
+) -> tuple[Sureness, np.ndarray]:
+    """Fitted to the logits of samples, float32 (N, C), with their labels, int64 (N,), and to those
+    of strangers, float32 (M, C); and the samples' confidences, float (N,), without background."""
+    temperature = fit_temperature(logits, labels)
+    confidences, right = confidence(logits, labels, temperature)
+    least = threshold(confidences, right)
+    none = background(logits, strange, temperature, least)
+    nothing = np.zeros(len(strange), np.int64)  # no answer is right
+    answers, _ = confidence(strange, nothing, temperature, none)
+    return Sureness(temperature, least, none, float((answers >= least).mean())), confidences
 
 
 def sliced_top1(right: np.ndarray, by: pd.Series) -> dict[str, dict]:

@@ -99,30 +99,20 @@ def annotate(
     name: str, path: Path, logits: np.ndarray, seen: Seen, model: Network, classes: list[str]
 ) -> dict[str, float]:
     """Fit to validation what people need to use the ONNX file `path`, which has these logits of
-    it, and write it into the file; returns `temperature`, `threshold`, `background` and
-    `strangers_sure`."""
-    temperature = scoring.fit_temperature(logits, seen.labels)
-    confidences, right = scoring.confidence(logits, seen.labels, temperature)
-    threshold = scoring.threshold(confidences, right)
-    strange = formats.logits_of(path, seen.strange)
-    background = scoring.background(logits, strange, temperature, threshold)
-    nothing = np.zeros(len(strange), np.int64)  # no answer is right
-    answers, _ = scoring.confidence(strange, nothing, temperature, background)
+    it, and write it into the file; returns what scoring.Sureness holds."""
+    sureness, confidences = scoring.fit_sureness(
+        logits, seen.labels, formats.logits_of(path, seen.strange)
+    )
     metadata = {
-        "temperature": str(temperature),
-        "threshold": str(threshold),
-        "background": str(background),
+        "temperature": str(sureness.temperature),
+        "threshold": str(sureness.threshold),
+        "background": str(sureness.background),
         "deciles": monitoring.reference(seen.signals | {"confidence": confidences}),
         **model.tells,
         **FORMATS[name].session,
     }
     export.annotate(path, classes, seen.images.shape[-1], metadata)
-    return {
-        "temperature": temperature,
-        "threshold": threshold,
-        "background": background,
-        "strangers_sure": float((answers >= threshold).mean()),
-    }
+    return sureness._asdict()
 
 
 def accuracy(logits: np.ndarray, seen: Seen) -> dict[str, float]:

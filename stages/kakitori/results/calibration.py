@@ -32,25 +32,19 @@ def fit(path: Path, characters: pd.DataFrame, preset: str) -> dict[str, float]:
 
     characters : as characters.parquet has them.
 
-    Returns the first three, `strangers_sure`, and of how many `writers` and `samples` they are.
+    Returns what scoring.Sureness holds, and of how many `writers` and `samples` it is.
     """
     recognizer = Recognizer(path, threads=0)
     images, labels = written(recognizer, Copybooks(characters), preset)
     logits = recognizer.logits(images)
-    temperature = scoring.fit_temperature(logits, labels)
-    confidences, right = scoring.confidence(logits, labels, temperature)
-    threshold = scoring.threshold(confidences, right)
     strange = recognizer.logits(strangers.images(STRANGERS, recognizer.size, SEED))
-    background = scoring.background(logits, strange, temperature, threshold)
-    nothing = np.zeros(len(strange), np.int64)
-    answers, _ = scoring.confidence(strange, nothing, temperature, background)
-    fitted = {"temperature": temperature, "threshold": threshold, "background": background}
-    signals = monitoring.signals(images, confidences)
+    sureness, confidences = scoring.fit_sureness(logits, labels, strange)
+    fitted = sureness._asdict()
+    told = {key: str(fitted[key]) for key in ("temperature", "threshold", "background")}
+    deciles = monitoring.reference(monitoring.signals(images, confidences))
     metadata = {p.key: p.value for p in onnx.load(path).metadata_props}
-    metadata |= {key: str(value) for key, value in fitted.items()}
-    export.tell(path, metadata | {"deciles": monitoring.reference(signals)})
-    sure = float((answers >= threshold).mean())
-    return {"writers": WRITERS, "samples": len(labels), **fitted, "strangers_sure": sure}
+    export.tell(path, metadata | told | {"deciles": deciles})
+    return {"writers": WRITERS, "samples": len(labels), **fitted}
 
 
 def written(

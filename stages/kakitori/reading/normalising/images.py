@@ -13,6 +13,9 @@ from PIL import Image
 
 from kakitori.reading.characters.framing import EXTENT, MAX_ENLARGEMENT, MIN_CONTRAST
 
+NOISY = 8  # standard deviations of the paper: what is no further from it may be its noise
+ABOVE = 2.5  # times as far as that may be, where there is ink besides
+
 Resize = Callable[[np.ndarray, tuple[int, int], np.ndarray], object]
 
 
@@ -132,23 +135,31 @@ def _levels(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
 
     Paper is the mean of the cleanest edge. Ink is the fourth of the darkest rows or columns, so
     that single specks do not set the scale, and yet a thin level stroke does; where that finds
-    none, the second, since a full stop is no more than two or three pixels of some scans.
+    none, or what may be the paper's noise, the second if that is ink: a full stop is no more than
+    two or three pixels of some scans.
     """
     edges = [frames[:, 0], frames[:, -1], frames[:, :, 0], frames[:, :, -1]]
-    paper = np.min([edge.mean(1, dtype=np.float32) for edge in edges], axis=0)
+    means = np.stack([edge.mean(1, dtype=np.float32) for edge in edges])
+    paper = means.min(0)
     rows, columns = _darkest_by_row(frames), _darkest_by_column(frames)
 
-    def darkest(rank: int) -> np.ndarray:
+    def darkest(rank: int, among: np.ndarray | slice = slice(None)) -> np.ndarray:
         of_profile = [
             np.partition(p, max(p.shape[1] - rank, 0), axis=1)[:, max(p.shape[1] - rank, 0)]
-            for p in (rows, columns)
+            for p in (rows[among], columns[among])
         ]
         return np.maximum(*of_profile).astype(np.float32)
 
     ink = darkest(4)
-    tiny = ink - paper < MIN_CONTRAST
-    if tiny.any():
-        ink = np.where(tiny, darkest(2), ink)
+    faint = np.flatnonzero(ink - paper < 255 / ABOVE)  # of others nothing can be so far above
+    if len(faint):
+        cleanest = means[:, faint].argmin(0)
+        noise = np.choose(cleanest, [edge[faint].std(1, dtype=np.float32) for edge in edges])
+        second = darkest(2, faint)
+        fourth, above = ink[faint] - paper[faint], second - paper[faint]
+        lost = (fourth < NOISY * noise) & (above > ABOVE * fourth)
+        tiny = lost | (fourth < MIN_CONTRAST)
+        ink[faint[tiny]] = second[tiny]
     return paper, ink, rows, columns
 
 
