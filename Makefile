@@ -65,8 +65,10 @@ setup: .venv/ready
 .venv/ready: requirements.lock requirements.in
 	$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v < (3, 14) else f"expected Python 3.11 to 3.13, found {v.major}.{v.minor}; name another with make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
+	awk '/^[a-z]/ { part = !part } { print > ".venv/lock" part + 0 }' requirements.lock  # for two cores
 	$(PIP) --no-deps "$$(grep '^torch==' requirements.in)" & \
-	$(PIP) --require-hashes --no-deps -r requirements.lock && wait
+	$(PIP) --require-hashes --no-deps -r .venv/lock0 & half=$$!; \
+	$(PIP) --require-hashes --no-deps -r .venv/lock1 && wait $$half && wait
 	$(PIP) -r requirements.in  # what this platform alone needs besides, and torch once more if it failed
 	touch $@
 
