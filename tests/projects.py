@@ -1,5 +1,6 @@
 """A tiny project to run the real pipeline in, and quick ways to run it."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -176,10 +178,15 @@ def _shrink(root: Path, model: str) -> None:
 
 
 def _abort(pid: int) -> None:
-    """Ends a process and those that it started; Python's say where they were."""
+    """Ends a process and those that it started; Python's say where they were, one after the other,
+    since they share a pipe. The first one first: it would go on when what it waits for ends."""
     here = psutil.Process(pid)
-    for process in [*here.children(recursive=True), here]:
-        process.send_signal(signal.SIGABRT)
+    for process in [here, *here.children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGABRT)
+            latest = time.monotonic() + 10
+            while process.status() != psutil.STATUS_ZOMBIE and time.monotonic() < latest:
+                time.sleep(0.02)
 
 
 def _ended(
