@@ -270,9 +270,7 @@ def test_serifs_stand_across_the_ends_and_nowhere_else():
     third = points.shape[1] // 3
     inner = points[:, third] - points[:, -third]
     across = np.stack([-inner[:, 1], inner[:, 0]], 1) / np.linalg.norm(inner, axis=1)[:, None]
-    off = ((points - points[:, third : third + 1]) * across[:, None]).sum(
-        2
-    )  # the stroke's own line
+    off = ((points - points[:, third, None]) * across[:, None]).sum(2)  # of its own line
     level, upright = off[::2], -off[1::2]
     for start in (level[:, 0], upright[:, 0]):  # above, and to the left
         assert start.min() > -0.01 and 0.5 < (start > 0.01).mean() < 0.9

@@ -4,8 +4,8 @@
 
 One row a run: of the whole, what its float32 export reads of people's drawings and of fonts that no
 writer has as a model; of every other the difference in points. A writer who lacks a kind has the
-rest of his habits as before. Runs are made in models/varieties, a clone of the last commit, one
-after the other; its folder `read` keeps what has been read, so that it may be stopped at any time.
+rest of his habits as before. One seed: what differs by less than two seeds of the same do (--seed)
+is nothing. Runs are made in models/varieties, a clone of the last commit, one after the other.
 """
 
 import argparse
