@@ -181,7 +181,7 @@ def _learning(hand: Hand, rng: np.random.Generator) -> Hand:
         habits = {"gap": -rng.uniform(0.02, 0.09), "closing": 1.0}
         habits["breaks"] = rng.choice([0.0, rng.uniform(0.02, 0.09)])
     if copies:
-        habits["serifs"] = rng.uniform(0.03, 0.08)
+        habits["serifs"] = rng.uniform(0.03, 0.12)
     if not habits:
         return hand
     rounding = min(hand.rounding, 0.02)

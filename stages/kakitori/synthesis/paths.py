@@ -284,12 +284,13 @@ def _broken(
 
 def _with_serifs(p: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
     """Strokes (T, POINTS, 2) whose ends turn aside, as those of brush-like print: seven in ten
-    begin further up or left, and half of those that end to the right end above or below."""
+    begin further up or left, and half of those that end to the right end above or below, many of
+    them turned back, as who draws the triangle that ends a line of print in one go."""
     count = len(p)
     along = np.linalg.norm(np.diff(p, axis=1, prepend=p[:, :1]), axis=2).cumsum(1)
     length = along[:, -1:]
     for start in (True, False):
-        way = p[:, 4] - p[:, 0] if start else p[:, -1] - p[:, -5]
+        way = p[:, 0] - p[:, 4] if start else p[:, -1] - p[:, -5]  # out of the stroke
         way = way / (np.linalg.norm(way, axis=1, keepdims=True) + 1e-6)
         across = np.stack([way[:, 1], -way[:, 0]], 1)
         if start:
@@ -298,11 +299,12 @@ def _with_serifs(p: np.ndarray, size: float, rng: np.random.Generator) -> np.nda
         else:
             turned = (rng.random(count, np.float32) < 0.5) & (way[:, 0] > 0.8)
             across *= rng.choice([-1, 1], (count, 1))
+        angle = rng.uniform(0.2, 0.5 if start else 0.8, (count, 1)) * np.pi
         by = size * np.abs(1 + 0.4 * rng.standard_normal((count, 1), np.float32))
         by = turned[:, None] * np.minimum(by, PAST * length)
-        far = along if start else length - along
-        near = np.clip(1 - far / np.maximum(by, 1e-3), 0, 1)
-        p = p + (near * by)[..., None] * across[:, None]
+        beyond = np.clip(by - (along if start else length - along), 0, None)
+        aside = np.sin(angle) * across + (np.cos(angle) - 1) * way
+        p = p + beyond[..., None] * aside[:, None]
     return p.astype(np.float32)
 
 
