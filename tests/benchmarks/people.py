@@ -9,10 +9,10 @@
 
 One row an archive: drawings, those of characters that may be answered (all figures are of these),
 top-1, top-1 where any look-alike counts with its 95 % interval over drawings (Wilson 1927), top-5,
-the expected calibration error, the share answered surely and what of all drawings is wrong and
-sure. `--strokes` draws characters from KanjiVG's strokes instead (data/characters.parquet), with
-pens of some shares of the side. `--test` draws samples of the pipeline's test part by lot, with a
-prior as often as the prior says.
+the mean negative log-likelihood, the expected calibration error, the share answered surely and what
+of all drawings is wrong and sure. `--strokes` draws characters from KanjiVG's strokes instead
+(data/characters.parquet), with pens of some shares of the side. `--test` draws samples of the
+pipeline's test part by lot, with a prior as often as the prior says.
 """
 
 import argparse
@@ -120,6 +120,7 @@ def say(
         f"top1 {figures['top1']:.2%}",
         f"top1_alike {figures['top1_alike']:.2%} ({100 * alike.low:.2f} to {100 * alike.high:.2f})",
         f"top5 {figures['top5']:.2%}",
+        f"NLL {figures['nll']:.4f}",
         f"ECE {figures['ece']:.4f}",
         f"sure {figures['coverage']:.1%}",
         f"wrong and sure {figures['wrong_and_sure']:.2%}",
