@@ -282,19 +282,40 @@ def test_serifs_stand_across_the_ends_and_nowhere_else():
 
 
 def test_some_learners_write_as_varied_writers_do():
-    """All others: half of them pass ends, two in five have serifs, and nobody of another preset."""
+    """Half of them pass ends, two in five have serifs, one in three draws on a screen, and nobody
+    of another preset; who does none of it writes as a varied writer."""
     drawn = {
         preset: [Hand.draw(np.random.default_rng(w), preset) for w in range(200)]
         for preset in ("plain", "varied", "learners", "hard")
     }
-    for habit, share in ((lambda hand: hand.gap < 0, 0.5), (lambda hand: hand.serifs > 0, 0.4)):
+    for habit, share in (
+        (lambda hand: hand.gap < 0, 0.5),
+        (lambda hand: hand.serifs > 0, 0.4),
+        (lambda hand: hand.steps > 0, 1 / 3),
+    ):
         having = {preset: sum(map(habit, hands)) for preset, hands in drawn.items()}
         assert having == {"plain": 0, "varied": 0, "learners": having["learners"], "hard": 0}
         assert having["learners"] / 200 == pytest.approx(share, abs=0.1)
     for learner, varied in zip(drawn["learners"], drawn["varied"], strict=True):
         learns = learner.gap < 0 or learner.serifs > 0
-        assert learner.pen == varied.pen and learner.slant == varied.slant
+        assert learner.slant == varied.slant
+        assert bool(learner.steps) == (learner.pen != varied.pen)
         assert not learner.running if learns else learner.joining == varied.joining
+
+
+def test_who_draws_on_a_screen_goes_from_place_to_place_in_one_width():
+    """Points lie on a grid, lines are as wide at their ends, and nothing stands on the paper."""
+    hands = (Hand.draw(np.random.default_rng(w), "learners") for w in range(100))
+    hand = next(hand for hand in hands if hand.steps and not hand.breaks and not hand.joining)
+    level = np.array([[0.2, 0.3], [0.8, 0.4]], np.float32)
+    table = StrokeTable.of({"一": form_of([level]), "二": form_of([level, level + 0.2])}, "一二")
+    paths = pen_paths(table, hand, np.random.default_rng(0))
+    places = paths.points / hand.steps
+    assert places == pytest.approx(np.rint(places), abs=1e-3)
+    assert 2 < len(np.unique(np.rint(places[0, :, 1]))) < len(places[0]), "it climbs in steps"
+    assert np.ptp(paths.widths, axis=1) == pytest.approx(0)
+    page = draw_page(table, hand, np.random.default_rng(0))
+    assert (page[:, :3] == 0).all() and page.max() > 12
 
 
 def test_points_lie_closest_where_a_stroke_bends():

@@ -41,6 +41,7 @@ class Hand:
     gap: float  # by how much they stay short of it, or pass it where it is negative
     breaks: float  # how far a bent stroke's two halves pass its corner, where each is drawn alone
     serifs: float  # short lines across a stroke's ends, as print has them
+    steps: float  # between the places that a screen tells apart where one is drawn on; 0 for paper
     bare: float  # chance that a stroke begins without the small hook of a brush
     hook: float  # chance that a stroke ends in a flick
     rounding: float  # sigma of the filter that rounds corners
@@ -113,6 +114,7 @@ class Hand:
             gap=rng.choice([0.0, rng.uniform(0.005, 0.045)]) * far,
             breaks=0.0,  # learners alone, like serifs
             serifs=0.0,
+            steps=0.0,
             bare=rng.choice([0.2, 0.6, 1.0]),
             hook=rng.choice([0.0, 0.05], p=[0.7, 0.3]),
             rounding=rng.uniform(0.035, 0.065) if cursive else rng.uniform(0.005, 0.045),
@@ -174,19 +176,39 @@ def _touch(rng: np.random.Generator, preset: str, brush: bool) -> tuple[float, f
 def _learning(hand: Hand, rng: np.random.Generator) -> Hand:
     """A hand, or what has become of it where its writer has not learned to write by hand, and never
     in 行書. Half of them pass, at either end, the stroke that it should end on, and half of these
-    draw the two sides of a corner as two strokes; two in five copy the serifs of print."""
-    passes, copies = rng.random(2) < [0.5, 0.4]
+    draw the two sides of a corner as two strokes; two in five copy the serifs of print. One in
+    three, of whichever kind, draws on a screen."""
+    passes, copies, screen = rng.random(3) < [0.5, 0.4, 1 / 3]
     habits: dict[str, float] = {}
     if passes:
         habits = {"gap": -rng.uniform(0.02, 0.09), "closing": 1.0}
         habits["breaks"] = rng.choice([0.0, rng.uniform(0.02, 0.09)])
     if copies:
         habits["serifs"] = rng.uniform(0.03, 0.12)
-    if not habits:
-        return hand
-    rounding = min(hand.rounding, 0.02)
+    if habits:
+        rounding = min(hand.rounding, 0.02)
+        hand = dataclasses.replace(
+            hand, **habits, rounding=rounding, joining=0.0, flow=0.0, running=None
+        )
+    return _on_screen(hand, rng) if screen else hand
+
+
+def _on_screen(hand: Hand, rng: np.random.Generator) -> Hand:
+    """The hand with a mouse or a finger: a line of one width and level, from one place to the next
+    that the screen tells apart, and no paper."""
+    even = dict.fromkeys(("pressure", "flair", "brushwork", "waist"), 0.0)
+    clean = dict.fromkeys(("grain", "bleed", "noise", "specks", "paper"), 0.0)
     return dataclasses.replace(
-        hand, **habits, rounding=rounding, joining=0.0, flow=0.0, running=None
+        hand,
+        **even,
+        **clean,
+        contrast=1.0,
+        taper=np.zeros(2),
+        nib=np.array([0.0, 1.0]),
+        pen=np.exp(rng.uniform(np.log(2.5), np.log(8.0))),
+        steps=np.exp(rng.uniform(np.log(0.004), np.log(0.02))),
+        darkness=1.0,
+        blur=rng.uniform(0.0, 0.6),
     )
 
 

@@ -80,6 +80,8 @@ def pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> Paths
 
     first = np.searchsorted(of, np.arange(count + 1))
     p = _on_paper(p, of, first, table, hand, noise)
+    if hand.steps:
+        p = np.rint(p / np.float32(hand.steps)) * np.float32(hand.steps)
     # Where strokes crowd, people write a little finer.
     crowding = (np.diff(first) / 10).clip(1) ** -0.2
     widths = widths * hand.pen * crowding.astype(np.float32)[of][:, None]
