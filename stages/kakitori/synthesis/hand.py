@@ -8,6 +8,8 @@ from kakitori.reading.characters.strokes import TYPES
 from kakitori.synthesis.running import Running
 from kakitori.synthesis.table import PARTS
 
+CURSIVE = 0.3  # at least so often the pen of who writes semi-cursively stays down between strokes
+
 
 @dataclasses.dataclass(frozen=True)
 class Hand:
@@ -118,7 +120,9 @@ class Hand:
             bare=rng.choice([0.2, 0.6, 1.0]),
             hook=rng.choice([0.0, 0.05], p=[0.7, 0.3]),
             rounding=rng.uniform(0.035, 0.065) if cursive else rng.uniform(0.005, 0.045),
-            joining=rng.uniform(0.3, 0.75) if cursive else rng.choice([0.0, 0.15], p=[0.65, 0.35]),
+            joining=rng.uniform(CURSIVE, 0.75)
+            if cursive
+            else rng.choice([0.0, 0.15], p=[0.65, 0.35]),
             reach=rng.uniform(0.3, 0.6) if cursive else 0.3,
             link=rng.uniform(0.35, 1.0),
             flow=rng.uniform(0.15, 0.5) if cursive else rng.choice([0.0, 0.1]),
@@ -175,9 +179,9 @@ def _touch(rng: np.random.Generator, preset: str, brush: bool) -> tuple[float, f
 
 def _learning(hand: Hand, rng: np.random.Generator) -> Hand:
     """A hand, or what has become of it where its writer has not learned to write by hand, and never
-    in 行書. Half of them pass, at either end, the stroke that it should end on, and half of these
-    draw the two sides of a corner as two strokes; two in five copy the serifs of print. One in
-    three, of whichever kind, draws on a screen."""
+    in 行書: who joins strokes has. Half of the others pass, at either end, the stroke that it
+    should end on, and half of these draw the two sides of a corner as two strokes; two in five copy
+    the serifs of print. One in three, of whichever kind, draws on a screen."""
     passes, copies, screen = rng.random(3) < [0.5, 0.4, 1 / 3]
     habits: dict[str, float] = {}
     if passes:
@@ -185,7 +189,7 @@ def _learning(hand: Hand, rng: np.random.Generator) -> Hand:
         habits["breaks"] = rng.choice([0.0, rng.uniform(0.02, 0.09)])
     if copies:
         habits["serifs"] = rng.uniform(0.03, 0.12)
-    if habits:
+    if habits and hand.joining < CURSIVE:
         rounding = min(hand.rounding, 0.02)
         hand = dataclasses.replace(
             hand, **habits, rounding=rounding, joining=0.0, flow=0.0, running=None
