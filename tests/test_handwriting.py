@@ -213,11 +213,31 @@ def test_a_waist_is_half_way():
     assert ratio[18] > 0.85 and ratio[109] > 0.85
 
 
+def test_no_two_strokes_of_a_brush_are_pressed_alike():
+    """Widths of bars beside a steady pen's: within a stroke as uneven as the habit says, thrice so
+    at its ends, and there thinner more often than wider."""
+    table = StrokeTable.of({"一": form_of(LEVEL)}, "一" * 2000)
+    hand = dataclasses.replace(Hand.printed(), pulse=0.1)
+    uneven = np.log(pen_paths(table, hand, np.random.default_rng(0)).widths / hand.pen)
+    assert uneven[:, 10].std() == pytest.approx(0.09, rel=0.1)  # 0.9 of one knot, 0.1 of the next
+    assert uneven[:, 0].std() == pytest.approx(0.3, rel=0.15) and uneven[:, 0].max() <= 0.41
+    assert len(np.unique(uneven[:, 10])) > 1900
+    steady = pen_paths(table, Hand.printed(), np.random.default_rng(0)).widths
+    assert np.unique(steady).size == 1
+
+
+def test_a_brush_leaves_no_ink_where_it_hardly_presses():
+    """A bar that is half as wide half-way, in the hand of one who lifts the brush below 0.7."""
+    even, lifted = (bar_columns(brushwork=0.0, waist=0.5, lifted=lifted) for lifted in (0.0, 0.7))
+    assert even[60:68].min() > 0 and lifted[60:68].max() == 0
+    assert lifted[18] == even[18] and lifted[109] == even[109]
+
+
 def test_a_soft_touch_is_a_brush_s_alone():
     """And of no one who writes as taught, nor of the frozen difficult hands."""
     for preset in ("plain", "hard", "varied"):
         hands = [Hand.draw(np.random.default_rng(w), preset) for w in range(60)]
-        soft = [hand for hand in hands if hand.contrast != 1 or hand.waist]
+        soft = [h for h in hands if h.contrast != 1 or h.waist or h.pulse or h.lifted]
         assert len(soft) in (range(8, 30) if preset == "varied" else [0])
         assert all(hand.nib[1] < 1 and hand.flair >= 0.3 for hand in soft)
 

@@ -26,7 +26,7 @@ FOLDER = "models/varieties"
 KINDS = {  # habits of a Hand that nobody has in a run without them
     "running forms": ["running"],
     "joined strokes": ["joining", "reach", "link", "flow", "runs_on", "rounding"],
-    "brushes": ["nib", "contrast", "waist", "brushwork", "flair"],
+    "brushes": ["nib", "contrast", "waist", "pulse", "lifted", "brushwork", "flair"],
     "habits of strokes, parts and halves": ["kinds", "parts", "sides", "bow"],
     "noise of the moment": ["unsteadiness", "looseness"],
     "ends": ["overshoot", "brevity", "closing", "gap", "bare", "hook"],

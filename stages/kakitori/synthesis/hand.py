@@ -1,6 +1,7 @@
 """One writer's habits, drawn once."""
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,6 +31,8 @@ class Hand:
     brushwork: float  # how far widths follow the model's, where it was written with a brush
     contrast: float  # power of the widths: thin places of a brush are thinner, thick ones thicker
     waist: float  # how much thinner strokes are half-way than where a brush is set down and lifted
+    pulse: float  # how unevenly (log) a brush is pressed within a stroke, thrice so at its ends
+    lifted: float  # of a stroke's greatest width: where it would be thinner, it leaves no ink
     unsteadiness: float  # scale of the noise per stroke
     warp: np.ndarray  # (4, 4, 2) displacements of a grid over the square, the same on every page
     looseness: float  # the same kind of warp, anew for each character
@@ -86,7 +89,7 @@ class Hand:
         nib = [rng.normal(0.3, 0.35), rng.uniform(0.35, 0.8)] if brush else [0.0, 1.0]
         if felt and rng.random() < 0.5:
             nib = [rng.normal(0.2, 0.4), rng.uniform(0.7, 1.0)]
-        contrast, waist, dry = _touch(rng.spawn(1)[0], preset, brush)
+        touch = _touch(rng.spawn(1)[0], preset, brush)
         return cls(
             slant=rng.normal(0.0, 0.09 * far),
             rise=rng.normal(0.05, 0.05 * far),
@@ -97,12 +100,14 @@ class Hand:
             centre=rng.normal(0.0, 0.02 * far, 2),
             pen=np.exp(rng.uniform(np.log(low), np.log(high))),
             nib=np.array(nib),
-            pressure=rng.uniform(0.05, 0.20),
+            pressure=max(touch.pressure, rng.uniform(0.05, 0.20)),
             taper=rng.uniform([-0.35, -0.5], [0.45, 0.25]) * (0.3 if felt else 1.0),
             flair=rng.uniform(0.3, 0.9) if brush else rng.choice([0.0, 0.15, 0.4]) * (not felt),
             brushwork=rng.uniform(0.5, 1.3) if brush else rng.uniform(0.0, 0.5 if felt else 0.3),
-            contrast=contrast,
-            waist=waist,
+            contrast=touch.contrast,
+            waist=touch.waist,
+            pulse=touch.pulse,
+            lifted=touch.lifted,
             unsteadiness=rng.uniform(0.010, 0.040) * far,
             warp=rng.normal(0.0, 0.025 * far, (4, 4, 2)),
             looseness=rng.uniform(0.010, 0.030) * far,
@@ -113,7 +118,7 @@ class Hand:
             overshoot=rng.normal(0.0, 0.015 * far),
             brevity=rng.normal(-0.06, 0.06) * far,
             closing=rng.uniform(0.4, 1.0),
-            gap=rng.choice([0.0, rng.uniform(0.005, 0.045)]) * far,
+            gap=max(touch.gap, rng.choice([0.0, rng.uniform(0.005, 0.045)]) * far),
             breaks=0.0,  # learners alone, like serifs
             serifs=0.0,
             steps=0.0,
@@ -130,7 +135,9 @@ class Hand:
             running=_running(rng.spawn(1)[0], preset, cursive, brush),
             swaps=rng.choice([0.0, 0.03]),
             darkness=rng.uniform(0.55, 1.0),
-            grain=max(dry, rng.uniform(0.2, 0.6) if pen == "pencil" else rng.choice([0.0, 0.15])),
+            grain=max(
+                touch.grain, rng.uniform(0.2, 0.6) if pen == "pencil" else rng.choice([0.0, 0.15])
+            ),
             bleed=rng.choice([0.0, 0.7], p=[0.8, 0.2]) if felt or brush else 0.0,
             blur=rng.uniform(0.0, 0.9),
             harden=rng.choice([0.0, 0.8], p=[0.8, 0.2]),
@@ -168,13 +175,32 @@ class Hand:
         )
 
 
-def _touch(rng: np.random.Generator, preset: str, brush: bool) -> tuple[float, float, float]:
-    """How a soft brush answers to pressure: contrast and waist of its strokes, and how dry it is.
-    Other pens hardly do; those of `hard` are frozen."""
+class _Touch(NamedTuple):
+    """How a soft brush answers to the hand: habits of Hand's names, or the least that they are.
+    The defaults are other pens'."""
+
+    contrast: float = 1.0
+    waist: float = 0.0
+    grain: float = 0.0
+    pressure: float = 0.0
+    pulse: float = 0.0
+    lifted: float = 0.0
+    gap: float = 0.0
+
+
+def _touch(rng: np.random.Generator, preset: str, brush: bool) -> _Touch:
+    """A brush's; those of `hard` are frozen."""
     if not brush or preset != "varied":
-        return 1.0, 0.0, 0.0
-    dry = rng.choice([0.0, rng.uniform(0.15, 0.5)], p=[0.6, 0.4])
-    return np.exp(rng.uniform(0.0, np.log(2.5))), rng.uniform(0.0, 0.5), dry
+        return _Touch()
+    return _Touch(
+        grain=rng.choice([0.0, rng.uniform(0.15, 0.5)], p=[0.6, 0.4]),
+        contrast=np.exp(rng.uniform(0.0, np.log(2.5))),
+        waist=rng.uniform(0.0, 0.5),
+        pressure=rng.uniform(0.1, 0.4),
+        pulse=rng.uniform(0.05, 0.35),
+        lifted=rng.choice([0.0, rng.uniform(0.1, 0.35)]),
+        gap=rng.choice([0.0, rng.uniform(0.03, 0.09)], p=[0.6, 0.4]),
+    )
 
 
 def _learning(hand: Hand, rng: np.random.Generator) -> Hand:

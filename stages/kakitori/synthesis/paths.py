@@ -10,6 +10,7 @@ from kakitori.synthesis.running import NEVER, redrawn
 from kakitori.synthesis.table import POINTS, StrokeTable
 
 PAST = 0.3  # of a stroke's length, or a corner's side: no further does anybody write past an end
+WIDEST = 2.2  # a soft brush beside its mean
 SHORTEST = 0.1  # of the square: shorter strokes are no less steady than such
 
 # How the pen leaves a stroke of each type: -1 runs out thin, 1 stops with pressure.
@@ -64,9 +65,13 @@ def pen_paths(table: StrokeTable, hand: Hand, rng: np.random.Generator) -> Paths
     pressure = hand.pressure * (0.7 * noise(total, 1) + 0.5 * noise(count)[of][:, None])
     widths = _widths(p, kind, hand) * np.exp(pressure)
     widths = widths * np.clip(model, 0.25, 3) ** np.float32(hand.brushwork)
+    if hand.pulse:
+        widths = widths * _pulse(total, hand.pulse, rng.spawn(1)[0])
     if hand.contrast > 1:
         pressed = widths ** np.float32(hand.contrast)
-        widths = pressed * (widths.mean() / pressed.mean())
+        widths = np.minimum(pressed * (widths.mean() / pressed.mean()), WIDEST)
+    if hand.lifted:
+        widths[widths < hand.lifted * widths.max(1, keepdims=True)] = 0
     if hand.breaks:
         p, widths = _broken(p, widths, hand.breaks, rng.spawn(1)[0])
     stays = _stays_down(p, of, runs_on, hand, rng)
@@ -259,6 +264,15 @@ def _widths(p: np.ndarray, kind: np.ndarray, hand: Hand) -> np.ndarray:
         across = step[..., 1] * np.cos(angle) - step[..., 0] * np.sin(angle)
         width = width * np.sqrt(ratio**2 + (1 - ratio**2) * across**2)
     return width.astype(np.float32)
+
+
+def _pulse(count: int, scale: float, rng: np.random.Generator) -> np.ndarray:
+    """Factors of the width, (count, POINTS): no two strokes of a brush are pressed alike, nor one
+    all along; least of all where it is set down and lifted, where it is thinner more than wider."""
+    knots = rng.standard_normal((count, 5), np.float32) * np.array([3, 1, 1, 1, 3], np.float32)
+    at = np.linspace(0, 4, POINTS, dtype=np.float32)
+    share = np.clip(1 - np.abs(at[None] - np.arange(5, dtype=np.float32)[:, None]), 0, 1)
+    return np.exp(np.clip(scale * knots @ share, -1.2, 0.4))
 
 
 def _broken(
