@@ -226,7 +226,7 @@ def _learning(hand: Hand, rng: np.random.Generator) -> Hand:
 def _on_screen(hand: Hand, rng: np.random.Generator) -> Hand:
     """The hand with a mouse or a finger: a line of one width and level, from one place to the next
     that the screen tells apart, and no paper."""
-    even = dict.fromkeys(("pressure", "flair", "brushwork", "waist"), 0.0)
+    even = dict.fromkeys(("pressure", "flair", "brushwork", "waist", "pulse", "lifted"), 0.0)
     clean = dict.fromkeys(("grain", "bleed", "noise", "specks", "paper"), 0.0)
     return dataclasses.replace(
         hand,
